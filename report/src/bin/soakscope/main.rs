@@ -1,0 +1,3 @@
+//! The `soakscope` command.
+
+fn main() {}
