@@ -1,0 +1,12 @@
+//! Platform readings behind one set of signatures. The only place in
+//! `resources` that asks which platform this is.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(super) use linux::{Process, limits};
+
+#[cfg(not(target_os = "linux"))]
+mod portable;
+#[cfg(not(target_os = "linux"))]
+pub(super) use portable::{Process, limits};
