@@ -1,8 +1,63 @@
-//! Measures the process it runs in: CPU stacks, heap, resources.
+//! Measures the process it runs in.
+//!
+//! [`resources`] reads what the process holds: memory, CPU, threads,
+//! descriptors, sockets by state. [`HeapProfiler`] wraps the allocator and
+//! tells the live heap.
+//!
+//! [`CpuSampler`] says which code burns CPU time, on every thread from birth,
+//! from an ordinary release build, and accounts for the time: how much of what
+//! the kernel charged is in the profile, and what was dropped and why.
+//! [`Symbolizer`] turns its program counters into names and lines, away from
+//! the hot path.
+//!
+//! # Duties of the caller
+//!
+//! - Start at most one [`CpuSampler`] at a time, from the program itself rather
+//!   than from a library loaded with `dlopen`.
+//! - Do not take over `SIGPROF` or `SIGTRAP` while it runs. A disposition that
+//!   is already taken when it starts is left alone.
+//! - Call [`CpuSampler::drain`] now and then, say every ten seconds.
+//!
+//! # What it is not
+//!
+//! No kernel stacks, no hardware counters, no other process, no bytecode
+//! languages. Writing profiles in some format is for another crate.
+//!
+//! # Example
+//!
+//! ```
+//! use soakscope_sampler::{CpuSampler, Detail, Symbolizer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sampler = CpuSampler::builder().frequency(99).start()?;
+//! let busy: u64 = (0..5_000_000u64).fold(0, |sum, n| sum ^ n.wrapping_mul(n));
+//! let window = sampler.stop()?;
+//!
+//! let mut symbols = Symbolizer::new()?;
+//! for sample in &window.samples {
+//!     for pc in &sample.stack {
+//!         let frames = symbols.resolve(*pc, Detail::Names).frames;
+//!         println!("{:?} below {frames:?}", sample.weight);
+//!     }
+//! }
+//! # assert_ne!(busy, 1);
+//! # Ok(())
+//! # }
+//! ```
 
+mod cpu;
+mod error;
+mod excluded;
 mod heap;
-mod own;
 pub mod resources;
+mod symbols;
+mod sys;
+mod thread_state;
 
+pub use cpu::{
+    Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow, UnknownClock,
+};
+pub use error::{Error, Fallback};
 pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
-pub use own::OwnThread;
+pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
+pub use thread_state::{Exclusion, exclude_current_thread, label, set_label};

@@ -14,7 +14,7 @@ pub use host::{Host, HostReading};
 pub use reading::{Limits, ProcessReading};
 pub use sockets::{SocketCounts, TcpState};
 
-use crate::own;
+use crate::excluded;
 
 /// Reads the resources of this process.
 ///
@@ -57,14 +57,15 @@ impl Resources {
         sys::limits()
     }
 
-    /// CPU time used so far by the agent's own threads, living and ended.
+    /// CPU time used so far by threads while they were kept out of the profile
+    /// ([`exclude_current_thread`](crate::exclude_current_thread)): the agent's own.
     pub fn own_cpu(&self) -> std::time::Duration {
-        own::cpu()
+        excluded::cpu_time()
     }
 
-    /// The agent's own living threads.
+    /// Living threads that are kept out of the profile.
     pub fn own_threads(&self) -> u64 {
-        own::threads()
+        excluded::threads()
     }
 }
 

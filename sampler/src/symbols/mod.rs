@@ -1,0 +1,221 @@
+//! Program counters of this process, turned into names and lines.
+//!
+//! Off the hot path: files are opened when first needed and read in small
+//! pieces, and everything goes when the [`Symbolizer`] is dropped.
+
+mod elf;
+mod modules;
+mod table;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+pub use modules::Module;
+
+use crate::error::Error;
+use elf::{Elf, Source};
+use table::SymbolTable;
+
+/// How much is wanted of an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Detail {
+    /// The function's name from the symbol table.
+    #[default]
+    Names,
+    /// Source lines and inlined functions as well, from debug information.
+    Lines,
+}
+
+/// One function at an address; several when some were inlined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceFrame {
+    /// The name for people, demangled and without a hash.
+    pub name: String,
+    /// The name as the linker knows it.
+    pub system_name: String,
+    /// The source file.
+    pub file: Option<String>,
+    /// The line of the address in `file`.
+    pub line: Option<u32>,
+}
+
+/// What is known about an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resolved {
+    /// Index into [`Symbolizer::modules`].
+    pub module: Option<usize>,
+    /// Innermost inlined function first. Empty when the module is stripped.
+    pub frames: Vec<SourceFrame>,
+}
+
+/// Resolves program counters of this process.
+///
+/// It describes the modules that were loaded when it was made.
+pub struct Symbolizer {
+    modules: Vec<Module>,
+    /// By path: several mappings may come from one file.
+    images: HashMap<String, Option<Image>>,
+}
+
+/// An opened module.
+struct Image {
+    elf: Elf,
+    symbols: Option<SymbolTable>,
+}
+
+impl Symbolizer {
+    /// Reads the list of modules; no symbols yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where there is no `/proc/self/maps`.
+    pub fn new() -> Result<Self, Error> {
+        let path = "/proc/self/maps";
+        let maps = fs::read_to_string(path).map_err(|source| Error::Read {
+            path: PathBuf::from(path),
+            source,
+        })?;
+        let mut symbolizer = Symbolizer {
+            modules: modules::parse_maps(&maps),
+            images: HashMap::new(),
+        };
+        for index in 0..symbolizer.modules.len() {
+            let id = open_module(&symbolizer.modules[index]).and_then(|elf| elf.build_id());
+            symbolizer.modules[index].build_id = id;
+        }
+        Ok(symbolizer)
+    }
+
+    /// The executable mappings, in order of address.
+    pub fn modules(&self) -> &[Module] {
+        &self.modules
+    }
+
+    /// Says what is at `pc`.
+    pub fn resolve(&mut self, pc: u64, detail: Detail) -> Resolved {
+        let index = self.modules.partition_point(|m| m.end <= pc);
+        let Some(module) = self.modules.get(index).filter(|m| m.contains(pc)) else {
+            return Resolved::default();
+        };
+        let image = self.images.entry(module.path.clone()).or_insert_with(|| {
+            let elf = open_module(module)?;
+            let symbols = SymbolTable::read(&elf);
+            Some(Image { elf, symbols })
+        });
+        let frames = image
+            .as_ref()
+            .map(|image| image.frames(pc - module.start + module.file_offset, detail))
+            .unwrap_or_default();
+        Resolved {
+            module: Some(index),
+            frames,
+        }
+    }
+}
+
+impl Image {
+    fn frames(&self, file_offset: u64, _detail: Detail) -> Vec<SourceFrame> {
+        let name = self.elf.vaddr_of(file_offset).and_then(|vaddr| {
+            let symbols = self.symbols.as_ref()?;
+            symbols.name(&self.elf, vaddr)
+        });
+        name.map(|system_name| SourceFrame {
+            name: demangled(&system_name),
+            system_name,
+            file: None,
+            line: None,
+        })
+        .into_iter()
+        .collect()
+    }
+}
+
+/// A symbol's name as its source spells it, without the hash.
+fn demangled(name: &str) -> String {
+    // A linker may append a version (`memcpy@@GLIBC_2.14`).
+    let name = name.split("@@").next().unwrap_or(name);
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+/// Opens the image behind a mapping, or copies it out of memory when it has
+/// no file.
+fn open_module(module: &Module) -> Option<Elf> {
+    if module.path.starts_with('[') {
+        // An image that exists only in memory, such as `[vdso]`; small.
+        let size = usize::try_from(module.end - module.start).ok()?;
+        let memory = File::open("/proc/self/mem").ok()?;
+        let mut bytes = vec![0; size.min(1 << 20)];
+        memory.read_exact_at(&mut bytes, module.start).ok()?;
+        return Elf::open(Source::Bytes(bytes));
+    }
+    let named = File::open(&module.path).ok();
+    // The program itself can be read even after it was replaced or deleted.
+    let file = if fs::read_link("/proc/self/exe").is_ok_and(|exe| {
+        let exe = exe.to_string_lossy();
+        exe.trim_end_matches(" (deleted)") == module.path
+    }) {
+        File::open("/proc/self/exe").ok().or(named)
+    } else {
+        named
+    }?;
+    Elf::open(Source::File(file))
+}
+
+impl std::fmt::Debug for Symbolizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Symbolizer")
+            .field("modules", &self.modules.len())
+            .field("images", &self.images.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[inline(never)]
+    fn a_function_with_a_name() -> u64 {
+        std::hint::black_box(3)
+    }
+
+    #[test]
+    fn a_function_of_this_program_is_named_without_its_hash() {
+        let mut symbols = Symbolizer::new().expect("maps are readable");
+        let pc = a_function_with_a_name as *const () as u64;
+        let resolved = symbols.resolve(pc, Detail::Names);
+        let module = &symbols.modules()[resolved.module.expect("the program is a module")];
+        assert!(module.contains(pc));
+        assert_eq!(
+            resolved.frames[0].name,
+            "soakscope_sampler::symbols::tests::a_function_with_a_name"
+        );
+        assert!(resolved.frames[0].system_name.starts_with("_"));
+        assert_eq!(a_function_with_a_name(), 3);
+    }
+
+    #[test]
+    fn the_vdso_is_a_module_with_names() {
+        let mut symbols = Symbolizer::new().expect("maps are readable");
+        let vdso = symbols
+            .modules()
+            .iter()
+            .find(|m| m.path == "[vdso]")
+            .cloned();
+        let Some(vdso) = vdso else { return };
+        let named = (vdso.start..vdso.end)
+            .step_by(64)
+            .any(|pc| !symbols.resolve(pc, Detail::Names).frames.is_empty());
+        assert!(named);
+    }
+
+    #[test]
+    fn an_address_outside_every_module_resolves_to_nothing() {
+        let mut symbols = Symbolizer::new().expect("maps are readable");
+        assert_eq!(symbols.resolve(1, Detail::Lines), Resolved::default());
+    }
+}

@@ -1,0 +1,108 @@
+//! The few words of thread-local state that the signal handler reads.
+//!
+//! They are const-initialised atomics without a destructor, so reaching them
+//! neither allocates nor registers anything: in a program (as opposed to a
+//! library loaded later with `dlopen`) it is one instruction relative to the
+//! thread pointer. They are atomics because a signal handler on the same
+//! thread is another observer; `Relaxed` suffices, since both sides run on one
+//! thread and no word guards another.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+pub(crate) struct ThreadState {
+    /// The context word: span, request, whatever the caller means by it.
+    pub(crate) label: AtomicU64,
+    /// How many [`Exclusion`]s are alive on this thread.
+    pub(crate) excluded: AtomicU32,
+}
+
+thread_local! {
+    static STATE: ThreadState = const {
+        ThreadState {
+            label: AtomicU64::new(0),
+            excluded: AtomicU32::new(0),
+        }
+    };
+}
+
+/// Runs `f` on this thread's words.
+#[inline(always)]
+pub(crate) fn with<R>(f: impl FnOnce(&ThreadState) -> R) -> R {
+    STATE.with(f)
+}
+
+/// Sets this thread's context word and returns the one before.
+///
+/// Every sample taken on this thread until the next call carries it. 0 means
+/// none. The cost is two moves; nothing is shared between threads.
+#[inline]
+pub fn set_label(word: u64) -> u64 {
+    with(|state| {
+        let previous = state.label.load(Relaxed);
+        state.label.store(word, Relaxed);
+        previous
+    })
+}
+
+/// This thread's context word.
+#[inline]
+pub fn label() -> u64 {
+    with(|state| state.label.load(Relaxed))
+}
+
+/// Keeps the thread that made it out of the profile while it lives.
+///
+/// Its CPU time is reported as [`CpuWindow::cpu_excluded`] instead, so that an
+/// agent's own work is subtracted rather than hidden.
+///
+/// [`CpuWindow::cpu_excluded`]: crate::CpuWindow::cpu_excluded
+#[must_use = "the thread is sampled again once this is dropped"]
+#[derive(Debug)]
+pub struct Exclusion {
+    token: u64,
+    /// Counts on the thread that made it, so it must stay there.
+    _not_send: PhantomData<*const ()>,
+}
+
+/// Keeps the calling thread out of the profile until the result is dropped.
+pub fn exclude_current_thread() -> Exclusion {
+    with(|state| state.excluded.fetch_add(1, Relaxed));
+    Exclusion {
+        token: crate::excluded::enter(),
+        _not_send: PhantomData,
+    }
+}
+
+impl Drop for Exclusion {
+    fn drop(&mut self) {
+        with(|state| state.excluded.fetch_sub(1, Relaxed));
+        crate::excluded::leave(self.token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_belongs_to_its_thread_and_nests_by_its_return_value() {
+        assert_eq!(set_label(7), 0);
+        assert_eq!(set_label(8), 7);
+        std::thread::spawn(|| assert_eq!(label(), 0))
+            .join()
+            .expect("the other thread sees no label");
+        assert_eq!(set_label(7), 8);
+        assert_eq!(label(), 7);
+    }
+
+    #[test]
+    fn exclusions_nest() {
+        let outer = exclude_current_thread();
+        let inner = exclude_current_thread();
+        drop(outer);
+        assert_eq!(with(|state| state.excluded.load(Relaxed)), 1);
+        drop(inner);
+        assert_eq!(with(|state| state.excluded.load(Relaxed)), 0);
+    }
+}

@@ -1,0 +1,40 @@
+//! Work of known cost for the tests.
+#![allow(dead_code, unreachable_pub)]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+/// CPU time of the calling thread.
+pub fn thread_cpu() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for a write of one `timespec`.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(result, 0, "every thread has a CPU clock");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// A few microseconds of work in a function of its own.
+#[inline(never)]
+pub fn spin_here(rounds: u64) -> u64 {
+    let mut state = black_box(rounds);
+    for round in 0..rounds * 1_000 {
+        state = black_box(
+            state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(round),
+        );
+    }
+    state
+}
+
+/// Uses `seconds` of the calling thread's CPU time, whatever else runs.
+#[inline(never)]
+pub fn burn(seconds: f64) {
+    let end = thread_cpu() + Duration::from_secs_f64(seconds);
+    while thread_cpu() < end {
+        black_box(spin_here(10));
+    }
+}
