@@ -1,0 +1,90 @@
+//! How a number is written: the one place, for CSV, text, Markdown and SVG.
+
+/// Writes `value` with at most `decimals` decimals and no trailing zeros.
+///
+/// A value that is not finite is a reading that is missing, and missing is
+/// written as nothing at all, never as zero.
+///
+/// ```
+/// use soakscope_report::number;
+/// assert_eq!(number(12.50, 3), "12.5");
+/// assert_eq!(number(-0.0001, 2), "0");
+/// assert_eq!(number(f64::NAN, 2), "");
+/// ```
+#[must_use]
+pub fn number(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return String::new();
+    }
+    let mut text = format!("{value:.decimals$}");
+    if text.contains('.') {
+        let kept = text.trim_end_matches('0').trim_end_matches('.').len();
+        text.truncate(kept);
+    }
+    if text == "-0" {
+        text.remove(0);
+    }
+    text
+}
+
+/// The decimals that keep nine significant digits: enough for milliseconds in
+/// a week of minutes, and few enough to keep a timeline small.
+pub(crate) fn nine_digits(value: f64) -> usize {
+    let magnitude = value.abs();
+    if magnitude < 1.0 {
+        9
+    } else {
+        // 1..10 has one digit before the point, so eight after it.
+        (8.0 - magnitude.log10().floor()).clamp(0.0, 8.0) as usize
+    }
+}
+
+/// Writes a number for people: three or so significant digits, by its size.
+pub(crate) fn readable(value: f64) -> String {
+    let magnitude = value.abs();
+    let decimals = if magnitude >= 100.0 {
+        0
+    } else if magnitude >= 10.0 {
+        1
+    } else if magnitude >= 0.1 {
+        2
+    } else {
+        4
+    };
+    number(value, decimals)
+}
+
+/// [`readable`], with `-` where there is no value.
+pub(crate) fn or_dash(value: Option<f64>) -> String {
+    match value.map(readable) {
+        Some(text) if !text.is_empty() => text,
+        _ => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_keep_their_zeros() {
+        assert_eq!(number(1200.0, 3), "1200");
+        assert_eq!(number(100.0, 0), "100");
+        assert_eq!(number(-5.250, 3), "-5.25");
+    }
+
+    #[test]
+    fn nine_digits_keep_a_second_apart_in_a_three_day_run() {
+        let a = 4320.0;
+        let b = a + 1.0 / 60.0;
+        let round = |v: f64| number(v, nine_digits(v)).parse::<f64>().unwrap();
+        assert!((round(b) - round(a) - 1.0 / 60.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn missing_is_a_dash_for_people() {
+        assert_eq!(or_dash(None), "-");
+        assert_eq!(or_dash(Some(f64::NAN)), "-");
+        assert_eq!(or_dash(Some(0.0)), "0");
+    }
+}
