@@ -205,7 +205,10 @@ mod tests {
     #[test]
     fn hashes_and_disambiguators_go() {
         assert_eq!(readable_name("a::b::h0123456789abcdef"), "a::b");
-        assert_eq!(readable_name("alloc[1a2b3c]::vec::push"), "alloc::vec::push");
+        assert_eq!(
+            readable_name("alloc[1a2b3c]::vec::push"),
+            "alloc::vec::push"
+        );
         assert_eq!(readable_name("a::hello"), "a::hello");
     }
 
@@ -215,7 +218,10 @@ mod tests {
         assert_eq!(readable_name(long), "alloc::vec::Vec<T, A>::extend");
         let named = "core::fmt::num::imp::<impl core::fmt::Display for u64>::fmt";
         assert_eq!(readable_name(named), "core::fmt::num::imp::u64::fmt");
-        assert_eq!(readable_name("core::str::<impl str>::parse"), "core::str::parse");
+        assert_eq!(
+            readable_name("core::str::<impl str>::parse"),
+            "core::str::parse"
+        );
     }
 
     #[test]
@@ -224,7 +230,10 @@ mod tests {
             readable_name("std::sync::Mutex<alloc::string::String>::lock"),
             "std::sync::Mutex<String>::lock"
         );
-        assert_eq!(readable_name("core::mem::drop::<a::B>"), "core::mem::drop<B>");
+        assert_eq!(
+            readable_name("core::mem::drop::<a::B>"),
+            "core::mem::drop<B>"
+        );
         assert_eq!(
             readable_name("a::F<b::AVeryLongName<c::AnotherLongName>,d::AThirdLongName>::g"),
             "a::F<…>::g"
@@ -244,7 +253,13 @@ mod tests {
 
     #[test]
     fn other_names_come_back() {
-        for name in ["malloc", "__libc_start_main", "", "std::ostream::operator<<(int)", "[vdso]+0x1"] {
+        for name in [
+            "malloc",
+            "__libc_start_main",
+            "",
+            "std::ostream::operator<<(int)",
+            "[vdso]+0x1",
+        ] {
             assert_eq!(readable_name(name), name);
         }
     }

@@ -1,6 +1,6 @@
 //! Profiles survive being written, read, merged, subtracted and torn.
 
-use soakscope_report::profile::{Label, Mapping, Profile, ProfileBuilder};
+use soakscope_report::{Label, Mapping, Profile, ProfileBuilder};
 
 /// A profile of one program, loaded at `base`, with a stack for each weight.
 fn profile(base: u64, weights: &[(u64, i64)]) -> Profile {
@@ -18,7 +18,11 @@ fn profile(base: u64, weights: &[(u64, i64)]) -> Profile {
         let work = builder.function("shop::work", "_ZN4shop4workE", "src/work.rs", 1);
         let inner = builder.function("shop::inner", "_ZN4shop5innerE", "src/work.rs", 9);
         let leaf = builder.location(Some(mapping), base + offset, &[(inner, 9), (work, 2)]);
-        builder.sample(&[leaf, root], &[weight, weight * 10], vec![Label::text("phase", "steady")]);
+        builder.sample(
+            &[leaf, root],
+            &[weight, weight * 10],
+            vec![Label::text("phase", "steady")],
+        );
     }
     builder.build()
 }
@@ -32,7 +36,10 @@ fn what_is_written_is_read() {
 #[test]
 fn addresses_keep_equal_names_apart_and_inlines_are_one_location() {
     let p = profile(0x40_0000, &[(0x100, 3), (0x200, 4), (0x100, 1)]);
-    assert_eq!((p.samples.len(), p.locations.len(), p.functions.len()), (2, 3, 3));
+    assert_eq!(
+        (p.samples.len(), p.locations.len(), p.functions.len()),
+        (2, 3, 3)
+    );
     assert_eq!(p.samples[0].values, [4, 40]);
     assert_eq!(p.collapsed(0), "shop::main;shop::work;shop::inner 8\n");
 }
@@ -136,6 +143,8 @@ fn a_bomb_is_refused() {
     for _ in 0..80 {
         std::io::Write::write_all(&mut gzip, &zeros).unwrap();
     }
-    let message = Profile::decode(&gzip.finish().unwrap()).unwrap_err().to_string();
+    let message = Profile::decode(&gzip.finish().unwrap())
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("more than 64 MB"), "{message}");
 }

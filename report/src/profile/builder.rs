@@ -94,13 +94,7 @@ impl ProfileBuilder {
     }
 
     /// The index of a function, added if it is new.
-    pub fn function(
-        &mut self,
-        name: &str,
-        system_name: &str,
-        file: &str,
-        start_line: u32,
-    ) -> u32 {
+    pub fn function(&mut self, name: &str, system_name: &str, file: &str, start_line: u32) -> u32 {
         let function = Function {
             name: name.to_owned(),
             system_name: system_name.to_owned(),

@@ -79,9 +79,10 @@ pub(crate) fn frame_names(profile: &Profile, location: &Location) -> Vec<String>
         .and_then(|index| profile.mappings.get(index as usize));
     let nameless = match mapping {
         Some(mapping) => {
-            let module = Path::new(&mapping.path)
-                .file_name()
-                .map_or_else(|| mapping.path.clone(), |name| name.to_string_lossy().into());
+            let module = Path::new(&mapping.path).file_name().map_or_else(
+                || mapping.path.clone(),
+                |name| name.to_string_lossy().into(),
+            );
             let offset = location
                 .address
                 .wrapping_sub(mapping.start)

@@ -276,8 +276,9 @@ impl Table {
         let hours = &timeline.hours;
         let mut order: Vec<u32> = (0..hours.len() as u32).collect();
         order.sort_by(|a, b| hours[*a as usize].total_cmp(&hours[*b as usize]));
-        let sorted =
-            |values: &[f64]| -> Vec<f64> { order.iter().map(|row| values[*row as usize]).collect() };
+        let sorted = |values: &[f64]| -> Vec<f64> {
+            order.iter().map(|row| values[*row as usize]).collect()
+        };
         timeline.hours = sorted(hours);
         for column in &mut timeline.columns {
             match column {
