@@ -31,6 +31,7 @@
 
 #![forbid(unsafe_code)]
 
+mod chart;
 mod error;
 pub mod exit_code;
 mod flamegraph;
@@ -40,10 +41,15 @@ mod number;
 mod profile;
 mod run;
 mod run_dir;
+mod seal;
+mod summary;
 mod svg;
+mod table;
 mod timeline;
+mod top;
 mod verdict;
 
+pub use chart::timeline_svg;
 pub use error::Error;
 pub use flamegraph::{FlameOptions, flamegraph, flamegraph_diff};
 pub use frame_name::readable_name;
@@ -55,5 +61,8 @@ pub use profile::{
 };
 pub use run::{Event, FORMAT, Host, Run, RunInfo, RunState, Trust};
 pub use run_dir::{ProfileRange, RunDir, process_alive, read_timeline};
+pub use seal::{seal, seal_judged};
+pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
+pub use top::{TopBy, TopEntry, top};
 pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_with, verdict_json};

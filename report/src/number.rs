@@ -54,6 +54,18 @@ pub(crate) fn readable(value: f64) -> String {
     number(value, decimals)
 }
 
+/// Writes a length of time for people: seconds, minutes or hours by its size.
+pub(crate) fn duration(hours: f64) -> String {
+    let seconds = hours * 3600.0;
+    if seconds < 120.0 {
+        format!("{} s", number(seconds, 0))
+    } else if seconds < 7200.0 {
+        format!("{} min", number(seconds / 60.0, 1))
+    } else {
+        format!("{} h", number(hours, 1))
+    }
+}
+
 /// [`readable`], with `-` where there is no value.
 pub(crate) fn or_dash(value: Option<f64>) -> String {
     match value.map(readable) {
@@ -79,6 +91,13 @@ mod tests {
         let b = a + 1.0 / 60.0;
         let round = |v: f64| number(v, nine_digits(v)).parse::<f64>().unwrap();
         assert!((round(b) - round(a) - 1.0 / 60.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn durations_have_the_unit_of_their_size() {
+        assert_eq!(duration(0.01), "36 s");
+        assert_eq!(duration(0.75), "45 min");
+        assert_eq!(duration(71.96), "72 h");
     }
 
     #[test]

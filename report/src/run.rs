@@ -2,6 +2,7 @@
 //! loaded.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -213,6 +214,8 @@ pub struct Run {
     pub cpu: Option<Profile>,
     /// What was missing, lost or unreadable, in sentences.
     pub notes: Vec<String>,
+    /// Files of the run that a person may want to open.
+    pub files: Vec<PathBuf>,
 }
 
 impl Run {

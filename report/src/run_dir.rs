@@ -301,7 +301,28 @@ impl RunDir {
             }
             Err(error) => run.notes.push(format!("no profile: {error}")),
         }
+        run.files = self.artifacts();
         Ok(run)
+    }
+
+    /// The files beside the timeline that a person may want to open.
+    #[must_use]
+    pub fn artifacts(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(&self.path) else {
+            return Vec::new();
+        };
+        let mut paths: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let extension = path.extension().and_then(|extension| extension.to_str());
+                matches!(
+                    extension,
+                    Some("csv" | "svg" | "html" | "md" | "json" | "xml")
+                )
+            })
+            .collect();
+        paths.sort();
+        paths
     }
 
     fn events_and_losses(&self) -> Result<(Vec<Event>, usize), Error> {

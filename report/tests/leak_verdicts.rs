@@ -1,5 +1,7 @@
 //! Series whose truth is known, and what is said about them.
 
+#![allow(clippy::unwrap_used)]
+
 use soakscope_report::{
     LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, Timeline, Verdict3, judge_timeline,
 };

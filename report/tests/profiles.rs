@@ -1,5 +1,7 @@
 //! Profiles survive being written, read, merged, subtracted and torn.
 
+#![allow(clippy::unwrap_used)]
+
 use soakscope_report::{Label, Mapping, Profile, ProfileBuilder};
 
 /// A profile of one program, loaded at `base`, with a stack for each weight.

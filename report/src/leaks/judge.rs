@@ -5,7 +5,7 @@ use super::floors::{Point, floors, quarters};
 use super::slope::{Slope, median, theil_sen};
 use super::window::{Settling, settling, span, steady};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict};
-use crate::number::readable;
+use crate::number::{duration, readable};
 use crate::timeline::Timeline;
 
 /// Each quarter must rise by this share of the mean rise to count as growth
@@ -291,16 +291,4 @@ fn concordance(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     if pairs > 0.0 { score / pairs } else { 0.0 }
-}
-
-/// A length of time for people.
-fn duration(hours: f64) -> String {
-    let seconds = hours * 3600.0;
-    if seconds < 120.0 {
-        format!("{} s", readable(seconds.round()))
-    } else if seconds < 7200.0 {
-        format!("{} min", readable((seconds / 6.0).round() / 10.0))
-    } else {
-        format!("{} h", readable(hours))
-    }
 }

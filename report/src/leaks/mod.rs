@@ -136,3 +136,11 @@ pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport 
         hours: timeline.span_hours(),
     }
 }
+
+/// The names of the columns that are judged, in the timeline's order.
+pub(crate) fn judged_columns(timeline: &Timeline) -> Vec<String> {
+    candidates::of(timeline)
+        .into_iter()
+        .map(|candidate| candidate.name)
+        .collect()
+}
