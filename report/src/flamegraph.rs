@@ -138,6 +138,8 @@ fn draw(lines: &[String], options: &FlameOptions, scale: &Scale) -> Result<Vec<u
     drawing.count_name = scale.unit.clone();
     drawing.factor = scale.factor;
     drawing.colors = Palette::Multi(MultiPalette::Rust);
+    // A plain ground: the palette's own gradient competes with the frames.
+    drawing.bgcolors = "#f8f8f8".parse().ok();
     // The same function has the same colour in every graph of a run.
     drawing.deterministic = true;
     drawing.text_truncate_direction = TextTruncateDirection::Left;

@@ -27,15 +27,17 @@ pub fn number(value: f64, decimals: usize) -> String {
     text
 }
 
-/// The decimals that keep nine significant digits: enough for milliseconds in
-/// a week of minutes, and few enough to keep a timeline small.
-pub(crate) fn nine_digits(value: f64) -> usize {
-    let magnitude = value.abs();
-    if magnitude < 1.0 {
-        9
+/// The decimals a number has in a file: milliseconds stay apart in a week of
+/// minutes, small numbers keep six digits, and a timeline stays small.
+pub(crate) fn file_decimals(value: f64) -> usize {
+    let magnitude = value.abs().log10().floor();
+    if !magnitude.is_finite() {
+        return 0;
+    }
+    if magnitude < 0.0 {
+        (5.0 - magnitude).min(15.0) as usize
     } else {
-        // 1..10 has one digit before the point, so eight after it.
-        (8.0 - magnitude.log10().floor()).clamp(0.0, 8.0) as usize
+        (8.0 - magnitude).clamp(0.0, 6.0) as usize
     }
 }
 
@@ -86,11 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn nine_digits_keep_a_second_apart_in_a_three_day_run() {
+    fn files_keep_seconds_apart_in_three_days_and_small_numbers_small() {
         let a = 4320.0;
         let b = a + 1.0 / 60.0;
-        let round = |v: f64| number(v, nine_digits(v)).parse::<f64>().unwrap();
+        let round = |v: f64| number(v, file_decimals(v)).parse::<f64>().unwrap();
         assert!((round(b) - round(a) - 1.0 / 60.0).abs() < 1e-4);
+        assert_eq!(round(1.234_567e-9), 1.234_57e-9);
+        assert_eq!(number(0.0, file_decimals(0.0)), "0");
+        assert_eq!(number(1.0 / 3.0, file_decimals(1.0 / 3.0)), "0.333333");
     }
 
     #[test]

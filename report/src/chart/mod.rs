@@ -16,7 +16,7 @@ use panel::Panel;
 const WIDTH: f64 = 1200.0;
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 24.0;
-const TOP: f64 = 84.0;
+const TOP: f64 = 112.0;
 const PANEL_GAP: f64 = 44.0;
 const BOTTOM: f64 = 46.0;
 
@@ -128,22 +128,24 @@ fn phases(timeline: &Timeline, axis: &TimeAxis, bottom: f64) -> String {
     for (index, phase) in timeline.phases().iter().enumerate() {
         let (from, to) = (axis.x(phase.start_min / 60.0), axis.x(phase.end_min / 60.0));
         let width = (to - from).max(0.0);
-        let shade = if index % 2 == 0 { "#eef3f8" } else { "#f8f5ec" };
+        let shade = if index % 2 == 0 { "#edf2f7" } else { "#fafbfc" };
         svg.push_str(&format!(
             "<rect x=\"{from:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\" \
-             fill=\"{shade}\"><title>{}</title></rect>\n",
-            TOP - 22.0,
-            bottom - TOP + 22.0,
-            escape(&phase.name)
+             fill=\"{shade}\"><title>{}</title></rect>\n\
+             <path d=\"M{from:.1} {:.1}V{bottom:.1}\" stroke=\"#9aa7b5\" stroke-dasharray=\"2 3\"/>\n",
+            TOP - 26.0,
+            bottom - TOP + 26.0,
+            escape(&phase.name),
+            TOP - 40.0,
         ));
         // A name that does not fit beside its neighbour is left to the tooltip.
         let name_width = phase.name.chars().count() as f64 * 6.6 + 8.0;
         if name_width <= width && from >= free_from {
             free_from = from + name_width;
             svg.push_str(&format!(
-                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"#555\" font-size=\"11\">{}</text>\n",
+                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"#444\" font-size=\"11\" font-weight=\"600\">{}</text>\n",
                 from + 4.0,
-                TOP - 26.0,
+                TOP - 31.0,
                 escape(&phase.name)
             ));
         }

@@ -112,23 +112,29 @@ impl Panel {
             axis.left(),
             escape(&self.title)
         );
-        let mut x = axis.right();
-        for ((name, values), colour) in series.iter().zip(COLOURS).rev() {
-            let last = values.iter().rev().find(|v| v.is_finite());
-            let last = last.map_or(String::new(), |last| format!(" {}", readable(*last)));
-            let label = format!("{}{last}", escape(name));
-            svg.push_str(&format!(
-                "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"end\" fill=\"#333\">{label}</text>\n"
-            ));
-            // Text cannot be measured here; digits and letters are about this wide.
-            x -= label.chars().count() as f64 * 6.9 + 8.0;
-            svg.push_str(&format!(
-                "<path d=\"M{:.1} {:.1}h14\" stroke=\"{colour}\" stroke-width=\"3\"/>\n",
-                x - 10.0,
-                y - 4.0
-            ));
-            x -= 28.0;
-        }
+        // The line's colour is a dash within the text, so that nothing has to
+        // know how wide the text will be.
+        let legend: Vec<String> = series
+            .iter()
+            .zip(COLOURS)
+            .enumerate()
+            .map(|(index, ((name, values), colour))| {
+                let last = values.iter().rev().find(|v| v.is_finite());
+                let last = last.map_or(String::new(), |last| readable(*last));
+                let gap = if index > 0 { " dx=\"14\"" } else { "" };
+                format!(
+                    "<tspan{gap} fill=\"{colour}\" font-weight=\"700\">\u{2501}\u{2501}</tspan>\
+                     <tspan dx=\"5\">{}</tspan> <tspan font-weight=\"600\">{last}</tspan>",
+                    escape(name)
+                )
+            })
+            .collect();
+        svg.push_str(&format!(
+            "<text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\" fill=\"#333\" \
+             stroke=\"#fafbfc\" stroke-width=\"4\" paint-order=\"stroke\">{}</text>\n",
+            axis.right(),
+            legend.concat()
+        ));
         svg
     }
 }

@@ -8,6 +8,9 @@ use super::{LeakOptions, SeriesOutcome, SeriesVerdict};
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
 
+/// The rule that a series must have enough samples to be judged at all.
+pub(super) const ENOUGH_DATA: &str = "enough-data";
+
 /// Each quarter must rise by this share of the mean rise to count as growth
 /// that goes on.
 const EVEN_RISE: f64 = 0.3;
@@ -43,7 +46,7 @@ pub(super) fn series(
         explanation: String::new(),
     };
     if let Some(needed) = too_little(timeline, &points, options) {
-        verdict.settle(SeriesOutcome::Inconclusive, "enough-data", needed);
+        verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
         return verdict;
     }
     let limits = match candidate.unit {
@@ -62,7 +65,7 @@ pub(super) fn series(
     let floors = floors(points);
     let Some(slope) = theil_sen(&floors) else {
         let needed = "all samples are of one moment; a trend needs time to pass".to_owned();
-        verdict.settle(SeriesOutcome::Inconclusive, "enough-data", needed);
+        verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
         return verdict;
     };
     let hours = span(points);

@@ -24,8 +24,9 @@ use crate::verdict::Verdict3;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LeakReport {
-    /// Fail if a series leaks; else inconclusive if one could not be judged or
-    /// if there was none to judge; else pass.
+    /// Fail if a series leaks; else inconclusive if one could not be told or
+    /// if there was none to judge; else pass. Too few readings of one series
+    /// do not matter where memory was judged.
     pub verdict: Verdict3,
     /// What was found about each series, in the timeline's order.
     pub series: Vec<SeriesVerdict>,
@@ -124,17 +125,30 @@ pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport 
         .map(|candidate| judge::series(timeline, candidate, options))
         .collect();
     judge::retention(&mut series);
-    let verdict = if series.is_empty() {
-        Verdict3::Inconclusive
-    } else {
-        Verdict3::all(series.iter().map(|series| series.verdict.verdict()))
-    };
+    let verdict = overall(&series);
     LeakReport {
         verdict,
         series,
         samples: timeline.len(),
         hours: timeline.span_hours(),
     }
+}
+
+/// The verdict on all series together. Memory must have been judged by one of
+/// its readings; with that, a series of which there is too little (one that is
+/// read at every tenth tick of a short run) does not hold up the others.
+fn overall(series: &[SeriesVerdict]) -> Verdict3 {
+    let too_little = |series: &SeriesVerdict| series.rule == judge::ENOUGH_DATA;
+    let memory_was_judged = series.iter().any(|s| s.unit == "MB" && !too_little(s));
+    let decisive: Vec<Verdict3> = series
+        .iter()
+        .filter(|series| !(memory_was_judged && too_little(series)))
+        .map(|series| series.verdict.verdict())
+        .collect();
+    if decisive.is_empty() {
+        return Verdict3::Inconclusive;
+    }
+    Verdict3::all(decisive)
 }
 
 /// The names of the columns that are judged, in the timeline's order.

@@ -1,6 +1,6 @@
 //! Writing a timeline: one line per tick, columns fixed by the header.
 
-use crate::number::{nine_digits, number};
+use crate::number::{file_decimals, number};
 
 /// One cell of a timeline row.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +67,7 @@ impl TimelineWriter {
                 line.push(',');
             }
             match cells.get(index) {
-                Some(Cell::Number(value)) => line.push_str(&number(*value, nine_digits(*value))),
+                Some(Cell::Number(value)) => line.push_str(&number(*value, file_decimals(*value))),
                 Some(Cell::Text(text)) => push_text(&mut line, text),
                 Some(Cell::Empty) | None => {}
             }
