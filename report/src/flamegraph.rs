@@ -65,26 +65,32 @@ pub fn flamegraph_diff(
         ));
     }
     let index = value_index(after, options);
-    let scale = Scale::of(after.sample_types.get(index), options);
+    let mut scale = Scale::of(after.sample_types.get(index), options);
+    // The drawing's percentages of a difference ignore its factor, so values
+    // are brought to their unit here; what rounds to nothing is still there.
+    let unit = std::mem::replace(&mut scale.factor, 1.0);
+    let shown = |value: i64, factor: f64| match value {
+        ..=0 => 0,
+        _ => (value as f64 * factor * unit).round().max(1.0) as i64,
+    };
     let (old, new) = (stacks(before, index), stacks(after, index));
     let factor = match (before.total(index), after.total(index)) {
         (old, new) if options.normalize && old > 0 && new > 0 => new as f64 / old as f64,
         _ => 1.0,
     };
-    let scaled = |value: i64| (value as f64 * factor).round().max(0.0) as i64;
     let mut lines: Vec<String> = new
         .iter()
         .filter(|(_, value)| **value > 0)
         .map(|(stack, value)| {
-            let before = old.get(stack).map_or(0, |value| scaled(*value));
-            format!("{stack} {before} {value}")
+            let before = old.get(stack).map_or(0, |value| shown(*value, factor));
+            format!("{stack} {before} {}", shown(*value, 1.0))
         })
         .collect();
     // What is gone has no width, but its callers must still turn blue.
     lines.extend(
         old.iter()
             .filter(|(stack, value)| **value > 0 && !new.contains_key(*stack))
-            .map(|(stack, value)| format!("{stack} {} 0", scaled(*value))),
+            .map(|(stack, value)| format!("{stack} {} 0", shown(*value, factor))),
     );
     lines.sort_unstable();
     if new.values().all(|value| *value <= 0) {

@@ -355,10 +355,15 @@ impl RunDir {
         let mut aside = path.clone().into_os_string();
         aside.push(".tmp");
         let aside = PathBuf::from(aside);
-        File::create(&aside)
+        let written = File::create(&aside)
             .and_then(|mut file| file.write_all(bytes))
-            .map_err(Error::io("write", &aside))?;
-        fs::rename(&aside, &path).map_err(Error::io("write", &path))
+            .and_then(|()| fs::rename(&aside, &path));
+        written.map_err(|error| {
+            // It is only in the way; that it cannot be removed matters less
+            // than why it could not be written.
+            let _ = fs::remove_file(&aside);
+            Error::io("write", &path)(error)
+        })
     }
 }
 

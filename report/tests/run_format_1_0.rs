@@ -21,14 +21,20 @@ fn all_of_it_is_read() {
     let dir = RunDir::open(&fixture("run-1.0")).unwrap();
     let run = dir.load().unwrap();
     assert_eq!(run.notes, Vec::<String>::new());
-    assert_eq!((run.info.format.as_str(), run.info.service.as_str()), ("1.0", "shop"));
+    assert_eq!(
+        (run.info.format.as_str(), run.info.service.as_str()),
+        ("1.0", "shop")
+    );
     assert_eq!(run.info.state, RunState::Finished);
     assert_eq!(run.info.limits["memory_mb"], Some(512.0));
     assert_eq!(run.info.limits["open_fds"], None);
     assert_eq!(run.info.trust.as_ref().unwrap().drops["ring-full"], 3);
 
     assert_eq!(run.timeline.len(), 180);
-    assert_eq!(run.timeline.columns()[..4], ["elapsed_min", "rss_mb", "vms_mb", "connections"]);
+    assert_eq!(
+        run.timeline.columns()[..4],
+        ["elapsed_min", "rss_mb", "vms_mb", "connections"]
+    );
     let phases: Vec<_> = run.timeline.phases().into_iter().map(|p| p.name).collect();
     assert_eq!(phases, ["warmup", "steady", "spike", "steady"]);
     assert!(run.timeline.series("latency_p99_ms").unwrap()[75].is_nan());
@@ -61,7 +67,10 @@ fn windows_are_chosen_by_phase_and_by_minute() {
         (range.from_min, range.to_min) = (from, to);
         total(range)
     };
-    let (early, late) = (minutes(None, Some(1.5)).unwrap(), minutes(Some(1.5), None).unwrap());
+    let (early, late) = (
+        minutes(None, Some(1.5)).unwrap(),
+        minutes(Some(1.5), None).unwrap(),
+    );
     assert_eq!(early + late, all);
     assert_eq!(minutes(Some(99.0), None), None);
 }
@@ -69,11 +78,18 @@ fn windows_are_chosen_by_phase_and_by_minute() {
 #[test]
 fn a_psutil_script_s_file_is_read() {
     let timeline = read_timeline(&fixture("psutil.csv")).unwrap();
-    assert_eq!(timeline.columns(), ["elapsed_min", "rss_mb", "vms_mb", "connections"]);
+    assert_eq!(
+        timeline.columns(),
+        ["elapsed_min", "rss_mb", "vms_mb", "connections"]
+    );
     assert_eq!((timeline.len(), timeline.truncated_rows()), (60, 0));
     let report = judge_timeline(&timeline, &LeakOptions::default());
     assert_eq!(report.verdict, Verdict3::Fail);
-    let names: Vec<_> = report.series.iter().map(|s| (s.name.as_str(), s.verdict.name())).collect();
+    let names: Vec<_> = report
+        .series
+        .iter()
+        .map(|s| (s.name.as_str(), s.verdict.name()))
+        .collect();
     assert_eq!(names, [("rss_mb", "leak"), ("connections", "clean")]);
 }
 

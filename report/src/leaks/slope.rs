@@ -96,6 +96,45 @@ mod tests {
         assert!(slope.low <= 2.0 && 2.0 <= slope.high);
     }
 
+    /// The definition itself, without sharing a line with what it checks.
+    fn median_of_pairwise_slopes(points: &[Point]) -> f64 {
+        let mut slopes: Vec<f64> = (0..points.len())
+            .flat_map(|i| (0..points.len()).map(move |j| (i, j)))
+            .filter(|(i, j)| points[*i].0 < points[*j].0)
+            .map(|(i, j)| (points[j].1 - points[i].1) / (points[j].0 - points[i].0))
+            .collect();
+        slopes.sort_by(f64::total_cmp);
+        let n = slopes.len();
+        (slopes[(n - 1) / 2] + slopes[n / 2]) / 2.0
+    }
+
+    #[test]
+    fn the_estimate_is_its_definition_and_the_interval_holds_the_truth() {
+        let mut state = 42u64;
+        let mut uniform = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 53) as f64
+        };
+        let mut held = 0;
+        for round in 0..500 {
+            let n = 8 + round % 40;
+            let truth = 4.0 * uniform() - 2.0;
+            let points: Vec<Point> = (0..n)
+                .map(|i| (i as f64, truth * i as f64 + 20.0 * (uniform() - 0.5)))
+                .collect();
+            let slope = theil_sen(&points).unwrap();
+            let oracle = median_of_pairwise_slopes(&points);
+            assert!((slope.per_hour - oracle).abs() < 1e-9);
+            held += usize::from((slope.low..=slope.high).contains(&truth));
+        }
+        assert!(
+            held >= 485,
+            "a 99 % interval held the truth {held} times of 500"
+        );
+    }
+
     #[test]
     fn flat_is_zero_and_too_few_is_nothing() {
         let slope = theil_sen(&line(20, 0.0)).unwrap();
