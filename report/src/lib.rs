@@ -1,1 +1,68 @@
-//! Skeleton.
+//! Judges and renders soak runs.
+//!
+//! Numbers and profiles come in, values and text go out:
+//!
+//! * a [`Timeline`] is read from any CSV file whose first column is a time;
+//! * a [`Profile`] is read from, merged into and written as standard pprof;
+//! * [`judge_timeline`] and [`judge`] say whether a service leaked, with the
+//!   rule and the numbers, as pass, fail or inconclusive;
+//! * [`flamegraph`], [`timeline_svg`], [`summary_text`] and [`summary_markdown`]
+//!   show it, and [`seal`] writes all of it into a run's directory.
+//!
+//! The agent in a running service and the `soakscope` command call the same
+//! functions, so what is live and what is offline cannot disagree.
+//!
+//! This crate knows no clock, no signal and no socket. One module touches the
+//! file system: that of [`RunDir`].
+//!
+//! ```
+//! use soakscope_report::{LeakOptions, SeriesOutcome, Timeline, judge_timeline};
+//!
+//! // Half a megabyte a second, for two minutes.
+//! let mut csv = String::from("elapsed_s,rss_mb\n");
+//! for second in 0..120 {
+//!     csv.push_str(&format!("{second},{}\n", 100.0 + 0.5 * f64::from(second)));
+//! }
+//! let timeline = Timeline::parse(csv.as_bytes())?;
+//! let report = judge_timeline(&timeline, &LeakOptions::default());
+//! assert_eq!(report.series[0].verdict, SeriesOutcome::Leak);
+//! # Ok::<(), soakscope_report::Error>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod chart;
+mod error;
+pub mod exit_code;
+mod flamegraph;
+mod frame_name;
+mod leaks;
+mod number;
+mod profile;
+mod run;
+mod run_dir;
+mod seal;
+mod summary;
+mod svg;
+mod table;
+mod timeline;
+mod top;
+mod verdict;
+
+pub use chart::timeline_svg;
+pub use error::Error;
+pub use flamegraph::{FlameOptions, flamegraph, flamegraph_diff};
+pub use frame_name::readable_name;
+pub use leaks::{LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, judge_timeline};
+pub use number::number;
+pub use profile::{
+    Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
+    ValueType,
+};
+pub use run::{Event, FORMAT, Host, Run, RunInfo, RunState, Trust};
+pub use run_dir::{ProfileRange, RunDir, process_alive, read_timeline};
+pub use seal::{seal, seal_judged};
+pub use summary::{leaks_text, summary_markdown, summary_text};
+pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
+pub use top::{TopBy, TopEntry, top};
+pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_with, verdict_json};

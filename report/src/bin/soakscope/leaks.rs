@@ -1,0 +1,44 @@
+//! `soakscope leaks`: did anything in this timeline leak?
+
+use std::path::PathBuf;
+
+use soakscope_report::{LeakOptions, RunDir, judge_timeline, leaks_text, read_timeline};
+
+use crate::Outcome;
+use crate::answer::Answer;
+
+/// Say of each series whether it leaks: of a run, or of any CSV file.
+///
+/// Any CSV file will do whose first column is a time (elapsed_min, elapsed_s,
+/// timestamp, …), such as a psutil script writes. MB is 1024² bytes.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A CSV file, or the directory of a run
+    #[arg(value_name = "FILE|RUN")]
+    path: PathBuf,
+    /// Print the whole report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Seed of the random draws; equal seeds, equal verdicts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let timeline = if args.path.is_dir() {
+        RunDir::open(&args.path)?.timeline()?
+    } else {
+        read_timeline(&args.path)?
+    };
+    let mut options = LeakOptions::default();
+    options.seed = args.seed;
+    let report = judge_timeline(&timeline, &options);
+    let answer = if args.json {
+        Answer::json(&report)?
+    } else {
+        Answer::new(leaks_text(&report))
+    };
+    Ok(answer
+        .exiting_with(report.verdict.exit_code())
+        .remarking(timeline.losses()))
+}

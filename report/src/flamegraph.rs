@@ -1,0 +1,178 @@
+//! Flame graphs of profiles, as self-contained interactive SVG.
+//!
+//! Drawing is inferno's; what is ours is which names, units and titles it gets.
+
+use inferno::flamegraph::color::{MultiPalette, Palette};
+use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
+
+use crate::error::Error;
+use crate::number::number;
+use crate::profile::{Profile, ValueType, stacks};
+use crate::svg::escape;
+
+/// How a flame graph is drawn.
+#[derive(Debug, Clone, Default)]
+pub struct FlameOptions {
+    /// The heading; "Flame graph" if empty.
+    pub title: String,
+    /// A line below the heading, such as phase and duration; none if empty.
+    pub subtitle: String,
+    /// Which of the sample types gives the width; the profile's last if `None`.
+    pub value_index: Option<usize>,
+    /// Roots at the top and leaves below.
+    pub inverted: bool,
+    /// Stacks from the leaf up, so that what is expensive wherever it is
+    /// called from comes together.
+    pub reversed: bool,
+    /// The unit that frames are given in, overriding the profile's own.
+    pub unit: Option<String>,
+    /// In a difference, scale the first profile to the total of the second, so
+    /// that a longer or busier stretch is not all growth.
+    pub normalize: bool,
+}
+
+/// Draws a profile. One without samples gives a picture that says so.
+///
+/// # Errors
+///
+/// [`Error::Render`] if the drawing fails.
+pub fn flamegraph(profile: &Profile, options: &FlameOptions) -> Result<Vec<u8>, Error> {
+    let index = value_index(profile, options);
+    let scale = Scale::of(profile.sample_types.get(index), options);
+    let lines: Vec<String> = stacks(profile, index)
+        .into_iter()
+        .filter(|(_, value)| *value > 0)
+        .map(|(stack, value)| format!("{stack} {value}"))
+        .collect();
+    draw(&lines, options, &scale)
+}
+
+/// Draws what changed between two profiles: widths are of `after`, red is
+/// growth and blue is shrinking.
+///
+/// # Errors
+///
+/// [`Error::Mismatch`] if the profiles' sample types differ, [`Error::Render`]
+/// if the drawing fails.
+pub fn flamegraph_diff(
+    before: &Profile,
+    after: &Profile,
+    options: &FlameOptions,
+) -> Result<Vec<u8>, Error> {
+    if before.sample_types != after.sample_types && !before.samples.is_empty() {
+        return Err(Error::Mismatch(
+            "a difference needs two profiles of the same sample types".to_owned(),
+        ));
+    }
+    let index = value_index(after, options);
+    let mut scale = Scale::of(after.sample_types.get(index), options);
+    // The drawing's percentages of a difference ignore its factor, so values
+    // are brought to their unit here; what rounds to nothing is still there.
+    let unit = std::mem::replace(&mut scale.factor, 1.0);
+    let shown = |value: i64, factor: f64| match value {
+        ..=0 => 0,
+        _ => (value as f64 * factor * unit).round().max(1.0) as i64,
+    };
+    let (old, new) = (stacks(before, index), stacks(after, index));
+    let factor = match (before.total(index), after.total(index)) {
+        (old, new) if options.normalize && old > 0 && new > 0 => new as f64 / old as f64,
+        _ => 1.0,
+    };
+    let mut lines: Vec<String> = new
+        .iter()
+        .filter(|(_, value)| **value > 0)
+        .map(|(stack, value)| {
+            let before = old.get(stack).map_or(0, |value| shown(*value, factor));
+            format!("{stack} {before} {}", shown(*value, 1.0))
+        })
+        .collect();
+    // What is gone has no width, but its callers must still turn blue.
+    lines.extend(
+        old.iter()
+            .filter(|(stack, value)| **value > 0 && !new.contains_key(*stack))
+            .map(|(stack, value)| format!("{stack} {} 0", shown(*value, factor))),
+    );
+    lines.sort_unstable();
+    if new.values().all(|value| *value <= 0) {
+        lines.clear();
+    }
+    draw(&lines, options, &scale)
+}
+
+fn value_index(profile: &Profile, options: &FlameOptions) -> usize {
+    options
+        .value_index
+        .unwrap_or_else(|| profile.default_value_index())
+}
+
+/// The unit frames are given in. Drawing rounds to whole numbers, so the unit
+/// is one that leaves some digits.
+struct Scale {
+    unit: String,
+    factor: f64,
+}
+
+impl Scale {
+    fn of(value_type: Option<&ValueType>, options: &FlameOptions) -> Scale {
+        let own = match value_type.map(|t| (t.unit.as_str(), t.kind.as_str())) {
+            Some(("nanoseconds", _)) => ("ms", 1e-6),
+            Some(("microseconds", _)) => ("ms", 1e-3),
+            Some(("bytes", _)) => ("kB", 1.0 / 1024.0),
+            Some(("count", kind)) => (kind, 1.0),
+            Some((unit, _)) => (unit, 1.0),
+            None => ("samples", 1.0),
+        };
+        Scale {
+            unit: options.unit.clone().unwrap_or_else(|| own.0.to_owned()),
+            factor: own.1,
+        }
+    }
+}
+
+fn draw(lines: &[String], options: &FlameOptions, scale: &Scale) -> Result<Vec<u8>, Error> {
+    let title = if options.title.is_empty() {
+        "Flame graph"
+    } else {
+        &options.title
+    };
+    if lines.is_empty() {
+        return Ok(nothing(title, &options.subtitle).into_bytes());
+    }
+    let mut drawing = Options::default();
+    drawing.title = title.to_owned();
+    drawing.subtitle = (!options.subtitle.is_empty()).then(|| options.subtitle.clone());
+    drawing.count_name = scale.unit.clone();
+    drawing.factor = scale.factor;
+    drawing.colors = Palette::Multi(MultiPalette::Rust);
+    // A plain ground: the palette's own gradient competes with the frames.
+    drawing.bgcolors = "#f8f8f8".parse().ok();
+    // The same function has the same colour in every graph of a run.
+    drawing.deterministic = true;
+    drawing.text_truncate_direction = TextTruncateDirection::Left;
+    drawing.direction = if options.inverted {
+        Direction::Inverted
+    } else {
+        Direction::Straight
+    };
+    drawing.reverse_stack_order = options.reversed;
+    let mut svg = Vec::new();
+    flamegraph::from_lines(&mut drawing, lines.iter().map(String::as_str), &mut svg)
+        .map_err(|error| Error::Render(error.to_string()))?;
+    Ok(svg)
+}
+
+/// The picture of an empty profile.
+fn nothing(title: &str, subtitle: &str) -> String {
+    let width = number(1200.0, 0);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} 120\" \
+         width=\"{width}\" height=\"120\" font-family=\"sans-serif\" text-anchor=\"middle\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#f8f8f8\"/>\n\
+         <text x=\"50%\" y=\"34\" font-size=\"17\">{}</text>\n\
+         <text x=\"50%\" y=\"58\" font-size=\"12\" fill=\"#666\">{}</text>\n\
+         <text x=\"50%\" y=\"88\" font-size=\"14\">no samples: nothing ran on the CPU here, \
+         or no profile was taken</text>\n</svg>\n",
+        escape(title),
+        escape(subtitle),
+    )
+}

@@ -1,0 +1,266 @@
+//! Rust's demangled names, made short enough to read in a flame graph.
+//!
+//! What goes: the hash, crate disambiguators, the trait a method came from,
+//! generic arguments too long to tell anything, and towers of closures. What
+//! stays: the path, so that a name can still be found in the source.
+
+/// Generic arguments longer than this are shown as `…`.
+const LONGEST_ARGUMENTS: usize = 32;
+
+/// Shortens a demangled Rust name for people; other names come back as they
+/// are.
+///
+/// ```
+/// use soakscope_report::readable_name;
+/// let demangled = "<shop::Cart as core::fmt::Display>::fmt::h0123456789abcdef";
+/// assert_eq!(readable_name(demangled), "shop::Cart::fmt");
+/// assert_eq!(readable_name("shop::main::{{closure}}::{{closure}}"), "shop::main::{closure}");
+/// ```
+#[must_use]
+pub fn readable_name(demangled: &str) -> String {
+    let name = drop_disambiguators(drop_hash(demangled.trim()));
+    let mut short: Vec<String> = Vec::new();
+    for part in split_path(&name) {
+        match Segment::of(part) {
+            Segment::Name(name) if name.is_empty() => {}
+            // A tower of closures is one closure.
+            Segment::Name(name) if name.starts_with('{') && short.last() == Some(&name) => {}
+            Segment::Name(name) => short.push(name),
+            // A type that has a path of its own stands for the module its
+            // impl is in; `u64` or `str` does not.
+            Segment::Subject(subject) if subject.contains("::") => short = vec![subject],
+            Segment::Subject(subject) if short.last() == Some(&subject) => {}
+            Segment::Subject(subject) => short.push(subject),
+            Segment::Arguments(arguments) => match short.last_mut() {
+                Some(last) => last.push_str(&arguments),
+                None => short.push(arguments),
+            },
+        }
+    }
+    if short.is_empty() {
+        return demangled.to_owned();
+    }
+    short.join("::")
+}
+
+/// Legacy mangling ends in `::h` and sixteen hexadecimal digits.
+fn drop_hash(name: &str) -> &str {
+    match name.rsplit_once("::h") {
+        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            path
+        }
+        _ => name,
+    }
+}
+
+/// `alloc[1a2b3c]::vec` is `alloc::vec`.
+fn drop_disambiguators(name: &str) -> String {
+    let mut kept = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(open) = rest.find('[') {
+        let (before, bracket) = rest.split_at(open);
+        kept.push_str(before);
+        let inside = bracket[1..].split(']').next().unwrap_or_default();
+        let follows_name = before
+            .bytes()
+            .last()
+            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if follows_name && !inside.is_empty() && inside.bytes().all(|b| b.is_ascii_hexdigit()) {
+            rest = bracket.get(inside.len() + 2..).unwrap_or_default();
+        } else {
+            kept.push('[');
+            rest = &bracket[1..];
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// Splits a path at `::`, but not within brackets.
+fn split_path(name: &str) -> Vec<&str> {
+    let bytes = name.as_bytes();
+    let mut parts = Vec::new();
+    let (mut depth, mut start, mut at) = (0i32, 0, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'<' | b'(' | b'[' | b'{' => depth += 1,
+            // The arrow of `fn() -> T` closes nothing.
+            b'>' if at > 0 && bytes[at - 1] == b'-' => {}
+            b'>' | b')' | b']' | b'}' => depth -= 1,
+            b':' if depth <= 0 && bytes.get(at + 1) == Some(&b':') => {
+                parts.push(&name[start..at]);
+                at += 2;
+                start = at;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    parts.push(&name[start..]);
+    parts
+}
+
+/// One part of a path, between two `::`.
+enum Segment {
+    /// A module, a type, a function or a closure.
+    Name(String),
+    /// The type that an impl block is about.
+    Subject(String),
+    /// Generic arguments of what came before, in their brackets.
+    Arguments(String),
+}
+
+impl Segment {
+    fn of(part: &str) -> Segment {
+        if part.starts_with('{') && part.ends_with('}') {
+            return Segment::Name(brace(part));
+        }
+        if let Some(inside) = part.strip_prefix('<').and_then(|s| s.strip_suffix('>')) {
+            if let Some(body) = inside.strip_prefix("impl ") {
+                let subject = at_top_level(body, " for ").map_or(body, |(_, subject)| subject);
+                return Segment::Subject(readable_name(subject));
+            }
+            if let Some((subject, _)) = at_top_level(inside, " as ") {
+                return Segment::Subject(readable_name(subject));
+            }
+            return Segment::Arguments(arguments(inside));
+        }
+        match part.find('<') {
+            Some(open) if open > 0 && part.ends_with('>') => {
+                let inside = &part[open + 1..part.len() - 1];
+                Segment::Name(format!("{}{}", &part[..open], arguments(inside)))
+            }
+            _ => Segment::Name(part.to_owned()),
+        }
+    }
+}
+
+/// `<alloc::string::String>` is `<String>`, and what is long is `<…>`.
+fn arguments(inside: &str) -> String {
+    let short: Vec<String> = split_arguments(inside)
+        .into_iter()
+        .filter(|argument| !argument.trim().is_empty())
+        .map(|argument| {
+            let name = readable_name(argument);
+            split_path(&name).pop().unwrap_or_default().to_owned()
+        })
+        .collect();
+    let short = short.join(", ");
+    if short.is_empty() {
+        String::new()
+    } else if short.chars().count() > LONGEST_ARGUMENTS {
+        "<…>".to_owned()
+    } else {
+        format!("<{short}>")
+    }
+}
+
+fn split_arguments(inside: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = inside;
+    while let Some((argument, after)) = at_top_level(rest, ",") {
+        parts.push(argument);
+        rest = after;
+    }
+    parts.push(rest);
+    parts
+}
+
+/// Splits at the first `separator` that is within no bracket.
+fn at_top_level<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
+    let bytes = text.as_bytes();
+    let mut depth = 0i32;
+    for at in 0..bytes.len() {
+        match bytes[at] {
+            b'<' | b'(' | b'[' | b'{' => depth += 1,
+            b'>' if at > 0 && bytes[at - 1] == b'-' => {}
+            b'>' | b')' | b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && bytes[at..].starts_with(separator.as_bytes()) {
+            return Some((&text[..at], &text[at + separator.len()..]));
+        }
+    }
+    None
+}
+
+/// `{{closure}}`, `{closure#0}` and `{async_fn_env#0}` in one spelling each.
+fn brace(segment: &str) -> String {
+    let word = segment.trim_matches(['{', '}']);
+    let word = word.split(['#', ':']).next().unwrap_or(word);
+    if word.starts_with("async") {
+        "{async}".to_owned()
+    } else if word.starts_with("closure") {
+        "{closure}".to_owned()
+    } else {
+        format!("{{{word}}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable_name;
+
+    #[test]
+    fn hashes_and_disambiguators_go() {
+        assert_eq!(readable_name("a::b::h0123456789abcdef"), "a::b");
+        assert_eq!(
+            readable_name("alloc[1a2b3c]::vec::push"),
+            "alloc::vec::push"
+        );
+        assert_eq!(readable_name("a::hello"), "a::hello");
+    }
+
+    #[test]
+    fn methods_belong_to_their_type() {
+        let long = "<alloc::vec::Vec<T,A> as core::iter::traits::collect::Extend<T>>::extend";
+        assert_eq!(readable_name(long), "alloc::vec::Vec<T, A>::extend");
+        let named = "core::fmt::num::imp::<impl core::fmt::Display for u64>::fmt";
+        assert_eq!(readable_name(named), "core::fmt::num::imp::u64::fmt");
+        assert_eq!(
+            readable_name("core::str::<impl str>::parse"),
+            "core::str::parse"
+        );
+    }
+
+    #[test]
+    fn generic_arguments_are_short_or_gone() {
+        assert_eq!(
+            readable_name("std::sync::Mutex<alloc::string::String>::lock"),
+            "std::sync::Mutex<String>::lock"
+        );
+        assert_eq!(
+            readable_name("core::mem::drop::<a::B>"),
+            "core::mem::drop<B>"
+        );
+        assert_eq!(
+            readable_name("a::F<b::AVeryLongName<c::AnotherLongName>,d::AThirdLongName>::g"),
+            "a::F<…>::g"
+        );
+    }
+
+    #[test]
+    fn closures_read_alike() {
+        assert_eq!(readable_name("a::{{closure}}::{{closure}}"), "a::{closure}");
+        assert_eq!(readable_name("a::{closure#0}::{closure#1}"), "a::{closure}");
+        assert_eq!(readable_name("a::f::{async_fn_env#0}"), "a::f::{async}");
+        assert_eq!(
+            readable_name("core::ops::function::FnOnce::call_once{{vtable.shim}}"),
+            "core::ops::function::FnOnce::call_once{{vtable.shim}}"
+        );
+    }
+
+    #[test]
+    fn other_names_come_back() {
+        for name in [
+            "malloc",
+            "__libc_start_main",
+            "",
+            "std::ostream::operator<<(int)",
+            "[vdso]+0x1",
+        ] {
+            assert_eq!(readable_name(name), name);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Did anything leak? Judges every series of a timeline by itself.
+//!
+//! A series passes through four steps: the rows after warm-up are chosen
+//! (`window`), reduced to the floor of each block so that a saw-tooth counts
+//! by its bottom (`floors`), given a slope with an interval (`slope`), and
+//! asked three questions: is the growth certain, is it large enough to matter,
+//! and does it go on in every quarter (`judge`)?
+
+mod candidates;
+mod floors;
+mod judge;
+mod options;
+mod slope;
+mod window;
+
+use serde::Serialize;
+
+pub use options::{LeakOptions, Material};
+
+use crate::timeline::Timeline;
+use crate::verdict::Verdict3;
+
+/// What was found about all series of a timeline.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LeakReport {
+    /// Fail if a series leaks; else inconclusive if one could not be told or
+    /// if there was none to judge; else pass. Too few readings of one series
+    /// do not matter where memory was judged.
+    pub verdict: Verdict3,
+    /// What was found about each series, in the timeline's order.
+    pub series: Vec<SeriesVerdict>,
+    /// Rows of the timeline.
+    pub samples: usize,
+    /// Hours from its first row to its last.
+    pub hours: f64,
+}
+
+/// What was found about one series.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SeriesVerdict {
+    /// The column's name.
+    pub name: String,
+    /// Its unit: `MB` (1024² bytes) or empty for counts.
+    pub unit: String,
+    /// What it is doing.
+    pub verdict: SeriesOutcome,
+    /// Growth per hour after warm-up, in the unit.
+    pub slope_per_hour: Option<f64>,
+    /// Where the true slope lies with 99 % confidence.
+    pub slope_interval: Option<[f64; 2]>,
+    /// The smallest leak per hour that this run could have shown.
+    pub detectable_per_hour: Option<f64>,
+    /// The floor of each quarter of the time judged.
+    pub quarters: Vec<Option<f64>>,
+    /// From when on the series was judged, in minutes of the run.
+    pub judged_from_min: Option<f64>,
+    /// How many samples were judged.
+    pub samples: usize,
+    /// The rule that decided.
+    pub rule: String,
+    /// One sentence with the numbers.
+    pub explanation: String,
+}
+
+/// What a series is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SeriesOutcome {
+    /// It does not grow, or not enough to matter.
+    Clean,
+    /// It grows, for certain, materially, and all the time.
+    Leak,
+    /// Resident memory grows while the live heap does not.
+    Retention,
+    /// It grew ever more slowly and has not settled yet.
+    Warming,
+    /// It rose once and stayed.
+    Step,
+    /// It follows a load that itself grew.
+    LoadCorrelated,
+    /// It cannot be told.
+    Inconclusive,
+}
+
+impl SeriesOutcome {
+    /// The outcome as it is written in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SeriesOutcome::Clean => "clean",
+            SeriesOutcome::Leak => "leak",
+            SeriesOutcome::Retention => "retention",
+            SeriesOutcome::Warming => "warming",
+            SeriesOutcome::Step => "step",
+            SeriesOutcome::LoadCorrelated => "load-correlated",
+            SeriesOutcome::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// What the outcome means for the run.
+    #[must_use]
+    pub fn verdict(self) -> Verdict3 {
+        match self {
+            SeriesOutcome::Leak => Verdict3::Fail,
+            // Under a load that grows, a leak and a follower look the same.
+            SeriesOutcome::Inconclusive
+            | SeriesOutcome::Warming
+            | SeriesOutcome::LoadCorrelated => Verdict3::Inconclusive,
+            SeriesOutcome::Clean | SeriesOutcome::Retention | SeriesOutcome::Step => Verdict3::Pass,
+        }
+    }
+}
+
+/// Judges all series of a timeline that could leak.
+///
+/// Those are memory, connections, descriptors, threads, tasks, and every
+/// column of a name that is not known to be a rate, a time or a total.
+#[must_use]
+pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport {
+    let mut series: Vec<SeriesVerdict> = candidates::of(timeline)
+        .iter()
+        .map(|candidate| judge::series(timeline, candidate, options))
+        .collect();
+    judge::retention(&mut series);
+    let verdict = overall(&series);
+    LeakReport {
+        verdict,
+        series,
+        samples: timeline.len(),
+        hours: timeline.span_hours(),
+    }
+}
+
+/// The verdict on all series together. Memory must have been judged by one of
+/// its readings; with that, a series of which there is too little (one that is
+/// read at every tenth tick of a short run) does not hold up the others.
+fn overall(series: &[SeriesVerdict]) -> Verdict3 {
+    let too_little = |series: &SeriesVerdict| series.rule == judge::ENOUGH_DATA;
+    let memory_was_judged = series.iter().any(|s| s.unit == "MB" && !too_little(s));
+    let decisive: Vec<Verdict3> = series
+        .iter()
+        .filter(|series| !(memory_was_judged && too_little(series)))
+        .map(|series| series.verdict.verdict())
+        .collect();
+    if decisive.is_empty() {
+        return Verdict3::Inconclusive;
+    }
+    Verdict3::all(decisive)
+}
+
+/// The names of the columns that are judged, in the timeline's order.
+pub(crate) fn judged_columns(timeline: &Timeline) -> Vec<String> {
+    candidates::of(timeline)
+        .into_iter()
+        .map(|candidate| candidate.name)
+        .collect()
+}

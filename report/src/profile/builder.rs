@@ -1,0 +1,190 @@
+//! Putting a profile together, each thing stored once.
+
+use std::collections::HashMap;
+
+use super::{Function, Label, Line, Location, Mapping, Profile, Sample, ValueType};
+
+/// Collects samples into a [`Profile`]. Equal mappings, functions, locations
+/// and stacks are stored once.
+#[derive(Debug, Default)]
+pub struct ProfileBuilder {
+    profile: Profile,
+    mappings: HashMap<Mapping, u32>,
+    functions: HashMap<Function, u32>,
+    locations: HashMap<LocationKey, u32>,
+    samples: HashMap<SampleKey, usize>,
+}
+
+/// An address is a place by itself. Only where a tool gave no address do the
+/// lines have to tell places apart.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum LocationKey {
+    Address(Option<u32>, u64),
+    Lines(Option<u32>, Vec<Line>),
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct SampleKey {
+    locations: Vec<u32>,
+    labels: Vec<Label>,
+}
+
+impl ProfileBuilder {
+    /// A profile of these sample types.
+    #[must_use]
+    pub fn new(sample_types: Vec<ValueType>, period_type: ValueType, period: i64) -> Self {
+        ProfileBuilder {
+            profile: Profile {
+                sample_types,
+                period_type,
+                period,
+                ..Profile::default()
+            },
+            ..ProfileBuilder::default()
+        }
+    }
+
+    /// A CPU profile: `samples/count` and `cpu/nanoseconds`.
+    ///
+    /// `time_nanos` is when it began, since 1970; `period_nanos` the CPU time
+    /// between two samples.
+    #[must_use]
+    pub fn cpu(time_nanos: i64, duration_nanos: i64, period_nanos: i64) -> Self {
+        let types = vec![
+            ValueType::new("samples", "count"),
+            ValueType::new("cpu", "nanoseconds"),
+        ];
+        ProfileBuilder::new(types, ValueType::new("cpu", "nanoseconds"), period_nanos)
+            .at(time_nanos, duration_nanos)
+    }
+
+    /// A heap profile: `alloc_objects/count`, `alloc_space/bytes`,
+    /// `inuse_objects/count` and `inuse_space/bytes`.
+    ///
+    /// `period_bytes` is the mean of bytes allocated between two samples.
+    #[must_use]
+    pub fn heap(time_nanos: i64, duration_nanos: i64, period_bytes: i64) -> Self {
+        let types = vec![
+            ValueType::new("alloc_objects", "count"),
+            ValueType::new("alloc_space", "bytes"),
+            ValueType::new("inuse_objects", "count"),
+            ValueType::new("inuse_space", "bytes"),
+        ];
+        ProfileBuilder::new(types, ValueType::new("space", "bytes"), period_bytes)
+            .at(time_nanos, duration_nanos)
+    }
+
+    /// When the profile began and for how long it was taken, in nanoseconds.
+    #[must_use]
+    pub fn at(mut self, time_nanos: i64, duration_nanos: i64) -> Self {
+        self.profile.time_nanos = time_nanos;
+        self.profile.duration_nanos = duration_nanos;
+        self
+    }
+
+    /// The index of a mapping, added if it is new.
+    pub fn mapping(&mut self, mapping: Mapping) -> u32 {
+        if let Some(&index) = self.mappings.get(&mapping) {
+            return index;
+        }
+        let index = self.profile.mappings.len() as u32;
+        self.profile.mappings.push(mapping.clone());
+        self.mappings.insert(mapping, index);
+        index
+    }
+
+    /// The index of a function, added if it is new.
+    pub fn function(&mut self, name: &str, system_name: &str, file: &str, start_line: u32) -> u32 {
+        let function = Function {
+            name: name.to_owned(),
+            system_name: system_name.to_owned(),
+            file: file.to_owned(),
+            start_line,
+        };
+        if let Some(&index) = self.functions.get(&function) {
+            return index;
+        }
+        let index = self.profile.functions.len() as u32;
+        self.profile.functions.push(function.clone());
+        self.functions.insert(function, index);
+        index
+    }
+
+    /// The index of a location, added if its mapping and address are new.
+    ///
+    /// `lines` are pairs of a function's index and a source line, innermost
+    /// inlined function first. A location seen first without lines takes those
+    /// that come later.
+    pub fn location(&mut self, mapping: Option<u32>, address: u64, lines: &[(u32, u32)]) -> u32 {
+        let lines: Vec<Line> = lines
+            .iter()
+            .map(|&(function, line)| Line { function, line })
+            .collect();
+        let key = if address == 0 {
+            LocationKey::Lines(mapping, lines.clone())
+        } else {
+            LocationKey::Address(mapping, address)
+        };
+        if let Some(&index) = self.locations.get(&key) {
+            let known = &mut self.profile.locations[index as usize];
+            if known.lines.is_empty() {
+                known.lines = lines;
+            }
+            return index;
+        }
+        let index = self.profile.locations.len() as u32;
+        self.profile.locations.push(Location {
+            mapping,
+            address,
+            lines,
+        });
+        self.locations.insert(key, index);
+        index
+    }
+
+    /// Adds a stack, leaf first. Values of equal stacks with equal labels add
+    /// up; the order of labels does not matter.
+    pub fn sample(&mut self, locations: &[u32], values: &[i64], mut labels: Vec<Label>) {
+        labels.sort_unstable();
+        let key = SampleKey {
+            locations: locations.to_vec(),
+            labels,
+        };
+        let samples = &mut self.profile.samples;
+        let width = self.profile.sample_types.len();
+        let index = *self.samples.entry(key).or_insert_with_key(|key| {
+            samples.push(Sample {
+                locations: key.locations.clone(),
+                values: vec![0; width],
+                labels: key.labels.clone(),
+            });
+            samples.len() - 1
+        });
+        for (sum, value) in samples[index].values.iter_mut().zip(values) {
+            *sum = sum.saturating_add(*value);
+        }
+    }
+
+    /// Adds free text; the same text only once.
+    pub fn comment(&mut self, comment: String) {
+        if !self.profile.comments.contains(&comment) {
+            self.profile.comments.push(comment);
+        }
+    }
+
+    /// How many distinct stacks there are so far.
+    #[must_use]
+    pub fn sample_count(&self) -> usize {
+        self.profile.samples.len()
+    }
+
+    /// The finished profile.
+    #[must_use]
+    pub fn build(self) -> Profile {
+        self.profile
+    }
+
+    pub(super) fn profile_mut(&mut self) -> &mut Profile {
+        &mut self.profile
+    }
+}

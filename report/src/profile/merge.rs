@@ -1,0 +1,189 @@
+//! Arithmetic on whole profiles: many into one, and one less another.
+
+use std::collections::HashMap;
+
+use super::{Mapping, Profile, ProfileBuilder};
+use crate::error::Error;
+
+/// Merges profiles one at a time, so that three days of windows need the room
+/// of one profile.
+///
+/// A mapping is recognised by its build id, or else its path, even if it lies
+/// at another address, as in two runs of a program. Time is that of the
+/// earliest, duration the sum of all.
+#[derive(Debug, Default)]
+pub struct Merger {
+    builder: Option<ProfileBuilder>,
+    mappings: HashMap<MappingKey, u32>,
+}
+
+/// What makes two mappings the same file in two runs.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct MappingKey {
+    identity: String,
+    offset: u64,
+    size: u64,
+}
+
+impl MappingKey {
+    fn of(mapping: &Mapping) -> MappingKey {
+        let identity = if mapping.build_id.is_empty() {
+            &mapping.path
+        } else {
+            &mapping.build_id
+        };
+        MappingKey {
+            identity: identity.clone(),
+            offset: mapping.offset,
+            size: mapping.limit.wrapping_sub(mapping.start),
+        }
+    }
+}
+
+impl Merger {
+    /// A merger that has seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Merger::default()
+    }
+
+    /// Adds a profile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mismatch`] if its sample types are not those of the first.
+    pub fn add(&mut self, profile: &Profile) -> Result<(), Error> {
+        self.add_scaled(profile, |value| value)
+    }
+
+    /// The sum of all that was added; an empty profile if nothing was.
+    #[must_use]
+    pub fn finish(self) -> Profile {
+        self.builder.map(ProfileBuilder::build).unwrap_or_default()
+    }
+
+    fn add_scaled(&mut self, profile: &Profile, scale: impl Fn(i64) -> i64) -> Result<(), Error> {
+        let builder = self.builder.get_or_insert_with(|| {
+            let period_type = profile.period_type.clone();
+            ProfileBuilder::new(profile.sample_types.clone(), period_type, 0)
+                .at(profile.time_nanos, 0)
+        });
+        let merged = builder.profile_mut();
+        if merged.sample_types != profile.sample_types {
+            let names = |profile: &Profile| {
+                let types = profile.sample_types.iter();
+                types
+                    .map(|t| format!("{}/{}", t.kind, t.unit))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            return Err(Error::Mismatch(format!(
+                "one has {}, the other {}",
+                names(merged),
+                names(profile)
+            )));
+        }
+        merged.period = merged.period.max(profile.period);
+        merged.duration_nanos = merged.duration_nanos.saturating_add(profile.duration_nanos);
+        merged.time_nanos = match (merged.time_nanos, profile.time_nanos) {
+            (0, time) | (time, 0) => time,
+            (a, b) => a.min(b),
+        };
+        for comment in &profile.comments {
+            builder.comment(comment.clone());
+        }
+
+        // Where each mapping and function of this profile is in the merged one.
+        let mappings: Vec<(u32, u64)> = profile
+            .mappings
+            .iter()
+            .map(|mapping| {
+                let index = *self
+                    .mappings
+                    .entry(MappingKey::of(mapping))
+                    .or_insert_with(|| builder.mapping(mapping.clone()));
+                (index, mapping.start)
+            })
+            .collect();
+        let functions: Vec<u32> = profile
+            .functions
+            .iter()
+            .map(|f| builder.function(&f.name, &f.system_name, &f.file, f.start_line))
+            .collect();
+        let locations: Vec<u32> = profile
+            .locations
+            .iter()
+            .map(|location| {
+                let lines: Vec<(u32, u32)> = location
+                    .lines
+                    .iter()
+                    .filter_map(|line| Some((*functions.get(line.function as usize)?, line.line)))
+                    .collect();
+                let mapping = location.mapping.and_then(|m| mappings.get(m as usize));
+                let (mapping, address) = match mapping {
+                    Some(&(index, start)) => {
+                        let there = builder.profile_mut().mappings[index as usize].start;
+                        let address = location.address.wrapping_sub(start).wrapping_add(there);
+                        (Some(index), address)
+                    }
+                    None => (None, location.address),
+                };
+                builder.location(mapping, address, &lines)
+            })
+            .collect();
+        for sample in &profile.samples {
+            let stack: Vec<u32> = sample
+                .locations
+                .iter()
+                .filter_map(|location| locations.get(*location as usize).copied())
+                .collect();
+            let values: Vec<i64> = sample.values.iter().map(|value| scale(*value)).collect();
+            builder.sample(&stack, &values, sample.labels.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Profile {
+    /// The sum of profiles of the same kind; an empty profile if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mismatch`] if their sample types differ.
+    pub fn merge<'a>(profiles: impl IntoIterator<Item = &'a Profile>) -> Result<Profile, Error> {
+        let mut merger = Merger::new();
+        for profile in profiles {
+            merger.add(profile)?;
+        }
+        Ok(merger.finish())
+    }
+
+    /// Multiplies all values by a factor, rounding to the nearest.
+    pub fn scale(&mut self, factor: f64) {
+        for sample in &mut self.samples {
+            for value in &mut sample.values {
+                *value = (*value as f64 * factor).round() as i64;
+            }
+        }
+    }
+
+    /// This profile less another: what is only in `base` comes out negative,
+    /// and stacks that cancel out are left out. Time and duration are this
+    /// profile's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mismatch`] if their sample types differ.
+    pub fn subtract(&self, base: &Profile) -> Result<Profile, Error> {
+        let mut merger = Merger::new();
+        merger.add(self)?;
+        merger.add_scaled(base, i64::saturating_neg)?;
+        let mut difference = merger.finish();
+        difference
+            .samples
+            .retain(|sample| sample.values.iter().any(|value| *value != 0));
+        difference.time_nanos = self.time_nanos;
+        difference.duration_nanos = self.duration_nanos;
+        Ok(difference)
+    }
+}

@@ -1,0 +1,271 @@
+//! What a run is: its description (`run.json`), its events, and all of it
+//! loaded.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::profile::Profile;
+use crate::timeline::Timeline;
+
+/// The run directory format that this version writes.
+pub const FORMAT: &str = "1.0";
+
+/// The contents of `run.json`. A field that is unknown is `null` or absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunInfo {
+    /// The format of the run directory, `major.minor`.
+    pub format: String,
+    /// The service's name.
+    pub service: String,
+    /// The service's version.
+    pub version: Option<String>,
+    /// The commit the service was built from.
+    pub git_rev: Option<String>,
+    /// The version of the agent that wrote the run.
+    pub agent_version: String,
+    /// How far the run got.
+    pub state: RunState,
+    /// The service's process id.
+    pub pid: u32,
+    /// When the run began, RFC 3339.
+    pub start: String,
+    /// When it ended, RFC 3339.
+    pub end: Option<String>,
+    /// The machine it ran on.
+    pub host: Host,
+    /// Limits of the process and its cgroup, by name and in the unit the name
+    /// ends in, such as `memory_mb` and `open_fds`; `null` is no limit.
+    pub limits: BTreeMap<String, Option<f64>>,
+    /// The agent's options as they were in force.
+    pub config: BTreeMap<String, String>,
+    /// What took each measurement, such as `cpu_clock` → `perf-event`.
+    pub engines: BTreeMap<String, String>,
+    /// How far the measurements can be trusted.
+    pub trust: Option<Trust>,
+}
+
+impl Default for RunInfo {
+    fn default() -> Self {
+        RunInfo {
+            format: FORMAT.to_owned(),
+            service: String::new(),
+            version: None,
+            git_rev: None,
+            agent_version: String::new(),
+            state: RunState::Running,
+            pid: 0,
+            start: String::new(),
+            end: None,
+            host: Host::default(),
+            limits: BTreeMap::new(),
+            config: BTreeMap::new(),
+            engines: BTreeMap::new(),
+            trust: None,
+        }
+    }
+}
+
+/// How far a run got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RunState {
+    /// It goes on, or it was killed; only a look at the process can tell.
+    Running,
+    /// It was finished in order.
+    Finished,
+    /// It ended without being finished.
+    Interrupted,
+}
+
+impl RunState {
+    /// The state as it is written in `run.json`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RunState::Running => "running",
+            RunState::Finished => "finished",
+            RunState::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// The machine a run was taken on. What is unknown is `None`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Host {
+    /// Host name.
+    pub name: Option<String>,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Operating system.
+    pub os: Option<String>,
+    /// Processor architecture.
+    pub arch: Option<String>,
+    /// Processors the service may use.
+    pub cores: Option<f64>,
+    /// Memory in MB (1024² bytes).
+    pub memory_mb: Option<f64>,
+    /// Processor model.
+    pub cpu_model: Option<String>,
+}
+
+/// How far the measurements of a run can be trusted.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Trust {
+    /// What delivered the CPU samples.
+    pub cpu_clock: Option<String>,
+    /// What unwound the stacks.
+    pub cpu_engine: Option<String>,
+    /// CPU seconds the process used while profiled.
+    pub cpu_seconds_used: Option<f64>,
+    /// CPU seconds the profile accounts for.
+    pub cpu_seconds_attributed: Option<f64>,
+    /// Attributed ÷ used, from 0 to about 1.
+    pub coverage: Option<f64>,
+    /// What was lost, by cause: samples, rows, spans.
+    pub drops: BTreeMap<String, u64>,
+    /// CPU seconds the agent itself used.
+    pub agent_cpu_seconds: Option<f64>,
+    /// Memory the agent itself holds, in MB (1024² bytes).
+    pub agent_memory_mb: Option<f64>,
+    /// Threads of the agent.
+    pub agent_threads: Option<u64>,
+    /// Ticks of the timeline that were not taken.
+    pub missed_ticks: u64,
+}
+
+impl RunInfo {
+    /// Reads the bytes of a `run.json`. Unknown fields are left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Json`] if it is no such document, [`Error::Format`] if its
+    /// major version is not ours.
+    pub fn parse(bytes: &[u8]) -> Result<RunInfo, Error> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: String,
+        }
+        let json = |source| Error::Json {
+            what: "run.json",
+            source,
+        };
+        // The version first: another major may have quite another shape.
+        let version: Version = serde_json::from_slice(bytes).map_err(json)?;
+        let major = |format: &str| format.split('.').next().map(str::to_owned);
+        if major(&version.format) != major(FORMAT) {
+            return Err(Error::Format {
+                found: version.format,
+                known: FORMAT,
+            });
+        }
+        serde_json::from_slice(bytes).map_err(json)
+    }
+
+    /// The document as it is written to `run.json`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        pretty(self)
+    }
+}
+
+/// One line of `events.jsonl`: something that happened at a moment.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Event {
+    /// When, RFC 3339.
+    pub time: String,
+    /// When, in minutes since the start of the run.
+    pub elapsed_min: f64,
+    /// What: `phase`, `slow_span`, `n_plus_one`, `budget`, `drop`, `warning`.
+    pub kind: String,
+    /// What else the kind says.
+    #[serde(flatten)]
+    pub fields: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Event {
+    /// The event as one line with its newline.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        let mut line = serde_json::to_string(self).unwrap_or_default();
+        line.push('\n');
+        line
+    }
+}
+
+/// A run as far as it is needed to judge and render it. The live view fills
+/// one in memory, the offline view loads one from its directory.
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    /// The description.
+    pub info: RunInfo,
+    /// The series.
+    pub timeline: Timeline,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The CPU profile of the whole run.
+    pub cpu: Option<Profile>,
+    /// What was missing, lost or unreadable, in sentences.
+    pub notes: Vec<String>,
+    /// Files of the run that a person may want to open.
+    pub files: Vec<PathBuf>,
+}
+
+impl Run {
+    /// A run with a description and series, and nothing else.
+    #[must_use]
+    pub fn new(info: RunInfo, timeline: Timeline) -> Self {
+        Run {
+            info,
+            timeline,
+            ..Run::default()
+        }
+    }
+}
+
+/// A document for people and machines: indented, ending in a newline.
+pub(crate) fn pretty(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_json_round_trips_and_tolerates_the_future() {
+        let mut info = RunInfo {
+            service: "shop".into(),
+            ..RunInfo::default()
+        };
+        info.limits.insert("memory_mb".into(), None);
+        info.trust = Some(Trust::default());
+        assert_eq!(RunInfo::parse(info.to_json().as_bytes()).unwrap(), info);
+        let future = br#"{"format":"1.7","service":"shop","state":"finished","moon":"full"}"#;
+        assert_eq!(RunInfo::parse(future).unwrap().state, RunState::Finished);
+    }
+
+    #[test]
+    fn another_major_is_refused_by_its_name() {
+        let error = RunInfo::parse(br#"{"format":"2.0","service":[1]}"#).unwrap_err();
+        assert!(error.to_string().contains("\"2.0\""), "{error}");
+    }
+
+    #[test]
+    fn events_carry_fields_of_their_own() {
+        let line =
+            r#"{"time":"2026-01-01T00:00:00Z","elapsed_min":1.5,"kind":"phase","name":"steady"}"#;
+        let event: Event = serde_json::from_str(line).unwrap();
+        assert_eq!(event.fields["name"], "steady");
+        assert_eq!(event.to_line().trim_end(), line);
+    }
+}

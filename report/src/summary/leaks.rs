@@ -1,0 +1,35 @@
+//! The leak verdicts alone, for a file that is no run.
+
+use super::series_table;
+use crate::leaks::LeakReport;
+use crate::number::duration;
+
+/// What was found about each series as aligned text, the verdict first. Ends
+/// in a newline.
+#[must_use]
+pub fn leaks_text(report: &LeakReport) -> String {
+    let mut text = format!(
+        "{}  {} series over {}, {} samples\n",
+        report.verdict.name().to_uppercase(),
+        report.series.len(),
+        duration(report.hours),
+        report.samples
+    );
+    let table = series_table(report);
+    if table.is_empty() {
+        text.push_str("  no column to judge; rss_mb, connections and open_fds are such columns\n");
+        return text;
+    }
+    text.push('\n');
+    text.push_str(&table.text());
+    text.push('\n');
+    for series in &report.series {
+        text.push_str(&format!(
+            "  {} ({}): {}\n",
+            series.name,
+            series.verdict.name(),
+            series.explanation
+        ));
+    }
+    text
+}

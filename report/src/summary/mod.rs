@@ -1,0 +1,150 @@
+//! A run and its verdict in words: for a terminal and as Markdown.
+//!
+//! Both say the same in the same order (verdict, rules, series, phases, trust,
+//! notes, files); only the dress differs.
+
+mod leaks;
+mod markdown;
+mod phase_facts;
+mod text;
+
+pub use leaks::leaks_text;
+pub use markdown::summary_markdown;
+pub use text::summary_text;
+
+use crate::leaks::LeakReport;
+use crate::number::{duration, number, or_dash, readable};
+use crate::run::{Run, Trust};
+use crate::table::Table;
+use phase_facts::PhaseFacts;
+
+/// One line on what was run: version, state, how long, when and where.
+fn headline(run: &Run) -> String {
+    let info = &run.info;
+    let mut parts = vec![info.state.name().to_owned()];
+    if !run.timeline.is_empty() {
+        parts.push(duration(run.timeline.span_hours()));
+        parts.push(format!("{} samples", run.timeline.len()));
+    }
+    parts.extend(Some(&info.start).filter(|s| !s.is_empty()).cloned());
+    parts.extend(
+        info.version
+            .as_ref()
+            .map(|version| format!("version {version}")),
+    );
+    parts.extend(info.git_rev.as_ref().map(|rev| format!("commit {rev}")));
+    parts.extend(info.host.name.as_ref().map(|host| format!("on {host}")));
+    parts.join(", ")
+}
+
+fn service(run: &Run) -> &str {
+    if run.info.service.is_empty() {
+        "unnamed service"
+    } else {
+        &run.info.service
+    }
+}
+
+fn series_table(leaks: &LeakReport) -> Table {
+    let mut table = Table::new(&[
+        "series",
+        "verdict",
+        "unit",
+        "per hour",
+        "99 % interval",
+        "detectable",
+        "quarters",
+    ])
+    .words(&[1, 2, 6]);
+    for series in &leaks.series {
+        let interval = series.slope_interval.map_or("-".to_owned(), |[low, high]| {
+            format!("{} … {}", readable(low), readable(high))
+        });
+        let quarters: Vec<String> = series.quarters.iter().map(|q| or_dash(*q)).collect();
+        table.row(vec![
+            series.name.clone(),
+            series.verdict.name().to_owned(),
+            if series.unit.is_empty() {
+                "count".to_owned()
+            } else {
+                series.unit.clone()
+            },
+            or_dash(series.slope_per_hour),
+            interval,
+            or_dash(series.detectable_per_hour),
+            quarters.join(" → "),
+        ]);
+    }
+    table
+}
+
+fn phase_table(run: &Run) -> Table {
+    let mut table = Table::new(&[
+        "phase", "from", "duration", "rss MB", "cpu %", "req/s", "errors/s", "p99 ms",
+    ]);
+    for facts in PhaseFacts::of(&run.timeline) {
+        let rss = match (facts.rss_mb_start, facts.rss_mb_end) {
+            (None, None) => "-".to_owned(),
+            (start, end) => format!("{} → {}", or_dash(start), or_dash(end)),
+        };
+        table.row(vec![
+            facts.name,
+            duration(facts.start_min / 60.0),
+            duration((facts.end_min - facts.start_min) / 60.0),
+            rss,
+            or_dash(facts.cpu_percent),
+            or_dash(facts.requests_per_s),
+            or_dash(facts.errors_per_s),
+            or_dash(facts.latency_p99_ms),
+        ]);
+    }
+    table
+}
+
+/// How far the numbers can be trusted, one fact each.
+fn trust_facts(trust: Option<&Trust>) -> Vec<String> {
+    let Some(trust) = trust else {
+        return vec!["nothing was recorded about profile coverage and losses".to_owned()];
+    };
+    let mut facts = Vec::new();
+    let engine: Vec<String> = [&trust.cpu_clock, &trust.cpu_engine]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    if !engine.is_empty() {
+        facts.push(format!("CPU profile by {}", engine.join(" and ")));
+    }
+    if let Some(coverage) = trust.coverage {
+        let seconds = match (trust.cpu_seconds_attributed, trust.cpu_seconds_used) {
+            (Some(attributed), Some(used)) => format!(
+                " ({} of {} CPU seconds)",
+                readable(attributed),
+                readable(used)
+            ),
+            _ => String::new(),
+        };
+        facts.push(format!(
+            "profile coverage {} %{seconds}",
+            number(coverage * 100.0, 1)
+        ));
+    }
+    let agent = [
+        trust
+            .agent_cpu_seconds
+            .map(|s| format!("{} CPU seconds", readable(s))),
+        trust
+            .agent_memory_mb
+            .map(|mb| format!("{} MB", readable(mb))),
+        trust.agent_threads.map(|n| format!("{n} threads")),
+    ];
+    let agent: Vec<String> = agent.into_iter().flatten().collect();
+    if !agent.is_empty() {
+        facts.push(format!("the agent itself took {}", agent.join(", ")));
+    }
+    let lost: u64 = trust.drops.values().sum::<u64>() + trust.missed_ticks;
+    if lost == 0 {
+        facts.push("nothing was lost".to_owned());
+    }
+    facts
+}

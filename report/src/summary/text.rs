@@ -1,0 +1,47 @@
+//! The summary for a terminal.
+
+use super::{headline, phase_table, series_table, service, trust_facts};
+use crate::run::Run;
+use crate::verdict::Verdict;
+
+/// The run and its verdict as aligned text, the verdict first. Ends in a
+/// newline.
+#[must_use]
+pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
+    let mut text = format!(
+        "{}  {}: {}\n",
+        verdict.verdict.name().to_uppercase(),
+        service(run),
+        headline(run)
+    );
+    for rule in &verdict.rules {
+        text.push_str(&format!(
+            "  {:<12}  {}: {}\n",
+            rule.verdict.name(),
+            rule.rule,
+            rule.message
+        ));
+    }
+    let mut section = |title: &str, body: String| {
+        if !body.is_empty() {
+            text.push_str(&format!("\n{title}\n{body}"));
+        }
+    };
+    let series = series_table(&verdict.leaks);
+    if !series.is_empty() {
+        section("Series, after warm-up", series.text());
+    }
+    let phases = phase_table(run);
+    if !phases.is_empty() {
+        section("Phases", phases.text());
+    }
+    section("Trust", lines(&trust_facts(verdict.trust.as_ref())));
+    section("Notes", lines(&verdict.notes));
+    let files: Vec<String> = run.files.iter().map(|f| f.display().to_string()).collect();
+    section("Files", lines(&files));
+    text
+}
+
+fn lines(items: &[String]) -> String {
+    items.iter().map(|item| format!("  {item}\n")).collect()
+}

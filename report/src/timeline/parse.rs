@@ -1,0 +1,402 @@
+//! Reading a timeline from CSV, whoever wrote it.
+//!
+//! The file is streamed into the columns: no row and no cell is kept as text,
+//! so three days of seconds take little more than their numbers. What cannot
+//! be read is missing and counted; only a file that is no timeline at all is
+//! an error.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use csv::ByteRecord;
+
+use super::{Clock, Column, Losses, TextColumn, Timeline, holds_words};
+use crate::error::Error;
+
+/// Rows looked at to tell columns of words from columns of numbers.
+const SNIFFED_ROWS: usize = 64;
+
+impl Timeline {
+    /// Reads a CSV file whose first column is a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Csv`] with line and remedy for an empty file, one without a
+    /// header, one that is not text, and one whose first column is no time.
+    pub fn parse(bytes: &[u8]) -> Result<Timeline, Error> {
+        let rows = count_lines(bytes);
+        Timeline::read(bytes, rows)
+    }
+
+    /// [`Timeline::parse`] for a file too large to hold in memory beside its
+    /// numbers. `rows` is how many are expected; a good guess saves memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Timeline::parse`]; a failed read ends the timeline there, as a
+    /// cut-off file would.
+    pub fn read(input: impl Read, rows: usize) -> Result<Timeline, Error> {
+        let mut input = BufReader::with_capacity(1 << 16, input);
+        let delimiter = inspect(input.fill_buf().unwrap_or_default())?;
+        let mut ended = EndsInNewline {
+            inner: input,
+            last: b'\n',
+        };
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .comment(Some(b'#'))
+            .delimiter(delimiter)
+            .trim(csv::Trim::All)
+            .from_reader(&mut ended);
+
+        let mut record = ByteRecord::new();
+        if !next(&mut reader, &mut record) {
+            return Err(no_header(
+                "the file is empty; the first line must name the columns",
+            ));
+        }
+        let names = header(&record)?;
+        let mut sniffed = Vec::with_capacity(SNIFFED_ROWS);
+        while sniffed.len() < SNIFFED_ROWS && next(&mut reader, &mut record) {
+            sniffed.push(record.clone());
+        }
+        let mut table = Table::new(names, &sniffed, rows)?;
+        for record in &sniffed {
+            table.push(record);
+        }
+        while next(&mut reader, &mut record) {
+            table.push(&record);
+        }
+        drop(reader);
+        Ok(table.finish(ended.last == b'\n'))
+    }
+}
+
+/// Line ends in a buffer: what a timeline of these bytes can hold in rows.
+pub(crate) fn count_lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Reads on; anything that stops the reading is the end of the file.
+fn next<R: Read>(reader: &mut csv::Reader<R>, record: &mut ByteRecord) -> bool {
+    reader.read_byte_record(record).unwrap_or(false)
+}
+
+/// Looks at the beginning of the file: is it text, and what separates cells?
+fn inspect(beginning: &[u8]) -> Result<u8, Error> {
+    if beginning.starts_with(&[0x1f, 0x8b]) {
+        return Err(no_header("the file is compressed; unpack it with gunzip"));
+    }
+    if beginning.starts_with(&[0xff, 0xfe]) || beginning.starts_with(&[0xfe, 0xff]) {
+        return Err(no_header("the file is UTF-16; save it as CSV in UTF-8"));
+    }
+    let line = beginning
+        .split(|b| *b == b'\n')
+        .find(|line| !line.starts_with(b"#"))
+        .unwrap_or_default();
+    if line.contains(&0) || std::str::from_utf8(line).is_err() {
+        return Err(no_header("the file is not text; name a CSV file"));
+    }
+    let count = |delimiter: u8| line.iter().filter(|b| **b == delimiter).count();
+    // Spreadsheets write semicolons where the comma is a decimal point.
+    Ok([b';', b'\t']
+        .into_iter()
+        .find(|delimiter| count(*delimiter) > count(b','))
+        .unwrap_or(b','))
+}
+
+fn header(record: &ByteRecord) -> Result<Vec<String>, Error> {
+    if record.iter().all(|cell| float(cell).is_some()) {
+        return Err(no_header(
+            "numbers where the columns' names should be; \
+             add a header such as elapsed_min,rss_mb",
+        ));
+    }
+    Ok(record
+        .iter()
+        .enumerate()
+        .map(|(index, cell)| match String::from_utf8_lossy(cell).trim() {
+            "" => format!("column_{}", index + 1),
+            name => name.to_owned(),
+        })
+        .collect())
+}
+
+fn no_header(problem: &str) -> Error {
+    Error::Csv {
+        line: 1,
+        problem: problem.to_owned(),
+    }
+}
+
+/// The columns while they fill.
+struct Table {
+    timeline: Timeline,
+    clock: Clock,
+    clock_column: usize,
+    /// How many cells the last row had, if it was taken in.
+    last_width: Option<usize>,
+}
+
+impl Table {
+    fn new(names: Vec<String>, sniffed: &[ByteRecord], rows: usize) -> Result<Table, Error> {
+        let cells = |column: usize| {
+            sniffed
+                .iter()
+                .filter_map(move |record| text(record.get(column)?))
+        };
+        let clock_of = |index: usize| Clock::of(names.get(index)?, cells(index).next());
+        // A time in the first column is the rule. A script that puts something
+        // else there, but says "elapsed" further on, is understood too.
+        let elsewhere = names
+            .iter()
+            .position(|name| name.starts_with("elapsed") && Clock::knows(name));
+        let found = clock_of(0)
+            .map(|clock| (0, clock))
+            .or_else(|| elsewhere.and_then(|index| Some((index, clock_of(index)?))));
+        let Some((clock_column, clock)) = found else {
+            let first = names.first().map_or("", String::as_str);
+            return Err(no_header(&format!(
+                "the first column, {first:?}, is not a time; put one first and call it \
+                 elapsed_min, elapsed_s, elapsed_h, or timestamp"
+            )));
+        };
+        let columns = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| {
+                let words = holds_words(name) && index != clock_column
+                    || matches!(clock, Clock::Date) && index == clock_column
+                    || (cells(index).next().is_some()
+                        && cells(index).all(|cell| cell.parse::<f64>().is_err()));
+                if words {
+                    Column::Text(TextColumn::with_capacity(rows))
+                } else {
+                    Column::Numbers(Vec::with_capacity(rows))
+                }
+            })
+            .collect();
+        Ok(Table {
+            timeline: Timeline {
+                names,
+                columns,
+                hours: Vec::with_capacity(rows),
+                losses: Losses::default(),
+            },
+            clock,
+            clock_column,
+            last_width: None,
+        })
+    }
+
+    fn push(&mut self, record: &ByteRecord) {
+        let hours = record
+            .get(self.clock_column)
+            .and_then(text)
+            .and_then(|cell| self.clock.hours(cell));
+        let timeline = &mut self.timeline;
+        let Some(hours) = hours else {
+            timeline.losses.untimed_rows += 1;
+            self.last_width = None;
+            return;
+        };
+        self.last_width = Some(record.len());
+        timeline.hours.push(hours);
+        for (index, column) in timeline.columns.iter_mut().enumerate() {
+            let cell = record.get(index).unwrap_or_default();
+            match column {
+                Column::Numbers(values) => values.push(float(cell).unwrap_or_else(|| {
+                    timeline.losses.garbage_cells += usize::from(text(cell).is_some());
+                    f64::NAN
+                })),
+                Column::Text(words) => words.push(text(cell).unwrap_or_default()),
+            }
+        }
+    }
+
+    fn finish(mut self, ended: bool) -> Timeline {
+        if !ended && let Some(width) = self.last_width {
+            self.cut(width);
+        }
+        self.sort();
+        if self.clock.is_absolute()
+            && let Some(&first) = self.timeline.hours.first()
+        {
+            for hour in &mut self.timeline.hours {
+                *hour -= first;
+            }
+        }
+        for column in &mut self.timeline.columns {
+            match column {
+                Column::Numbers(values) => values.shrink_to_fit(),
+                Column::Text(words) => words.shrink(),
+            }
+        }
+        self.timeline.hours.shrink_to_fit();
+        self.timeline
+    }
+
+    /// The file ends inside its last row. A row short of cells is dropped; of a
+    /// row that has them all only the last cell is in doubt (`51` may have been
+    /// `512`), so that one reads as missing.
+    fn cut(&mut self, width: usize) {
+        let timeline = &mut self.timeline;
+        timeline.losses.truncated_rows = 1;
+        let short = width < timeline.names.len() || timeline.names.len() == 1;
+        if short {
+            let rows = timeline.hours.len() - 1;
+            timeline.hours.truncate(rows);
+            for column in &mut timeline.columns {
+                match column {
+                    Column::Numbers(values) => values.truncate(rows),
+                    Column::Text(words) => words.truncate(rows),
+                }
+            }
+            return;
+        }
+        match timeline.columns.last_mut() {
+            Some(Column::Numbers(values)) => {
+                if let Some(last) = values.last_mut() {
+                    *last = f64::NAN;
+                }
+            }
+            Some(Column::Text(words)) => words.clear_last(),
+            None => {}
+        }
+    }
+
+    /// Puts rows in the order of time; rows of the same time keep theirs.
+    fn sort(&mut self) {
+        let timeline = &mut self.timeline;
+        let late = timeline.hours.windows(2).filter(|w| w[1] < w[0]).count();
+        if late == 0 {
+            return;
+        }
+        timeline.losses.reordered_rows = late;
+        let hours = &timeline.hours;
+        let mut order: Vec<u32> = (0..hours.len() as u32).collect();
+        order.sort_by(|a, b| hours[*a as usize].total_cmp(&hours[*b as usize]));
+        let sorted = |values: &[f64]| -> Vec<f64> {
+            order.iter().map(|row| values[*row as usize]).collect()
+        };
+        timeline.hours = sorted(hours);
+        for column in &mut timeline.columns {
+            match column {
+                Column::Numbers(values) => *values = sorted(values),
+                Column::Text(words) => words.reorder(&order),
+            }
+        }
+    }
+}
+
+/// A cell's words; `None` where it is empty or one of the ways to say so.
+fn text(cell: &[u8]) -> Option<&str> {
+    const MISSING: [&str; 7] = ["nan", "na", "n/a", "none", "null", "-", "inf"];
+    let cell = std::str::from_utf8(cell).ok()?;
+    let missing = cell.is_empty()
+        || cell.len() <= 4 && MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word));
+    (!missing).then_some(cell)
+}
+
+/// A cell's number; `None` where it is missing, infinite or none.
+fn float(cell: &[u8]) -> Option<f64> {
+    if cell.is_empty() {
+        return None;
+    }
+    std::str::from_utf8(cell)
+        .ok()?
+        .parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+}
+
+/// Remembers the last byte that went through, to know whether the file was cut.
+struct EndsInNewline<R> {
+    inner: R,
+    last: u8,
+}
+
+impl<R: Read> Read for EndsInNewline<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if let Some(last) = buffer[..read].last() {
+            self.last = *last;
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Timeline {
+        Timeline::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_four_classic_columns() {
+        let t = parse("elapsed_min,rss_mb,vms_mb,connections\n0,10,20,1\n30,11,21,\n60,12.5,,3\n");
+        assert_eq!(t.len(), 3);
+        assert_eq!(t.elapsed_hours(), [0.0, 0.5, 1.0]);
+        assert_eq!(t.series("rss_mb").unwrap(), [10.0, 11.0, 12.5]);
+        assert!(t.series("connections").unwrap()[1].is_nan());
+        assert!(t.losses().is_empty());
+    }
+
+    #[test]
+    fn spreadsheets_write_it_differently() {
+        let t = parse("\u{feff}elapsed_s;\"rss_mb\";note\r\n0;\"1.5\";\"a;b\"\r\n\r\n1;nan;c\r\n");
+        assert_eq!(t.series("rss_mb").unwrap()[0], 1.5);
+        assert!(t.series("rss_mb").unwrap()[1].is_nan());
+        assert_eq!(t.text("note").unwrap().get(0), Some("a;b"));
+        assert_eq!((t.len(), t.garbage_cells()), (2, 0));
+    }
+
+    #[test]
+    fn garbage_is_missing_and_counted() {
+        let t = parse("elapsed_min,rss_mb\n0,1\n1,oops\nx,3\n2,4,9\n3\n4,5\n");
+        assert_eq!(t.len(), 5);
+        assert_eq!((t.garbage_cells(), t.untimed_rows()), (1, 1));
+        assert_eq!(t.series("rss_mb").unwrap()[4], 5.0);
+    }
+
+    #[test]
+    fn a_cut_last_row_invents_nothing() {
+        let whole = parse("elapsed_min,rss_mb,fds\n0,100,7\n1,512,123\n");
+        assert_eq!(whole.truncated_rows(), 0);
+        let cut = parse("elapsed_min,rss_mb,fds\n0,100,7\n1,512,12");
+        assert_eq!((cut.len(), cut.truncated_rows()), (2, 1));
+        assert_eq!(cut.series("rss_mb").unwrap()[1], 512.0);
+        assert!(cut.series("fds").unwrap()[1].is_nan());
+        let cut = parse("elapsed_min,rss_mb,fds\n0,100,7\n1,51");
+        assert_eq!((cut.len(), cut.truncated_rows()), (1, 1));
+    }
+
+    #[test]
+    fn rows_are_sorted_by_time_and_equal_times_are_kept() {
+        let t = parse("elapsed_s,rss_mb,phase\n2,30,b\n0,10,a\n1,20,a\n1,21,a\n");
+        assert_eq!(t.series("rss_mb").unwrap(), [10.0, 20.0, 21.0, 30.0]);
+        assert_eq!(t.text("phase").unwrap().get(3), Some("b"));
+        assert_eq!(t.reordered_rows(), 1);
+    }
+
+    #[test]
+    fn dates_and_unix_times_start_at_zero() {
+        let t = parse("timestamp,rss_mb\n1700000000,1\n1700003600,2\n");
+        assert_eq!(t.elapsed_hours(), [0.0, 1.0]);
+        let t = parse("time,rss_mb\n2026-01-01T00:00:00Z,1\n2026-01-01T02:00:00Z,2\n");
+        assert_eq!(t.elapsed_hours(), [0.0, 2.0]);
+    }
+
+    #[test]
+    fn what_is_no_timeline_is_refused_with_a_remedy() {
+        let message = |bytes: &[u8]| Timeline::parse(bytes).unwrap_err().to_string();
+        assert!(message(b"").contains("empty"));
+        assert!(message(b"1,2,3\n4,5,6\n").contains("add a header"));
+        assert!(message(b"rss_mb,fds\n1,2\n").contains("elapsed_min"));
+        assert!(message(&[0x1f, 0x8b, 8, 0]).contains("gunzip"));
+        assert!(message(&[0x7f, b'E', b'L', b'F', 0, 1]).contains("not text"));
+        assert!(message(b"rss_mb\n").starts_with("line 1: "));
+    }
+}

@@ -1,0 +1,181 @@
+//! Pass, fail or inconclusive: the verdict on a run and how it came about.
+
+use serde::Serialize;
+
+use crate::exit_code;
+use crate::leaks::{LeakOptions, LeakReport, judge_timeline};
+use crate::run::{Run, RunState, Trust, pretty};
+
+/// The format of `verdict.json`.
+const FORMAT: &str = "1.0";
+
+/// A profile that accounts for less of the CPU time is not to be relied on.
+const LEAST_COVERAGE: f64 = 0.5;
+
+/// A verdict. Too little data is inconclusive; it never passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict3 {
+    /// It was judged and it held.
+    Pass,
+    /// It was judged and it was broken.
+    Fail,
+    /// It could not be judged.
+    Inconclusive,
+}
+
+impl Verdict3 {
+    /// The verdict as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict3::Pass => "pass",
+            Verdict3::Fail => "fail",
+            Verdict3::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// The verdict as a process' exit code; see [`exit_code`].
+    #[must_use]
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Verdict3::Pass => exit_code::PASS,
+            Verdict3::Fail => exit_code::FAIL,
+            Verdict3::Inconclusive => exit_code::INCONCLUSIVE,
+        }
+    }
+
+    /// Many verdicts in one: fail if one fails, else inconclusive if one is,
+    /// else pass.
+    #[must_use]
+    pub fn all(verdicts: impl IntoIterator<Item = Verdict3>) -> Verdict3 {
+        verdicts
+            .into_iter()
+            .fold(Verdict3::Pass, |all, one| match (all, one) {
+                (Verdict3::Fail, _) | (_, Verdict3::Fail) => Verdict3::Fail,
+                (Verdict3::Inconclusive, _) | (_, Verdict3::Inconclusive) => Verdict3::Inconclusive,
+                _ => Verdict3::Pass,
+            })
+    }
+}
+
+/// The verdict on a run, as it is written to `verdict.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// The format of this document, `major.minor`.
+    pub format: String,
+    /// The service's name.
+    pub service: String,
+    /// How far the run got.
+    pub state: RunState,
+    /// The verdict.
+    pub verdict: Verdict3,
+    /// What a process that ends with this verdict returns.
+    pub exit_code: i32,
+    /// Each rule and what came of it.
+    pub rules: Vec<RuleResult>,
+    /// What was found about each series.
+    pub leaks: LeakReport,
+    /// How far the measurements can be trusted.
+    pub trust: Option<Trust>,
+    /// What was missing, lost or unreadable, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// What came of one rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RuleResult {
+    /// The rule, such as `leaks`.
+    pub rule: String,
+    /// What came of it.
+    pub verdict: Verdict3,
+    /// One sentence with the numbers.
+    pub message: String,
+}
+
+impl RuleResult {
+    /// A rule's result.
+    #[must_use]
+    pub fn new(rule: &str, verdict: Verdict3, message: String) -> Self {
+        RuleResult {
+            rule: rule.to_owned(),
+            verdict,
+            message,
+        }
+    }
+}
+
+/// Judges a run. The live view and the offline report both call this.
+#[must_use]
+pub fn judge(run: &Run) -> Verdict {
+    judge_with(run, &LeakOptions::default())
+}
+
+/// [`judge`] with dials for the leak test.
+#[must_use]
+pub fn judge_with(run: &Run, options: &LeakOptions) -> Verdict {
+    let leaks = judge_timeline(&run.timeline, options);
+    let rules = vec![leaks_rule(&leaks)];
+    let verdict = Verdict3::all(rules.iter().map(|rule| rule.verdict));
+    let mut notes = run.notes.clone();
+    notes.extend(trust_notes(run));
+    Verdict {
+        format: FORMAT.to_owned(),
+        service: run.info.service.clone(),
+        state: run.info.state,
+        verdict,
+        exit_code: verdict.exit_code(),
+        rules,
+        leaks,
+        trust: run.info.trust.clone(),
+        notes,
+    }
+}
+
+/// The document `verdict.json`.
+#[must_use]
+pub fn verdict_json(verdict: &Verdict) -> String {
+    pretty(verdict)
+}
+
+fn leaks_rule(leaks: &LeakReport) -> RuleResult {
+    let of = |wanted: Verdict3| {
+        leaks
+            .series
+            .iter()
+            .filter(move |series| series.verdict.verdict() == wanted)
+            .map(|series| format!("{}: {}", series.name, series.explanation))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    let message = match leaks.verdict {
+        Verdict3::Pass => format!("{} series judged, none leaks", leaks.series.len()),
+        Verdict3::Inconclusive if leaks.series.is_empty() => {
+            "there is no series to judge; a timeline with rss_mb or the like is needed".to_owned()
+        }
+        verdict => of(verdict),
+    };
+    RuleResult::new("leaks", leaks.verdict, message)
+}
+
+fn trust_notes(run: &Run) -> Vec<String> {
+    let mut notes = Vec::new();
+    let Some(trust) = &run.info.trust else {
+        return notes;
+    };
+    if let Some(coverage) = trust.coverage.filter(|c| *c < LEAST_COVERAGE) {
+        notes.push(format!(
+            "the profile accounts for {:.0} % of the CPU time; do not rely on its proportions",
+            coverage * 100.0
+        ));
+    }
+    for (cause, count) in trust.drops.iter().filter(|(_, count)| **count > 0) {
+        notes.push(format!("lost: {count} ({cause})"));
+    }
+    if trust.missed_ticks > 0 {
+        notes.push(format!("ticks not taken: {}", trust.missed_ticks));
+    }
+    notes
+}

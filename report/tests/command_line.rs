@@ -1,0 +1,213 @@
+//! The `soakscope` command as a shell and a CI job see it.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use support::{Plan, write_run};
+
+fn soakscope(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_soakscope"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn fixture(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    path.join(name).display().to_string()
+}
+
+#[test]
+fn the_exit_code_is_the_verdict_s() {
+    let temp = tempfile::tempdir().unwrap();
+    let leak = Plan {
+        leak_mb_per_s: 0.5,
+        ..Plan::default()
+    };
+    write_run(&temp.path().join("leaking"), leak);
+    let leaking = temp.path().join("leaking").display().to_string();
+    let short = temp.path().join("short.csv").display().to_string();
+    std::fs::write(&short, "elapsed_s,rss_mb\n0,1\n1,2\n").unwrap();
+
+    for command in ["report", "leaks"] {
+        assert_eq!(
+            soakscope(&[command, &fixture("run-1.0")]).status.code(),
+            Some(0)
+        );
+        assert_eq!(soakscope(&[command, &leaking]).status.code(), Some(1));
+    }
+    assert_eq!(
+        soakscope(&["leaks", &fixture("psutil.csv")]).status.code(),
+        Some(1)
+    );
+    assert_eq!(soakscope(&["leaks", &short]).status.code(), Some(3));
+}
+
+#[test]
+fn bad_usage_and_unreadable_input_are_2_with_thing_and_remedy_on_stderr() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = |name: &str| temp.path().join(name).display().to_string();
+    std::fs::write(path("empty.csv"), "").unwrap();
+    std::fs::write(path("binary.csv"), [0u8, 159, 146, 150]).unwrap();
+    std::fs::write(path("headless.csv"), "0,1\n1,2\n").unwrap();
+    for (arguments, wanted) in [
+        (vec!["leaks", "/no/such/file.csv"], "/no/such/file.csv"),
+        (
+            vec!["leaks", &path("empty.csv")],
+            "empty.csv: line 1: the file is empty",
+        ),
+        (vec!["leaks", &path("binary.csv")], "not text"),
+        (vec!["leaks", &path("headless.csv")], "add a header"),
+        (
+            vec!["report", &temp.path().display().to_string()],
+            "not a run directory",
+        ),
+        (vec!["report", "/no/such/run"], "/no/such/run"),
+        (
+            vec!["top", &fixture("run-1.0"), "--phase", "nosuch"],
+            "nosuch",
+        ),
+        (
+            vec!["flamegraph", &fixture("run-1.0"), "--from", "99"],
+            "between these minutes",
+        ),
+        (vec!["leaks", "--no-such-flag", "x.csv"], "--no-such-flag"),
+        (vec!["nosuchcommand"], "nosuchcommand"),
+        (vec![], "Usage"),
+        (vec!["leaks"], "FILE|RUN"),
+    ] {
+        let output = soakscope(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            err(&output).contains(wanted),
+            "{arguments:?}: {}",
+            err(&output)
+        );
+        assert_eq!(out(&output), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn json_is_a_document_and_nothing_else() {
+    let run = fixture("run-1.0");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&soakscope(arguments).stdout).unwrap()
+    };
+    let leaks = json(&["leaks", &run, "--json", "--seed", "7"]);
+    assert_eq!(leaks["verdict"], "pass");
+    assert_eq!(leaks["series"][0]["name"], "rss_mb");
+    assert_eq!(leaks["series"][0]["verdict"], "clean");
+    assert_eq!(leaks["series"][0]["quarters"].as_array().unwrap().len(), 4);
+    let report = json(&["report", &run, "--json"]);
+    assert_eq!(
+        (&report["exit_code"], &report["format"]),
+        (&0.into(), &"1.0".into())
+    );
+    assert_eq!(report["rules"][0]["rule"], "leaks");
+    let top = json(&["top", &run, "--json", "-n", "2"]);
+    assert_eq!(top["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(top["entries"][0]["name"], "shop::cart::price");
+}
+
+#[test]
+fn report_writes_only_when_told_to() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = write_run(&temp.path().join("run"), Plan::default());
+    let path = dir.path().display().to_string();
+    soakscope(&["report", &path]);
+    assert!(!dir.has_artifact("verdict.json"));
+    let output = soakscope(&["report", &path, "--write"]);
+    assert!(
+        out(&output).starts_with("PASS  shop: finished"),
+        "{}",
+        out(&output)
+    );
+    for name in [
+        "verdict.json",
+        "report.md",
+        "timeline.svg",
+        "flamegraph-spike.svg",
+    ] {
+        assert!(out(&output).contains(name), "{name}");
+        assert!(dir.has_artifact(name), "{name}");
+    }
+}
+
+#[test]
+fn top_ranks_by_own_cost_total_cost_and_line() {
+    let run = fixture("run-1.0");
+    let first = |by: &str| {
+        let output = soakscope(&["top", &run, "--by", by]);
+        assert_eq!(output.status.code(), Some(0));
+        out(&output).lines().nth(3).unwrap().to_owned()
+    };
+    assert!(first("self").contains("shop::cart::price"));
+    assert!(first("cum").contains("100.0%"));
+    assert!(first("line").contains("src/cart.rs:25"));
+}
+
+#[test]
+fn flame_graphs_are_drawn_whole_by_phase_by_minute_and_as_a_difference() {
+    let run = fixture("run-1.0");
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("flame.svg");
+    for part in [
+        vec![],
+        vec!["--phase", "spike"],
+        vec!["--from", "1", "--to", "2"],
+        vec!["--inverted"],
+        vec!["--diff"],
+    ] {
+        let mut arguments = vec!["flamegraph", &run];
+        arguments.extend(part);
+        let output = soakscope(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        assert!(out(&output).contains("shop::cart::price"), "{arguments:?}");
+    }
+    let path = file.display().to_string();
+    let output = soakscope(&["flamegraph", &run, "-o", &path, "--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["file"], path);
+    assert!(std::fs::read_to_string(file).unwrap().contains("</svg>"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    // A flame graph is larger than a pipe holds, so the write must fail.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_soakscope"))
+        .args(["flamegraph", &fixture("run-1.0")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(err(&output), "");
+}
+
+#[test]
+fn help_names_the_commands_and_the_exit_codes() {
+    let help = soakscope(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    for word in ["report", "leaks", "top", "flamegraph", "3 inconclusive"] {
+        assert!(out(&help).contains(word), "{word}");
+    }
+    let help = out(&soakscope(&["report", "--help"]));
+    assert!(
+        help.contains("--write") && help.contains("Nothing is written"),
+        "{help}"
+    );
+}

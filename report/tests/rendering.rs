@@ -1,0 +1,232 @@
+//! What is drawn and written for people: well formed, safe, and complete.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use quick_xml::Reader;
+use quick_xml::events::Event as Xml;
+use soakscope_report::{
+    FlameOptions, Profile, ProfileBuilder, Run, RunInfo, Timeline, flamegraph, flamegraph_diff,
+    judge, leaks_text, summary_markdown, summary_text, timeline_svg,
+};
+use support::{Plan, write_run};
+
+/// A name that would end a tag, an attribute, a table cell and a line.
+const HOSTILE: &str = "a\"b'c<script>&d|e\n]]>\u{1}é";
+
+/// The texts between the tags, if the document is well formed.
+fn texts(svg: &str) -> Vec<String> {
+    let mut reader = Reader::from_str(svg);
+    let mut texts = Vec::new();
+    let mut open = 0i32;
+    loop {
+        match reader
+            .read_event()
+            .unwrap_or_else(|error| panic!("{error} in {svg}"))
+        {
+            Xml::Start(tag) => {
+                for attribute in tag.attributes() {
+                    attribute.unwrap();
+                }
+                open += 1;
+            }
+            Xml::End(_) => open -= 1,
+            Xml::Text(text) => texts.push(String::from_utf8_lossy(&text).into_owned()),
+            Xml::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!(open, 0);
+    texts
+}
+
+fn svg(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+fn example() -> Run {
+    let temp = tempfile::tempdir().unwrap();
+    write_run(&temp.path().join("run"), Plan::default())
+        .load()
+        .unwrap()
+}
+
+fn one_stack(names: &[&str], value: i64) -> Profile {
+    let mut builder = ProfileBuilder::cpu(0, 0, 1);
+    let stack: Vec<u32> = (1..)
+        .zip(names)
+        .map(|(address, name)| {
+            let function = builder.function(name, name, "", 0);
+            builder.location(None, address, &[(function, 1)])
+        })
+        .collect();
+    builder.sample(&stack, &[value, value * 1_000_000], Vec::new());
+    builder.build()
+}
+
+#[test]
+fn the_timeline_has_a_panel_for_each_group_with_units_phases_and_last_values() {
+    let texts = texts(&timeline_svg(&example())).join("\n");
+    for wanted in [
+        "shop",
+        "Memory",
+        ", MB",
+        "CPU",
+        "Connections, descriptors, threads",
+        "Tasks",
+        "Requests",
+        "Latency",
+        ", ms",
+        "db_pool_in_use",
+        "warmup",
+        "steady",
+        "spike",
+        "seconds since the start",
+    ] {
+        assert!(texts.contains(wanted), "{wanted} is not in\n{texts}");
+    }
+    // Columns that are never shown by themselves.
+    assert!(!texts.contains("latency_max_ms") && !texts.contains("vms_mb"));
+}
+
+#[test]
+fn a_gap_is_a_gap_in_the_line() {
+    let strokes = |csv: &str| {
+        let timeline = Timeline::parse(csv.as_bytes()).unwrap();
+        let svg = timeline_svg(&Run::new(RunInfo::default(), timeline));
+        let line = svg
+            .split("<path d=\"")
+            .find(|path| path.contains("stroke-width=\"1.6\""))
+            .unwrap();
+        line.split('"').next().unwrap().matches('M').count()
+    };
+    let mut whole = String::from("elapsed_s,rss_mb\n");
+    let mut torn = whole.clone();
+    for second in 0..60 {
+        whole.push_str(&format!("{second},5\n"));
+        let value = if (20..40).contains(&second) { "" } else { "5" };
+        torn.push_str(&format!("{second},{value}\n"));
+    }
+    assert_eq!((strokes(&whole), strokes(&torn)), (1, 2));
+}
+
+#[test]
+fn three_days_of_seconds_make_a_picture_of_a_few_hundred_kilobytes() {
+    let mut timeline = Timeline::new(&["elapsed_s".to_owned(), "rss_mb".to_owned()]);
+    for second in 0..259_200u32 {
+        use soakscope_report::Cell::Number;
+        let value = 100.0 + f64::from(second % 977);
+        timeline.push(&[Number(f64::from(second)), Number(value)]);
+    }
+    let svg = timeline_svg(&Run::new(RunInfo::default(), timeline));
+    assert!(svg.len() < 200_000, "{} bytes", svg.len());
+    assert!(svg.contains("hours since the start"));
+}
+
+#[test]
+fn names_from_outside_stay_text_everywhere() {
+    let mut run = example();
+    run.info.service = HOSTILE.into();
+    run.info.host.name = Some(HOSTILE.into());
+    let mut csv = String::from("elapsed_s,\"odd \"\"<b>|&name\",phase\n");
+    for second in 0..60 {
+        csv.push_str(&format!("{second},5,\"<i>&\"\n"));
+    }
+    run.timeline = Timeline::parse(csv.as_bytes()).unwrap();
+    assert!(
+        texts(&timeline_svg(&run))
+            .iter()
+            .any(|text| text.contains("odd "))
+    );
+
+    let options = FlameOptions {
+        title: HOSTILE.into(),
+        subtitle: HOSTILE.into(),
+        ..FlameOptions::default()
+    };
+    let hostile = one_stack(&[HOSTILE, "main;with;semicolons 12"], 3);
+    texts(&svg(flamegraph(&hostile, &options).unwrap()));
+    texts(&svg(flamegraph_diff(&hostile, &hostile, &options).unwrap()));
+    texts(&svg(flamegraph(&Profile::default(), &options).unwrap()));
+
+    let markdown = summary_markdown(&run, &judge(&run));
+    assert!(
+        !markdown.contains("<script>") && !markdown.contains("<b>"),
+        "{markdown}"
+    );
+    let rows = markdown.lines().filter(|line| line.starts_with("| odd"));
+    for row in rows {
+        assert_eq!(row.replace("\\|", "").matches('|').count(), 8, "{row}");
+    }
+}
+
+#[test]
+fn a_flame_graph_is_in_milliseconds_and_says_when_there_is_nothing() {
+    let options = FlameOptions::default();
+    let drawn = svg(flamegraph(&one_stack(&["leaf", "main"], 250), &options).unwrap());
+    assert!(drawn.contains("leaf (250 ms, 100.00%)"), "{drawn}");
+    let by_count = FlameOptions {
+        value_index: Some(0),
+        ..FlameOptions::default()
+    };
+    let drawn = svg(flamegraph(&one_stack(&["leaf", "main"], 250), &by_count).unwrap());
+    assert!(drawn.contains("leaf (250 samples, 100.00%)"));
+    for empty in [Profile::default(), one_stack(&["leaf"], 0)] {
+        let drawn = svg(flamegraph(&empty, &options).unwrap());
+        assert!(texts(&drawn).iter().any(|text| text.contains("no samples")));
+        let drawn = svg(flamegraph_diff(&empty, &empty, &options).unwrap());
+        assert!(texts(&drawn).iter().any(|text| text.contains("no samples")));
+    }
+}
+
+#[test]
+fn a_difference_compares_shares_when_asked_to() {
+    let before = one_stack(&["leaf", "main"], 100);
+    let mut after = before.clone();
+    after.scale(3.0);
+    let drawn = |normalize| {
+        let options = FlameOptions {
+            normalize,
+            ..FlameOptions::default()
+        };
+        svg(flamegraph_diff(&before, &after, &options).unwrap())
+    };
+    assert!(drawn(false).contains("leaf (300 ms, 100.00%; +66.67%)"));
+    assert!(
+        drawn(true).contains("leaf (300 ms, 100.00%; 0.00%)"),
+        "{}",
+        drawn(true)
+    );
+}
+
+#[test]
+fn the_summary_says_the_verdict_first_and_leaves_nothing_out() {
+    let run = example();
+    let verdict = judge(&run);
+    let text = summary_text(&run, &verdict);
+    assert!(
+        text.starts_with("PASS  shop: finished, 3 min, 180 samples"),
+        "{text}"
+    );
+    for wanted in [
+        "leaks: 9 series judged, none leaks",
+        "rss_mb             clean",
+        "spike      2.3 min      15 s",
+        "profile coverage 99.3 % (60.9 of 61.3 CPU seconds)",
+        "lost: 3 (ring-full)",
+    ] {
+        assert!(text.contains(wanted), "{wanted} is not in\n{text}");
+    }
+    let markdown = summary_markdown(&run, &verdict);
+    assert!(markdown.starts_with("# shop: pass\n"));
+    assert!(
+        markdown.contains("| whole run | 0 s | 3 min |"),
+        "{markdown}"
+    );
+    let leaks = leaks_text(&verdict.leaks);
+    assert!(
+        leaks.starts_with("PASS  9 series over 3 min, 180 samples\n"),
+        "{leaks}"
+    );
+}
