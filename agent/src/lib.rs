@@ -1,1 +1,77 @@
-//! Skeleton.
+//! In-process profiling and soak monitoring for services.
+//!
+//! Embed the agent, put load on the service, stop. The agent keeps a timeline
+//! of memory, CPU, descriptors, connections, threads, tasks and latency,
+//! samples CPU stacks, serves Prometheus metrics, and at the end says whether
+//! the service leaked, with the numbers.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let pool = std::sync::Arc::new(Pool);
+//! # struct Pool;
+//! # impl Pool { fn in_use(&self) -> u32 { 3 } }
+//! # let runs = std::env::temp_dir().join(format!("soakscope-doc-{}", std::process::id()));
+//! use tracing_subscriber::prelude::*;
+//!
+//! #[global_allocator] // optional: live heap in the timeline
+//! static ALLOC: soakscope::HeapProfiler = soakscope::HeapProfiler::system();
+//!
+//! let agent = soakscope::Agent::builder("checkout")
+//!     .run_dir("runs") // optional: where runs are written
+//! #   .run_dir(&runs)
+//!     .listen("127.0.0.1:9900") // optional: admin server
+//! #   .listen("127.0.0.1:0")
+//!     .track("db_pool_in_use", { let p = pool.clone(); move || p.in_use() as f64 }) // any series of your own
+//!     .start()?;
+//! tracing_subscriber::registry().with(agent.layer()).init(); // optional: request rates and latencies
+//! // ... the service runs ...
+//! let outcome = agent.finish()?; // seals the run
+//! println!("{}", outcome.summary());
+//! // std::process::exit(outcome.exit_code());
+//! # assert!(outcome.run_dir().is_some_and(|dir| dir.join("verdict.json").exists()));
+//! # std::fs::remove_dir_all(runs)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is where: options in [`Builder`], the running agent in [`Agent`], how
+//! it ended in [`Outcome`]. Judging and rendering live in `soakscope-report`,
+//! measuring in `soakscope-sampler`; this crate ties the two to a service.
+//!
+//! The agent never stops the service: what fails inside it after the start is
+//! a warning (`tracing`, target `soakscope`), a counter and an entry in
+//! `events.jsonl`.
+
+#![forbid(unsafe_code)]
+
+mod admin;
+mod agent;
+mod builder;
+mod config;
+mod drops;
+mod error;
+mod facts;
+mod history;
+mod layer;
+mod live;
+mod outcome;
+mod phases;
+mod profile;
+mod profiler;
+mod requests;
+mod row;
+mod session;
+mod spans;
+mod stop;
+mod telemetry;
+mod ticker;
+mod tokio_runtime;
+mod tracked;
+mod writer;
+
+pub use agent::Agent;
+pub use builder::Builder;
+pub use error::Error;
+pub use outcome::Outcome;
+pub use soakscope_report::{Verdict, Verdict3};
+pub use soakscope_sampler::{Clock, ClockChoice, HeapProfiler};

@@ -1,1 +1,15 @@
-//! Skeleton.
+//! Support for the tests: a subject to drive, HTTP to it, and the programs of
+//! the workspace. What a test needs and the machine lacks is a failure that
+//! says how to get it, never a test passed over.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod http;
+mod programs;
+mod running;
+mod subject;
+
+pub use http::{Answer, get, get_with, post};
+pub use programs::{example, output_text, program, soakscope, tool};
+pub use running::{Running, free_port};
+pub use subject::{Subject, Timeline, scratch};

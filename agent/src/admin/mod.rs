@@ -1,0 +1,114 @@
+//! The admin server: a thread and a small runtime of its own, so that it
+//! answers while the service's runtime is stalled.
+
+mod guard;
+mod pprof;
+mod routes;
+mod status;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use soakscope_sampler::exclude_current_thread;
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+use crate::live::Live;
+
+/// A running admin server; it stops when dropped.
+pub(crate) struct Admin {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An address that is bound and not yet served.
+pub(crate) struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Takes the address, or says why not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TokenRequired`] for an address that is not loopback without a
+    /// token, [`Error::Listen`] where the address cannot be had.
+    pub(crate) fn bind(address: &str, token: Option<&str>) -> Result<Self, Error> {
+        let refused = |source| Error::Listen {
+            address: address.to_owned(),
+            source,
+        };
+        let resolved = std::net::ToSocketAddrs::to_socket_addrs(address)
+            .map_err(refused)?
+            .next()
+            .ok_or_else(|| refused(std::io::Error::other("the name has no address")))?;
+        if !resolved.ip().is_loopback() && token.is_none() {
+            return Err(Error::TokenRequired { address: resolved });
+        }
+        let listener = TcpListener::bind(resolved).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        Ok(Self { listener, address })
+    }
+
+    pub(crate) fn serve(self, live: Arc<Live>) -> Result<Admin, Error> {
+        let Self { listener, address } = self;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(2)
+            .thread_name("soakscope-admin")
+            .build()
+            .map_err(Error::Thread)?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name("soakscope-admin".to_owned())
+            .spawn(move || {
+                let _own = exclude_current_thread();
+                runtime.block_on(async move {
+                    let listener = match tokio::net::TcpListener::from_std(listener) {
+                        Ok(listener) => listener,
+                        Err(error) => {
+                            live.session
+                                .warn(&format!("the admin server cannot serve: {error}"));
+                            return;
+                        }
+                    };
+                    let router = routes::router(live, address);
+                    tokio::select! {
+                        // Accept errors are retried inside; this ends only with `stopped`.
+                        _ = std::future::IntoFuture::into_future(axum::serve(listener, router)) => {}
+                        _ = stopped => {}
+                    }
+                });
+                // Connections still open are cut; nothing here is worth waiting for.
+                runtime.shutdown_background();
+            })
+            .map_err(Error::Thread)?;
+        Ok(Admin {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Admin {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

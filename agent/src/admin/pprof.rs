@@ -1,0 +1,142 @@
+//! `/debug/pprof/`: profiles by Go's conventions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+use soakscope_report::{FlameOptions, flamegraph};
+use soakscope_sampler::Detail;
+
+use crate::admin::routes::{blocking, broken};
+use crate::live::Live;
+use crate::profile::{Piece, Symbols, cpu_profile};
+
+/// The longest profile one request may ask for.
+const MOST_SECONDS: f64 = 300.0;
+
+/// One profile at a time, in the whole process.
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn routes() -> Router<Arc<Live>> {
+    Router::new()
+        .route("/debug/pprof", get(index))
+        .route("/debug/pprof/", get(index))
+        .route("/debug/pprof/cmdline", get(cmdline))
+        .route("/debug/pprof/profile", get(profile))
+}
+
+async fn index() -> &'static str {
+    "profile?seconds=N[&format=pprof|svg|collapsed]  CPU profile of the next N seconds\n\
+     cmdline                                         the command line, NUL between arguments\n"
+}
+
+async fn cmdline() -> String {
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    arguments.join("\0")
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    seconds: Option<f64>,
+    format: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Pprof,
+    Svg,
+    Collapsed,
+}
+
+/// Whether a profile is being taken for somebody.
+pub(super) fn busy() -> bool {
+    BUSY.load(Ordering::Acquire)
+}
+
+/// Clears [`BUSY`] also where the client hangs up.
+struct Turn;
+
+impl Turn {
+    fn take() -> Option<Self> {
+        (!BUSY.swap(true, Ordering::AcqRel)).then_some(Self)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        BUSY.store(false, Ordering::Release);
+    }
+}
+
+async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Response {
+    let seconds = asked.seconds.unwrap_or(30.0);
+    if !(seconds > 0.0 && seconds <= MOST_SECONDS) {
+        let text = format!("seconds takes a number above 0, at most {MOST_SECONDS}\n");
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    }
+    let format = match asked.format.as_deref() {
+        None | Some("pprof" | "proto") => Format::Pprof,
+        Some("svg") => Format::Svg,
+        Some("collapsed") => Format::Collapsed,
+        Some(_) => {
+            let text = "format takes pprof, svg or collapsed\n";
+            return (StatusCode::BAD_REQUEST, text).into_response();
+        }
+    };
+    let Some(profiler) = live.profiler() else {
+        let text = "CPU profiling is off; start without SOAKSCOPE_CPU_CLOCK=off to have it\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    };
+    let Some(turn) = Turn::take() else {
+        let text = "another CPU profile is being taken; ask again when it is done\n";
+        return (StatusCode::CONFLICT, text).into_response();
+    };
+    if !profiler.tap() {
+        let text = "the run is over, and its CPU profile with it\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    }
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    let made = blocking(move || {
+        let _turn = turn;
+        let pieces = profiler.untap()?;
+        Some(render(&pieces, format))
+    });
+    match made.await.flatten() {
+        Some(answer) => answer,
+        None => broken("the profile could not be made"),
+    }
+}
+
+fn render(pieces: &[Piece], format: Format) -> Response {
+    let profile = cpu_profile(pieces, &mut Symbols::default(), Detail::Lines);
+    // CPU time is the second value of a sample, after the count.
+    const CPU: usize = 1;
+    match format {
+        Format::Pprof => (
+            [
+                (CONTENT_TYPE, "application/octet-stream"),
+                (CONTENT_DISPOSITION, "attachment; filename=\"profile\""),
+            ],
+            profile.encode(),
+        )
+            .into_response(),
+        Format::Collapsed => (
+            [(CONTENT_TYPE, "text/plain; charset=utf-8")],
+            profile.collapsed(CPU),
+        )
+            .into_response(),
+        Format::Svg => match flamegraph(&profile, &FlameOptions::default()) {
+            Ok(svg) => ([(CONTENT_TYPE, "image/svg+xml")], svg).into_response(),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        },
+    }
+}

@@ -1,0 +1,40 @@
+//! `/status`: the run so far, judged by the same functions as the finished run.
+
+use serde_json::{Map, Value, json};
+use soakscope_report::{Run, Timeline, judge};
+
+use crate::live::Live;
+
+pub(super) fn status(live: &Live) -> Value {
+    let session = &live.session;
+    let info = live.info();
+    let newest: Map<String, Value> = session
+        .history
+        .newest_all()
+        .into_iter()
+        .map(|(name, value)| (name, json!(value)))
+        .collect();
+    let verdict = Timeline::parse(session.history.csv().as_bytes())
+        .map(|timeline| judge(&Run::new(info.clone(), timeline)));
+    json!({
+        "service": session.service,
+        "state": info.state,
+        "start": info.start,
+        "end": info.end,
+        "elapsed_min": session.elapsed_min(),
+        "phase": session.phases.current().name,
+        "run_dir": live.run_dir().display().to_string(),
+        "verdict": verdict.as_ref().ok().map(|verdict| verdict.verdict),
+        "rules": verdict.as_ref().ok().map(|verdict| &verdict.rules),
+        "leaks": verdict.as_ref().ok().map(|verdict| &verdict.leaks),
+        "newest": newest,
+        "ticks": session.ticks(),
+        "missed_ticks": session.missed_ticks(),
+        "dropped": session.drops.by_cause(),
+        "profiling": super::pprof::busy(),
+        "disk_trouble": session.writer.trouble(),
+        "trust": info.trust,
+        "engines": info.engines,
+        "limits": info.limits,
+    })
+}

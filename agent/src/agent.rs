@@ -1,0 +1,118 @@
+//! The handle that a service holds.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::admin::Admin;
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::layer::{RequestFilter, RequestLayer};
+use crate::live::Live;
+use crate::outcome::Outcome;
+
+/// A running agent. Share it by reference or in an `Arc`.
+///
+/// Dropping it seals the run as far as it can; [`finish`](Self::finish) does
+/// the same and tells the outcome.
+pub struct Agent {
+    live: Option<Arc<Live>>,
+    admin: Option<Admin>,
+}
+
+impl Agent {
+    /// Options for an agent of this service; [`Builder::start`] starts it.
+    pub fn builder(service: &str) -> Builder {
+        Builder::new(service)
+    }
+
+    /// An agent that does nothing, for a service to fall back on.
+    pub fn disabled() -> Self {
+        Self {
+            live: None,
+            admin: None,
+        }
+    }
+
+    pub(crate) fn new(live: Arc<Live>, admin: Option<Admin>) -> Self {
+        Self {
+            live: Some(live),
+            admin,
+        }
+    }
+
+    /// A layer for the service's `tracing` subscriber: request rates and
+    /// latencies from spans that are requests.
+    ///
+    /// A span is a request when it opens with a field `http.route`, or with
+    /// `otel.kind = "server"`.
+    pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + 'static + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let session = self.live.as_ref().map(|live| Arc::clone(&live.session));
+        RequestLayer::new(session).with_filter(RequestFilter)
+    }
+
+    /// Begins a phase; the one before ends. Names keep letters, digits and
+    /// `-_.`; anything else becomes `_`.
+    pub fn phase(&self, name: &str) {
+        if let Some(live) = &self.live {
+            live.phase(name);
+        }
+    }
+
+    /// The admin server's address; `None` where there is none.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::address)
+    }
+
+    /// The newest value of a column of the timeline, e.g. `rss_mb`; `None`
+    /// where it is missing.
+    pub fn latest(&self, column: &str) -> Option<f64> {
+        self.live.as_ref()?.session.history.newest(column)
+    }
+
+    /// The run directory; `None` for a disabled agent.
+    pub fn run_dir(&self) -> Option<&Path> {
+        Some(self.live.as_ref()?.run_dir())
+    }
+
+    /// Ends the run: takes the last row and the last profile, judges, and
+    /// seals the run directory. The admin server goes on answering.
+    ///
+    /// Called again it answers the same outcome.
+    ///
+    /// # Errors
+    ///
+    /// The run directory could not be read back. What was written stays.
+    pub fn finish(&self) -> Result<Outcome, Error> {
+        match &self.live {
+            Some(live) => live.finish(),
+            None => Ok(Outcome::disabled()),
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Some(live) = &self.live
+            && let Err(error) = live.finish()
+        {
+            tracing::warn!(target: "soakscope", %error, "the run could not be sealed");
+        }
+    }
+}
+
+impl std::fmt::Debug for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agent")
+            .field("run_dir", &self.run_dir())
+            .field("local_addr", &self.local_addr())
+            .finish()
+    }
+}

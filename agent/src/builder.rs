@@ -1,0 +1,148 @@
+//! The options of an agent, and its start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use soakscope_sampler::ClockChoice;
+use tokio::runtime::Handle;
+
+use crate::agent::Agent;
+use crate::config::Config;
+use crate::error::Error;
+use crate::live::Live;
+use crate::tracked::Closure;
+
+/// Options of an [`Agent`]. All have defaults; each but the closures and the
+/// runtime has an environment variable, `SOAKSCOPE_` and its name in capitals,
+/// that wins over code.
+#[must_use = "nothing runs until `start`"]
+pub struct Builder {
+    service: String,
+    config: Config,
+    tracked: Vec<(String, Closure)>,
+    runtime: Option<Handle>,
+}
+
+impl Builder {
+    pub(crate) fn new(service: &str) -> Self {
+        Self {
+            service: service.to_owned(),
+            config: Config::default(),
+            tracked: Vec::new(),
+            runtime: None,
+        }
+    }
+
+    /// Where runs are written, each into a new directory below. Default `runs`.
+    pub fn run_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.run_dir = path.into();
+        self
+    }
+
+    /// The run directory itself, instead of a new one below `run_dir`. It must
+    /// not hold a run already.
+    pub fn run_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.run_path = Some(path.into());
+        self
+    }
+
+    /// The admin server's address. Default: none is started. Port 0 takes any
+    /// free port, which [`Agent::local_addr`] tells.
+    ///
+    /// An address that other machines can reach needs a [`token`](Self::token).
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.config.listen = Some(address.into());
+        self
+    }
+
+    /// The bearer token that every request to the admin server has to carry.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.config.token = Some(token.into());
+        self
+    }
+
+    /// CPU samples a second and thread of CPU time. Default 99.
+    pub fn cpu_frequency(mut self, hz: u32) -> Self {
+        self.config.cpu_frequency = hz;
+        self
+    }
+
+    /// What delivers CPU samples. Default: the best that works here.
+    pub fn cpu_clock(mut self, clock: impl Into<ClockChoice>) -> Self {
+        self.config.cpu_clock = clock.into();
+        self
+    }
+
+    /// How long one CPU profile of the run directory is. Default 10 s.
+    pub fn cpu_window(mut self, length: Duration) -> Self {
+        self.config.cpu_window = length;
+        self
+    }
+
+    /// Time between rows of the timeline. Default 1 s, at least 10 ms.
+    pub fn tick(mut self, step: Duration) -> Self {
+        self.config.tick = step;
+        self
+    }
+
+    /// The phase the run begins in. Default: none.
+    pub fn phase(mut self, name: impl Into<String>) -> Self {
+        self.config.phase = name.into();
+        self
+    }
+
+    /// The service's version, for the record. Default: unknown.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.config.version = Some(version.into());
+        self
+    }
+
+    /// Makes the agent's metrics recorder the process's (see the `metrics`
+    /// crate), so that the service's own metrics are on `/metrics` too. Where
+    /// the service has a recorder already it keeps it, and the agent warns.
+    /// Default: no.
+    pub fn global_recorder(mut self, install: bool) -> Self {
+        self.config.global_recorder = install;
+        self
+    }
+
+    /// Adds a series to the timeline: a number, asked for at each tick.
+    ///
+    /// The closure runs on a thread of the agent's. One that panics, blocks or
+    /// answers NaN costs its own cell only.
+    pub fn track(
+        mut self,
+        name: impl Into<String>,
+        value: impl FnMut() -> f64 + Send + 'static,
+    ) -> Self {
+        self.tracked.push((name.into(), Box::new(value)));
+        self
+    }
+
+    /// The tokio runtime to watch. Default: the one that `start` is called in.
+    pub fn tokio(mut self, handle: Handle) -> Self {
+        self.runtime = Some(handle);
+        self
+    }
+
+    /// Starts the agent.
+    ///
+    /// With `SOAKSCOPE_ENABLED=0` the agent does nothing: no thread, no file.
+    ///
+    /// # Errors
+    ///
+    /// An option that is not usable, an address that cannot be had, a run
+    /// directory that cannot be made, a sampler that cannot start, or an agent
+    /// that already runs in this process. Each says what to do about it. A
+    /// service that would rather run unobserved falls back on
+    /// [`Agent::disabled`].
+    pub fn start(self) -> Result<Agent, Error> {
+        let config = self.config.resolve(|name| std::env::var(name).ok())?;
+        if !config.enabled {
+            return Ok(Agent::disabled());
+        }
+        let runtime = self.runtime.or_else(|| Handle::try_current().ok());
+        let (live, admin) = Live::start(&self.service, config, self.tracked, runtime)?;
+        Ok(Agent::new(live, admin))
+    }
+}

@@ -1,0 +1,221 @@
+//! The options of one agent, and the environment variables that win over code.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use soakscope_sampler::ClockChoice;
+
+use crate::error::Error;
+
+/// Everything that can be set. Each field has a builder method of the same
+/// name and a `SOAKSCOPE_*` variable.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) enabled: bool,
+    pub(crate) run_dir: PathBuf,
+    pub(crate) run_path: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) cpu_frequency: u32,
+    pub(crate) cpu_clock: ClockChoice,
+    pub(crate) cpu_window: Duration,
+    pub(crate) tick: Duration,
+    pub(crate) phase: String,
+    pub(crate) version: Option<String>,
+    pub(crate) global_recorder: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            run_dir: PathBuf::from("runs"),
+            run_path: None,
+            listen: None,
+            token: None,
+            cpu_frequency: 99,
+            cpu_clock: ClockChoice::Auto,
+            cpu_window: Duration::from_secs(10),
+            tick: Duration::from_secs(1),
+            phase: String::new(),
+            version: None,
+            global_recorder: false,
+        }
+    }
+}
+
+impl Config {
+    /// Lets the environment win and checks what came out. `lookup` is
+    /// `std::env::var` outside tests; an empty variable counts as unset.
+    pub(crate) fn resolve(
+        mut self,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let read = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        if let Some(value) = read("SOAKSCOPE_ENABLED") {
+            self.enabled = switch("SOAKSCOPE_ENABLED", &value)?;
+        }
+        if let Some(value) = read("SOAKSCOPE_RUN_DIR") {
+            self.run_dir = value.into();
+            self.run_path = None;
+        }
+        if let Some(value) = read("SOAKSCOPE_RUN_PATH") {
+            self.run_path = Some(value.into());
+        }
+        if let Some(value) = read("SOAKSCOPE_LISTEN") {
+            self.listen = (value != "off").then_some(value);
+        }
+        if let Some(value) = read("SOAKSCOPE_TOKEN") {
+            self.token = Some(value);
+        }
+        if let Some(value) = read("SOAKSCOPE_CPU_FREQUENCY") {
+            self.cpu_frequency = parse(
+                "SOAKSCOPE_CPU_FREQUENCY",
+                &value,
+                "it takes samples a second, e.g. 99",
+            )?;
+        }
+        if let Some(value) = read("SOAKSCOPE_CPU_CLOCK") {
+            self.cpu_clock = parse(
+                "SOAKSCOPE_CPU_CLOCK",
+                &value,
+                "it takes auto, perf, timer, pprof, wall or off",
+            )?;
+        }
+        if let Some(value) = read("SOAKSCOPE_CPU_WINDOW") {
+            self.cpu_window = duration("SOAKSCOPE_CPU_WINDOW", &value)?;
+        }
+        if let Some(value) = read("SOAKSCOPE_TICK") {
+            self.tick = duration("SOAKSCOPE_TICK", &value)?;
+        }
+        if let Some(value) = read("SOAKSCOPE_PHASE") {
+            self.phase = value;
+        }
+        if let Some(value) = read("SOAKSCOPE_VERSION") {
+            self.version = Some(value);
+        }
+        if let Some(value) = read("SOAKSCOPE_GLOBAL_RECORDER") {
+            self.global_recorder = switch("SOAKSCOPE_GLOBAL_RECORDER", &value)?;
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |name: &str, value: String, remedy: &str| {
+            Err(Error::Option {
+                name: name.to_owned(),
+                value,
+                remedy: remedy.to_owned(),
+            })
+        };
+        if self.tick < Duration::from_millis(10) {
+            return refuse("tick", format!("{:?}", self.tick), "the shortest is 10 ms");
+        }
+        if !(1..=10_000).contains(&self.cpu_frequency) {
+            return refuse(
+                "cpu_frequency",
+                self.cpu_frequency.to_string(),
+                "it takes 1 to 10000 samples a second; SOAKSCOPE_CPU_CLOCK=off samples nothing",
+            );
+        }
+        if self.cpu_window < Duration::from_secs(1) {
+            return refuse(
+                "cpu_window",
+                format!("{:?}", self.cpu_window),
+                "the shortest is 1 s",
+            );
+        }
+        Ok(())
+    }
+}
+
+fn parse<T: FromStr>(name: &str, value: &str, remedy: &str) -> Result<T, Error> {
+    value.parse().map_err(|_| Error::Option {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        remedy: remedy.to_owned(),
+    })
+}
+
+fn switch(name: &str, value: &str) -> Result<bool, Error> {
+    match value {
+        "1" | "true" | "on" | "yes" => Ok(true),
+        "0" | "false" | "off" | "no" => Ok(false),
+        _ => Err(Error::Option {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            remedy: "it takes 1 or 0".to_owned(),
+        }),
+    }
+}
+
+/// A duration as `500ms`, `1s`, `5m`, `12h`; a bare number is seconds.
+fn duration(name: &str, value: &str) -> Result<Duration, Error> {
+    let split = value
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(value.len());
+    let (number, unit) = value.split_at(split);
+    let seconds = match unit {
+        "ms" => Some(0.001),
+        "s" | "" => Some(1.0),
+        "m" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
+    };
+    number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .zip(seconds)
+        .and_then(|(number, unit)| Duration::try_from_secs_f64(number * unit).ok())
+        .ok_or_else(|| Error::Option {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            remedy: "it takes a duration such as 500ms, 1s or 5m".to_owned(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<Config, Error> {
+        Config::default().resolve(|name| {
+            let found = pairs.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_environment_wins_over_code() {
+        let config = with(&[
+            ("SOAKSCOPE_TICK", "250ms"),
+            ("SOAKSCOPE_LISTEN", "127.0.0.1:0"),
+            ("SOAKSCOPE_CPU_CLOCK", "off"),
+            ("SOAKSCOPE_ENABLED", "0"),
+            ("SOAKSCOPE_RUN_DIR", ""),
+        ])
+        .expect("all good");
+        assert_eq!(config.tick, Duration::from_millis(250));
+        assert_eq!(config.listen.as_deref(), Some("127.0.0.1:0"));
+        assert!(!config.enabled);
+        assert_eq!(config.run_dir, PathBuf::from("runs"));
+    }
+
+    #[test]
+    fn a_bad_value_names_the_variable_and_what_it_takes() {
+        for (name, value, says) in [
+            ("SOAKSCOPE_TICK", "fast", "500ms"),
+            ("SOAKSCOPE_TICK", "1ms", "10 ms"),
+            ("SOAKSCOPE_TICK", "-1s", "500ms"),
+            ("SOAKSCOPE_CPU_FREQUENCY", "0", "1 to 10000"),
+            ("SOAKSCOPE_CPU_CLOCK", "sundial", "perf"),
+            ("SOAKSCOPE_ENABLED", "maybe", "1 or 0"),
+        ] {
+            let text = with(&[(name, value)]).expect_err(value).to_string();
+            assert!(text.contains(says), "{text}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Facts of a run that are known at its start: the service, the host, the
+//! limits, the options and the engines.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use soakscope_report::{Host, RunInfo, RunState};
+use soakscope_sampler::CpuSampler;
+use soakscope_sampler::resources::{self, Resources};
+
+use crate::config::Config;
+use crate::session::rfc3339;
+use crate::telemetry::Telemetry;
+
+const MB: f64 = 1024.0 * 1024.0;
+
+pub(crate) fn run_info(
+    service: &str,
+    config: &Config,
+    start: Timestamp,
+    sampler: Option<&CpuSampler>,
+) -> RunInfo {
+    let host = resources::Host::read();
+    let limits = Resources::new().limits();
+    let mb = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64 / MB);
+    RunInfo {
+        service: service.to_owned(),
+        version: config.version.clone(),
+        git_rev: std::env::var("SOAKSCOPE_GIT_REV").ok(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        state: RunState::Running,
+        pid: std::process::id(),
+        start: rfc3339(start),
+        host: Host {
+            name: host.name,
+            os: host.os,
+            kernel: host.kernel,
+            arch: Some(host.arch),
+            cpu_model: host.cpu_model,
+            cores: host.cores.map(|n| n as f64),
+            memory_mb: mb(host.memory_bytes),
+        },
+        limits: BTreeMap::from([
+            ("open_fds".to_owned(), limits.open_fds.map(|n| n as f64)),
+            ("vms_mb".to_owned(), mb(limits.address_space_bytes)),
+            (
+                "cgroup_memory_mb".to_owned(),
+                mb(limits.cgroup_memory_bytes),
+            ),
+        ]),
+        config: BTreeMap::from([
+            ("tick_s".to_owned(), config.tick.as_secs_f64().to_string()),
+            (
+                "cpu_frequency_hz".to_owned(),
+                config.cpu_frequency.to_string(),
+            ),
+            (
+                "cpu_window_s".to_owned(),
+                config.cpu_window.as_secs_f64().to_string(),
+            ),
+            (
+                "listen".to_owned(),
+                config.listen.clone().unwrap_or_else(|| "off".to_owned()),
+            ),
+        ]),
+        engines: engines(sampler),
+        ..RunInfo::default()
+    }
+}
+
+fn engines(sampler: Option<&CpuSampler>) -> BTreeMap<String, String> {
+    let mut engines = BTreeMap::new();
+    match sampler {
+        Some(sampler) => {
+            engines.insert("cpu_clock".to_owned(), sampler.clock().to_string());
+            engines.insert("cpu_unwinder".to_owned(), sampler.unwinder().to_owned());
+        }
+        None => {
+            engines.insert("cpu_clock".to_owned(), "off".to_owned());
+        }
+    }
+    let heap = match soakscope_sampler::heap_live_bytes() {
+        Some(_) => "counting",
+        None => "off",
+    };
+    engines.insert("heap".to_owned(), heap.to_owned());
+    engines
+}
+
+/// The metrics that never change.
+pub(crate) fn publish(telemetry: &Telemetry, service: &str) {
+    telemetry.gauge(
+        "soakscope_build_info",
+        &[("service", service), ("version", env!("CARGO_PKG_VERSION"))],
+        Some(1.0),
+    );
+    let limits = Resources::new().limits();
+    telemetry.gauge("process_max_fds", &[], limits.open_fds.map(|n| n as f64));
+    telemetry.gauge("process_start_time_seconds", &[], process_start());
+}
+
+/// When this process began, in seconds since 1970: now, less the time since.
+/// `None` where the system does not tell.
+fn process_start() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let uptime: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
+    // The command's name, in parentheses, may hold anything; the 22nd field
+    // (proc_pid_stat(5)) is the 20th after it, in ticks of 1/100 s.
+    let after_name = stat.rsplit_once(')')?.1;
+    let ticks: f64 = after_name.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    let age = Duration::try_from_secs_f64(uptime - ticks / 100.0).ok()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(now.checked_sub(age)?.as_secs_f64())
+}

@@ -1,0 +1,283 @@
+//! A running agent: its parts from the start to the seal.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Map;
+use soakscope_report::{RunDir, RunInfo, RunState, Trust, seal};
+use soakscope_sampler::resources::Resources;
+use soakscope_sampler::{Clock, ClockChoice, CpuSampler};
+use tokio::runtime::Handle;
+
+use crate::admin::{Admin, Bound};
+use crate::config::Config;
+use crate::drops::Drops;
+use crate::error::Error;
+use crate::facts;
+use crate::history::History;
+use crate::outcome::Outcome;
+use crate::phases::Phases;
+use crate::profiler::{Profiler, ProfilerHandle};
+use crate::requests::Requests;
+use crate::session::{Session, rfc3339};
+use crate::telemetry::Telemetry;
+use crate::ticker::Ticker;
+use crate::tokio_runtime::Runtime;
+use crate::tracked::{Closure, Tracked};
+use crate::writer::Writer;
+
+/// How long the seal waits for the disk.
+const FLUSH: Duration = Duration::from_secs(10);
+
+/// How long a tick waits at most for the series that the service tracks.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(100);
+
+/// One agent a process: its CPU sampler and its threads are process-wide.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+pub(crate) struct Live {
+    pub(crate) session: Arc<Session>,
+    dir: RunDir,
+    info: Mutex<RunInfo>,
+    profiler: Option<ProfilerHandle>,
+    state: Mutex<State>,
+    _only: Only,
+}
+
+enum State {
+    Running {
+        ticker: Ticker,
+        profiler: Option<Profiler>,
+    },
+    Finished(Box<Outcome>),
+    /// The seal failed; it is tried again when asked again.
+    Unsealed,
+}
+
+/// The right to be the one agent of this process.
+struct Only;
+
+impl Only {
+    fn claim() -> Result<Self, Error> {
+        if RUNNING.swap(true, Ordering::AcqRel) {
+            return Err(Error::AlreadyRunning);
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Only {
+    fn drop(&mut self) {
+        RUNNING.store(false, Ordering::Release);
+    }
+}
+
+impl Live {
+    /// Starts every part. Whatever can be refused is asked for before the run
+    /// directory is made, so that a refusal leaves none behind.
+    pub(crate) fn start(
+        service: &str,
+        config: Config,
+        tracked: Vec<(String, Closure)>,
+        runtime: Option<Handle>,
+    ) -> Result<(Arc<Self>, Option<Admin>), Error> {
+        let only = Only::claim()?;
+        let bound = config
+            .listen
+            .as_deref()
+            .map(|address| Bound::bind(address, config.token.as_deref()))
+            .transpose()?;
+        let sampler = sampler(&config)?;
+        let start_time = Timestamp::now();
+        let started = Instant::now();
+        let info = facts::run_info(service, &config, start_time, sampler.as_ref());
+        let dir = RunDir::create(&run_path(service, &config, start_time)?, &info)?;
+
+        let drops = Arc::new(Drops::default());
+        let writer = Writer::start(RunDir::open(dir.path())?, Arc::clone(&drops))?;
+        let telemetry = Telemetry::new();
+        facts::publish(&telemetry, service);
+        let recorder_refused = config.global_recorder && !telemetry.install();
+        let session = Arc::new(Session {
+            service: service.to_owned(),
+            started,
+            phases: Phases::default(),
+            requests: Requests::default(),
+            history: History::default(),
+            telemetry,
+            drops,
+            writer,
+            ticks: AtomicU64::new(0),
+            missed_ticks: AtomicU64::new(0),
+            config,
+        });
+        if recorder_refused {
+            session.warn("the service has a metrics recorder of its own, which stays; its metrics are not on the agent's /metrics");
+        }
+        let profiler = sampler
+            .map(|sampler| Profiler::start(Arc::clone(&session), sampler))
+            .transpose()?;
+        let handle = profiler.as_ref().map(Profiler::handle);
+        // A tick can wait for the service's own series without being late.
+        let patience = (session.config.tick / 2).min(LONGEST_PATIENCE);
+        let ticker = Ticker::start(
+            Arc::clone(&session),
+            Tracked::new(tracked, patience),
+            runtime.map(Runtime::new),
+        )?;
+        let live = Arc::new(Self {
+            session,
+            dir,
+            info: Mutex::new(info),
+            profiler: handle,
+            state: Mutex::new(State::Running { ticker, profiler }),
+            _only: only,
+        });
+        let first_phase = live.session.config.phase.clone();
+        if !first_phase.is_empty() {
+            live.phase(&first_phase);
+        }
+        let admin = bound
+            .map(|bound| bound.serve(Arc::clone(&live)))
+            .transpose()?;
+        Ok((live, admin))
+    }
+
+    /// Begins a phase and answers what it is called.
+    pub(crate) fn phase(&self, name: &str) -> String {
+        let before = self.session.phases.current().name;
+        let Some(phase) = self.session.phases.mark(name) else {
+            return before;
+        };
+        if let Some(profiler) = &self.profiler {
+            profiler.phase_ended(before.clone());
+        }
+        let telemetry = &self.session.telemetry;
+        if !before.is_empty() {
+            telemetry.gauge("soakscope_phase_info", &[("phase", &before)], Some(0.0));
+        }
+        telemetry.gauge("soakscope_phase_info", &[("phase", &phase.name)], Some(1.0));
+        let fields = Map::from_iter([("phase".to_owned(), phase.name.clone().into())]);
+        self.session.event("phase", fields);
+        phase.name
+    }
+
+    pub(crate) fn run_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn profiler(&self) -> Option<ProfilerHandle> {
+        self.profiler.clone()
+    }
+
+    /// What `run.json` says, with the trust figures of now.
+    pub(crate) fn info(&self) -> RunInfo {
+        let mut info = self.info_lock().clone();
+        info.trust = Some(self.trust(&info));
+        info
+    }
+
+    /// Stops the parts and seals the run; once, whoever asks first.
+    pub(crate) fn finish(&self) -> Result<Outcome, Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, State::Unsealed) {
+            State::Finished(outcome) => {
+                let answer = Outcome::clone(&outcome);
+                *state = State::Finished(outcome);
+                return Ok(answer);
+            }
+            State::Running { ticker, profiler } => {
+                if !ticker.stop() {
+                    self.session.drops.add("ticker_died", 1);
+                }
+                if profiler.is_some_and(|profiler| !profiler.stop()) {
+                    self.session.drops.add("profiler_died", 1);
+                }
+                if !self.session.writer.flush(FLUSH) {
+                    self.session.drops.add("unwritten_at_end", 1);
+                }
+                let mut info = self.info_lock();
+                info.end = Some(rfc3339(Timestamp::now()));
+                info.state = RunState::Finished;
+            }
+            State::Unsealed => {}
+        }
+        let outcome = self.seal()?;
+        *state = State::Finished(Box::new(outcome.clone()));
+        Ok(outcome)
+    }
+
+    fn seal(&self) -> Result<Outcome, Error> {
+        self.dir.write_info(&self.info())?;
+        let verdict = seal(&self.dir)?;
+        let run = self.dir.load()?;
+        Ok(Outcome::new(&run, verdict, self.dir.path()))
+    }
+
+    fn trust(&self, info: &RunInfo) -> Trust {
+        let session = &self.session;
+        let resources = Resources::new();
+        let mut trust = Trust {
+            cpu_clock: info.engines.get("cpu_clock").cloned(),
+            cpu_engine: info.engines.get("cpu_unwinder").cloned(),
+            agent_cpu_seconds: Some(resources.own_cpu().as_secs_f64()),
+            agent_threads: Some(resources.own_threads()),
+            drops: session.drops.by_cause(),
+            missed_ticks: session.missed_ticks(),
+            ..Trust::default()
+        };
+        if let Some(profiler) = &self.profiler {
+            let figures = profiler.figures();
+            trust.cpu_seconds_used = Some(figures.used.as_secs_f64());
+            trust.cpu_seconds_attributed = Some(figures.attributed.as_secs_f64());
+            trust.coverage = figures.coverage();
+        }
+        trust
+    }
+
+    fn info_lock(&self) -> MutexGuard<'_, RunInfo> {
+        self.info.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn sampler(config: &Config) -> Result<Option<CpuSampler>, Error> {
+    if config.cpu_clock == ClockChoice::Only(Clock::Off) {
+        return Ok(None);
+    }
+    let sampler = CpuSampler::builder()
+        .frequency(config.cpu_frequency)
+        .clock(config.cpu_clock)
+        .start()?;
+    Ok(Some(sampler))
+}
+
+/// The directory of this run: the one asked for, or a new one named after the
+/// service and the time.
+fn run_path(service: &str, config: &Config, start: Timestamp) -> Result<PathBuf, Error> {
+    if let Some(path) = &config.run_path {
+        return Ok(path.clone());
+    }
+    std::fs::create_dir_all(&config.run_dir).map_err(|source| Error::RunDir {
+        path: config.run_dir.clone(),
+        source,
+    })?;
+    let keep = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    let service: String = service.chars().map(keep).collect();
+    let stem = format!("{service}-{}", start.strftime("%Y%m%dT%H%M%SZ"));
+    let free = (1..1_000)
+        .map(|n| match n {
+            1 => config.run_dir.join(&stem),
+            n => config.run_dir.join(format!("{stem}-{n}")),
+        })
+        .find(|path| !path.exists());
+    Ok(free.unwrap_or_else(|| config.run_dir.join(stem)))
+}

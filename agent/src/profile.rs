@@ -1,0 +1,175 @@
+//! From what the sampler measured to what the report understands: stacks of
+//! addresses become a pprof profile with names. The one place where a sampler
+//! type becomes a report type.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use soakscope_report::{Label, LabelValue, Mapping, Profile, ProfileBuilder};
+use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
+
+/// Addresses whose names are remembered between windows.
+const REMEMBERED: usize = 50_000;
+
+/// Samples of one phase.
+#[derive(Clone)]
+pub(crate) struct Piece {
+    pub(crate) phase: String,
+    pub(crate) window: Arc<CpuWindow>,
+}
+
+/// Names by address, remembered so that a window whose stacks were all seen
+/// before opens no file.
+#[derive(Default)]
+pub(crate) struct Symbols {
+    detail: Option<Detail>,
+    modules: Vec<Module>,
+    known: HashMap<u64, Resolved>,
+}
+
+impl Symbols {
+    /// Looks up every address that is not known yet. Addresses that cannot be
+    /// resolved stay without a name.
+    fn learn(&mut self, addresses: impl Iterator<Item = u64>, detail: Detail) {
+        if self.detail != Some(detail) || self.known.len() > REMEMBERED {
+            self.known.clear();
+            self.detail = Some(detail);
+        }
+        let mut unknown: Vec<u64> = addresses
+            .filter(|address| !self.known.contains_key(address))
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        if unknown.is_empty() {
+            return;
+        }
+        let Ok(mut symbolizer) = Symbolizer::new() else {
+            return;
+        };
+        self.modules = symbolizer.modules().to_vec();
+        for address in unknown {
+            let resolved = symbolizer.resolve(address, detail);
+            self.known.insert(address, resolved);
+        }
+    }
+}
+
+/// One profile of several pieces. Each sample is labelled with its thread and
+/// its phase.
+pub(crate) fn cpu_profile(pieces: &[Piece], symbols: &mut Symbols, detail: Detail) -> Profile {
+    let stacks = || {
+        pieces
+            .iter()
+            .flat_map(|piece| &piece.window.samples)
+            .flat_map(|sample| sample.stack.iter().copied())
+    };
+    symbols.learn(stacks(), detail);
+
+    let begin = pieces.first().map(|piece| piece.window.started);
+    let nanos = |time: std::time::SystemTime| {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_nanos()).unwrap_or(0)
+    };
+    let lasted: u128 = pieces
+        .iter()
+        .map(|piece| piece.window.duration.as_nanos())
+        .sum();
+    let frequency = pieces.first().map_or(1, |piece| piece.window.frequency_hz);
+    let mut builder = ProfileBuilder::cpu(
+        begin.map_or(0, nanos),
+        i64::try_from(lasted).unwrap_or(i64::MAX),
+        1_000_000_000 / i64::from(frequency.max(1)),
+    );
+    let mut places = Places::new(&mut builder, symbols);
+    for piece in pieces {
+        for sample in &piece.window.samples {
+            let stack: Vec<u32> = sample
+                .stack
+                .iter()
+                .map(|address| places.location(&mut builder, *address))
+                .collect();
+            let weight = i64::try_from(sample.weight.as_nanos()).unwrap_or(i64::MAX);
+            let count = i64::try_from(sample.count).unwrap_or(i64::MAX);
+            let mut labels = vec![text("thread", &sample.thread_name)];
+            if !piece.phase.is_empty() {
+                labels.push(text("phase", &piece.phase));
+            }
+            if sample.truncated {
+                labels.push(text("truncated", "true"));
+            }
+            builder.sample(&stack, &[count, weight], labels);
+        }
+    }
+    if let Some(piece) = pieces.first() {
+        builder.comment(format!(
+            "soakscope: clock {}, unwinder {}, {} Hz",
+            piece.window.clock, piece.window.unwinder, piece.window.frequency_hz
+        ));
+    }
+    builder.build()
+}
+
+fn text(key: &str, value: &str) -> Label {
+    Label {
+        key: key.to_owned(),
+        value: LabelValue::Text(value.to_owned()),
+    }
+}
+
+/// The locations of one profile under construction.
+struct Places<'a> {
+    symbols: &'a Symbols,
+    mappings: Vec<u32>,
+    locations: HashMap<u64, u32>,
+}
+
+impl<'a> Places<'a> {
+    fn new(builder: &mut ProfileBuilder, symbols: &'a Symbols) -> Self {
+        let lines = symbols.detail == Some(Detail::Lines);
+        let mappings = symbols
+            .modules
+            .iter()
+            .map(|module| {
+                builder.mapping(Mapping {
+                    start: module.start,
+                    limit: module.end,
+                    offset: module.file_offset,
+                    path: module.path.clone(),
+                    build_id: module.build_id.clone().unwrap_or_default(),
+                    has_functions: true,
+                    has_filenames: lines,
+                    has_lines: lines,
+                    has_inline: lines,
+                })
+            })
+            .collect();
+        Self {
+            symbols,
+            mappings,
+            locations: HashMap::new(),
+        }
+    }
+
+    fn location(&mut self, builder: &mut ProfileBuilder, address: u64) -> u32 {
+        if let Some(known) = self.locations.get(&address) {
+            return *known;
+        }
+        let resolved = self.symbols.known.get(&address);
+        let lines: Vec<(u32, u32)> = resolved
+            .into_iter()
+            .flat_map(|resolved| &resolved.frames)
+            .map(|frame| {
+                let file = frame.file.as_deref().unwrap_or("");
+                let function = builder.function(&frame.name, &frame.system_name, file, 0);
+                (function, frame.line.unwrap_or(0))
+            })
+            .collect();
+        let mapping = resolved
+            .and_then(|resolved| resolved.module)
+            .and_then(|module| self.mappings.get(module).copied());
+        let location = builder.location(mapping, address, &lines);
+        self.locations.insert(address, location);
+        location
+    }
+}

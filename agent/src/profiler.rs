@@ -1,0 +1,249 @@
+//! The thread that owns the CPU sampler: it drains it, cuts windows, gives
+//! them names and hands them to the writer, and serves profiles on demand.
+//!
+//! Samples are drained at every phase change, so that each belongs to one
+//! phase; a window on disk may hold several. Whoever wants a profile of the
+//! next seconds taps the same samples; nothing is sampled twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use soakscope_sampler::{CpuSampler, CpuStats, CpuWindow, Detail, exclude_current_thread};
+
+use crate::error::Error;
+use crate::profile::{Piece, Symbols, cpu_profile};
+use crate::session::Session;
+use crate::writer::Job;
+
+enum Command {
+    /// A phase ended: what was sampled until now belongs to it.
+    PhaseEnded(String),
+    /// From now on keep a copy for somebody.
+    Tap,
+    /// Hand the copy over.
+    Untap(SyncSender<Vec<Piece>>),
+    Stop,
+}
+
+pub(crate) struct Profiler {
+    commands: Sender<Command>,
+    thread: JoinHandle<()>,
+    trust: Arc<Trust>,
+}
+
+/// The trust figures of the CPU profile, kept up to date at each drain.
+#[derive(Debug, Default)]
+pub(crate) struct Trust(std::sync::Mutex<Figures>);
+
+/// How far the profile can be trusted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Figures {
+    /// Samples taken.
+    pub(crate) samples: u64,
+    /// CPU time the samples stand for.
+    pub(crate) attributed: Duration,
+    /// CPU time the process used, less the agent's own threads.
+    pub(crate) used: Duration,
+    /// What the sampler lost, by cause.
+    pub(crate) drops: BTreeMap<&'static str, u64>,
+    /// Stacks that were cut off.
+    pub(crate) truncated: u64,
+}
+
+impl Figures {
+    /// Attributed ÷ used; `None` before anything was used.
+    pub(crate) fn coverage(&self) -> Option<f64> {
+        let used = self.used.as_secs_f64();
+        (used > 0.0).then(|| self.attributed.as_secs_f64() / used)
+    }
+
+    fn add(&mut self, window: &CpuWindow) {
+        let stats: &CpuStats = &window.stats;
+        self.samples += stats.samples;
+        self.attributed += stats.attributed;
+        self.used += window.cpu_used.saturating_sub(window.cpu_excluded);
+        self.truncated += stats.truncated;
+        for (cause, count) in &stats.drops {
+            *self.drops.entry(cause).or_default() += count;
+        }
+    }
+}
+
+/// A way to ask the profiler thread, for the admin server and phase marks.
+#[derive(Clone)]
+pub(crate) struct ProfilerHandle {
+    commands: Sender<Command>,
+    trust: Arc<Trust>,
+}
+
+impl ProfilerHandle {
+    pub(crate) fn phase_ended(&self, name: String) {
+        // Without a profiler thread there is nothing to tell.
+        let _ = self.commands.send(Command::PhaseEnded(name));
+    }
+
+    /// Begins to keep a copy of the samples; `false` where the profiler ended.
+    pub(crate) fn tap(&self) -> bool {
+        self.commands.send(Command::Tap).is_ok()
+    }
+
+    /// Ends the copy and answers it.
+    pub(crate) fn untap(&self) -> Option<Vec<Piece>> {
+        let (reply, answer) = sync_channel(1);
+        self.commands.send(Command::Untap(reply)).ok()?;
+        answer.recv_timeout(Duration::from_secs(30)).ok()
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        let figures = self.trust.0.lock();
+        figures
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Profiler {
+    pub(crate) fn start(session: Arc<Session>, sampler: CpuSampler) -> Result<Self, Error> {
+        let (commands, orders) = channel();
+        let trust = Arc::new(Trust::default());
+        let mut drain = Drain {
+            session,
+            sampler,
+            symbols: Symbols::default(),
+            window: Vec::new(),
+            tap: None,
+            number: 0,
+            trust: Arc::clone(&trust),
+            complained: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("soakscope-drain".to_owned())
+            .spawn(move || {
+                let _own = exclude_current_thread();
+                drain.run(&orders);
+            })
+            .map_err(Error::Thread)?;
+        Ok(Self {
+            commands,
+            thread,
+            trust,
+        })
+    }
+
+    pub(crate) fn handle(&self) -> ProfilerHandle {
+        ProfilerHandle {
+            commands: self.commands.clone(),
+            trust: Arc::clone(&self.trust),
+        }
+    }
+
+    /// Writes the last window and ends. Answers `false` where the thread had died.
+    pub(crate) fn stop(self) -> bool {
+        let _ = self.commands.send(Command::Stop);
+        self.thread.join().is_ok()
+    }
+}
+
+struct Drain {
+    session: Arc<Session>,
+    sampler: CpuSampler,
+    symbols: Symbols,
+    window: Vec<Piece>,
+    tap: Option<Vec<Piece>>,
+    number: u32,
+    trust: Arc<Trust>,
+    complained: bool,
+}
+
+impl Drain {
+    fn run(&mut self, orders: &Receiver<Command>) {
+        let step = self.session.config.cpu_window;
+        let mut due = Instant::now() + step;
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            match orders.recv_timeout(left) {
+                Ok(Command::PhaseEnded(phase)) => self.drain(phase),
+                Ok(Command::Tap) => {
+                    self.drain_now();
+                    self.tap = Some(Vec::new());
+                }
+                Ok(Command::Untap(reply)) => {
+                    self.drain_now();
+                    // Nobody is left to take it where the client went away.
+                    let _ = reply.send(self.tap.take().unwrap_or_default());
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.drain_now();
+                    self.cut();
+                    due = Instant::now() + step;
+                }
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.drain_now();
+                    self.cut();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn drain_now(&mut self) {
+        self.drain(self.session.phases.current().name);
+    }
+
+    /// Takes what was sampled since the last time; all of it is of one phase.
+    fn drain(&mut self, phase: String) {
+        let window = match self.sampler.drain() {
+            Ok(window) => window,
+            Err(error) => {
+                self.session.drops.add("profile_drains", 1);
+                if !std::mem::replace(&mut self.complained, true) {
+                    self.session
+                        .warn(&format!("CPU samples could not be taken: {error}"));
+                }
+                return;
+            }
+        };
+        let mut figures = self
+            .trust
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        figures.add(&window);
+        let telemetry = &self.session.telemetry;
+        telemetry.counter("soakscope_cpu_samples_total", &[], figures.samples);
+        telemetry.gauge(
+            "soakscope_cpu_profile_coverage_ratio",
+            &[],
+            figures.coverage(),
+        );
+        for (cause, count) in &figures.drops {
+            self.session.drops.set(cause, *count);
+        }
+        drop(figures);
+        let piece = Piece {
+            phase,
+            window: Arc::new(window),
+        };
+        if let Some(tap) = &mut self.tap {
+            tap.push(piece.clone());
+        }
+        self.window.push(piece);
+    }
+
+    /// Ends the window and hands it to the writer.
+    fn cut(&mut self) {
+        let pieces = std::mem::take(&mut self.window);
+        if pieces.iter().all(|piece| piece.window.samples.is_empty()) {
+            return;
+        }
+        let profile = cpu_profile(&pieces, &mut self.symbols, Detail::Names);
+        self.number += 1;
+        self.session.writer.send(Job::Profile {
+            name: format!("cpu-{:06}", self.number),
+            bytes: profile.encode(),
+        });
+    }
+}

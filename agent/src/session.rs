@@ -1,0 +1,85 @@
+//! What all parts of a running agent share: options, counters, history, and
+//! the way to the run directory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::config::Config;
+use crate::drops::Drops;
+use crate::history::History;
+use crate::layer::Fields;
+use crate::phases::Phases;
+use crate::requests::{Requests, Route};
+use crate::telemetry::Telemetry;
+use crate::writer::{Job, Writer};
+
+pub(crate) struct Session {
+    pub(crate) service: String,
+    pub(crate) config: Config,
+    pub(crate) started: Instant,
+    pub(crate) phases: Phases,
+    pub(crate) requests: Requests,
+    pub(crate) history: History,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) drops: Arc<Drops>,
+    pub(crate) writer: Writer,
+    pub(crate) ticks: AtomicU64,
+    pub(crate) missed_ticks: AtomicU64,
+}
+
+impl Session {
+    /// Minutes since the run started, by the monotonic clock.
+    pub(crate) fn elapsed_min(&self) -> f64 {
+        self.started.elapsed().as_secs_f64() / 60.0
+    }
+
+    /// Adds an entry to `events.jsonl`.
+    pub(crate) fn event(&self, kind: &str, fields: Map<String, Value>) {
+        let mut entry = Map::new();
+        entry.insert("time".to_owned(), rfc3339(Timestamp::now()).into());
+        let elapsed = (self.elapsed_min() * 1e5).round() / 1e5;
+        entry.insert("elapsed_min".to_owned(), elapsed.into());
+        entry.insert("kind".to_owned(), kind.into());
+        entry.extend(fields);
+        let mut line = Value::Object(entry).to_string();
+        line.push('\n');
+        self.writer.send(Job::Event(line));
+    }
+
+    /// Reports trouble inside the agent: to the service's own log and to the run.
+    pub(crate) fn warn(&self, what: &str) {
+        tracing::warn!(target: "soakscope", "{what}");
+        let mut fields = Map::new();
+        fields.insert("message".to_owned(), what.into());
+        self.event("warning", fields);
+    }
+
+    /// The route a request's span belongs to.
+    pub(crate) fn route(&self, name: &str, fields: &Fields) -> Arc<Route> {
+        self.requests.route(name, |kept| {
+            if kept == name {
+                let route = fields.route.as_deref().unwrap_or(name);
+                self.telemetry.route(fields.method.as_deref(), route)
+            } else {
+                self.telemetry.route(None, kept)
+            }
+        })
+    }
+
+    pub(crate) fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn missed_ticks(&self) -> u64 {
+        self.missed_ticks.load(Ordering::Relaxed)
+    }
+}
+
+/// UTC with milliseconds, e.g. `2026-01-31T12:00:00.250Z`.
+pub(crate) fn rfc3339(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}

@@ -1,0 +1,267 @@
+//! The agent's metrics: one Prometheus recorder of its own, and its text form.
+//!
+//! The recorder is the agent's whether or not the service has a global one; a
+//! service that has none may take ours (`Builder::global_recorder`). A value
+//! that was never known is absent; one that is not known now is `NaN`.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+
+/// OpenTelemetry's buckets for `http.server.request.duration`, in seconds.
+const DURATION_BUCKETS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
+const REQUEST_ERRORS: &str = "soakscope_request_errors_total";
+
+static METADATA: Metadata<'static> = Metadata::new("soakscope", Level::INFO, None);
+
+pub(crate) struct Telemetry {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+    gauges: Mutex<HashMap<Key, Gauge>>,
+    /// The exporter's counters are whole numbers; these are not.
+    seconds: Mutex<Seconds>,
+}
+
+/// CPU time, which the exporter has no fractional counter for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seconds {
+    pub(crate) process: Option<f64>,
+    pub(crate) agent: f64,
+}
+
+impl Telemetry {
+    pub(crate) fn new() -> Self {
+        let builder = PrometheusBuilder::new();
+        let builder = builder
+            .set_buckets_for_metric(
+                Matcher::Full(REQUEST_DURATION.to_owned()),
+                &DURATION_BUCKETS,
+            )
+            // Refuses only an empty list.
+            .unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        let telemetry = Self {
+            recorder: Arc::new(recorder),
+            handle,
+            gauges: Mutex::new(HashMap::new()),
+            seconds: Mutex::new(Seconds::default()),
+        };
+        telemetry.describe();
+        telemetry
+    }
+
+    /// Makes our recorder the process's, where it has none. Answers whether.
+    pub(crate) fn install(&self) -> bool {
+        metrics::set_global_recorder(Arc::clone(&self.recorder)).is_ok()
+    }
+
+    /// Sets a gauge; `None` is a value that could not be read.
+    pub(crate) fn gauge(
+        &self,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+        value: Option<f64>,
+    ) {
+        let labels: Vec<Label> = labels
+            .iter()
+            .map(|(key, value)| Label::new(*key, (*value).to_owned()))
+            .collect();
+        let key = Key::from_parts(name, labels);
+        let mut gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        match (gauges.get(&key), value) {
+            (Some(gauge), value) => gauge.set(value.unwrap_or(f64::NAN)),
+            (None, Some(value)) => {
+                let gauge = self.recorder.register_gauge(&key, &METADATA);
+                gauge.set(value);
+                gauges.insert(key, gauge);
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Brings a counter to a total that is kept elsewhere.
+    pub(crate) fn counter(&self, name: &'static str, labels: &[(&'static str, &str)], total: u64) {
+        let labels: Vec<Label> = labels
+            .iter()
+            .map(|(key, value)| Label::new(*key, (*value).to_owned()))
+            .collect();
+        self.recorder
+            .register_counter(&Key::from_parts(name, labels), &METADATA)
+            .absolute(total);
+    }
+
+    pub(crate) fn seconds(&self, seconds: Seconds) {
+        *self.seconds.lock().unwrap_or_else(PoisonError::into_inner) = seconds;
+    }
+
+    /// The duration histogram and the error counter of a route.
+    pub(crate) fn route(&self, method: Option<&str>, route: &str) -> (Histogram, Counter) {
+        let mut labels = vec![Label::new("http_route", route.to_owned())];
+        if let Some(method) = method {
+            labels.push(Label::new("http_request_method", method.to_owned()));
+        }
+        let duration = Key::from_parts(REQUEST_DURATION, labels.clone());
+        let errors = Key::from_parts(REQUEST_ERRORS, labels);
+        (
+            self.recorder.register_histogram(&duration, &METADATA),
+            self.recorder.register_counter(&errors, &METADATA),
+        )
+    }
+
+    /// Folds what histograms have queued into their buckets; without, they
+    /// keep every raw value.
+    pub(crate) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// The Prometheus text format, version 0.0.4.
+    pub(crate) fn render(&self) -> String {
+        let mut text = self.handle.render();
+        let seconds = *self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = [
+            (
+                "process_cpu_seconds_total",
+                "User and system CPU time of this process",
+                seconds.process,
+            ),
+            (
+                "soakscope_agent_cpu_seconds_total",
+                "CPU time of the agent's own threads, part of the process's",
+                Some(seconds.agent),
+            ),
+        ];
+        for (name, help, value) in values {
+            if let Some(value) = value {
+                // Writing to a String cannot fail.
+                let _ = write!(
+                    text,
+                    "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n\n"
+                );
+            }
+        }
+        text
+    }
+
+    fn describe(&self) {
+        for (name, unit, text) in GAUGES {
+            self.recorder
+                .describe_gauge(KeyName::from(*name), *unit, (*text).into());
+        }
+        for (name, text) in COUNTERS {
+            self.recorder
+                .describe_counter(KeyName::from(*name), None, (*text).into());
+        }
+        self.recorder.describe_histogram(
+            KeyName::from(REQUEST_DURATION),
+            Some(Unit::Seconds),
+            "Time from a request's span opening to its close".into(),
+        );
+    }
+}
+
+/// Every gauge of the agent: name, unit, help.
+const GAUGES: &[(&str, Option<Unit>, &str)] = &[
+    (
+        "process_resident_memory_bytes",
+        Some(Unit::Bytes),
+        "Resident memory of this process",
+    ),
+    (
+        "process_virtual_memory_bytes",
+        Some(Unit::Bytes),
+        "Address space of this process",
+    ),
+    (
+        "process_open_fds",
+        None,
+        "Open file descriptors of this process",
+    ),
+    (
+        "process_max_fds",
+        None,
+        "Soft limit on open file descriptors",
+    ),
+    ("process_threads", None, "Threads of this process"),
+    (
+        "process_start_time_seconds",
+        Some(Unit::Seconds),
+        "When this process started, in seconds since 1970",
+    ),
+    (
+        "soakscope_build_info",
+        None,
+        "Always 1; labels name the service and the agent's version",
+    ),
+    (
+        "soakscope_phase_info",
+        None,
+        "1 for the phase that the run is in, 0 for earlier ones",
+    ),
+    (
+        "soakscope_tcp_sockets",
+        None,
+        "TCP sockets of this process by state",
+    ),
+    (
+        "soakscope_heap_live_bytes",
+        Some(Unit::Bytes),
+        "Bytes allocated and not freed",
+    ),
+    (
+        "soakscope_requests_in_flight",
+        None,
+        "Requests whose span is open",
+    ),
+    (
+        "soakscope_tokio_alive_tasks",
+        None,
+        "Tasks of the runtime that have not ended",
+    ),
+    (
+        "soakscope_tokio_global_queue_depth",
+        None,
+        "Tasks waiting in the runtime's global queue",
+    ),
+    (
+        "soakscope_tracked",
+        None,
+        "Newest value of a series the service tracks",
+    ),
+    (
+        "soakscope_cpu_profile_coverage_ratio",
+        None,
+        "CPU time the profile accounts for, of the CPU time used",
+    ),
+    (
+        "soakscope_agent_threads",
+        None,
+        "Living threads of the agent itself",
+    ),
+    (
+        "soakscope_tick_late_seconds",
+        Some(Unit::Seconds),
+        "How late the newest tick was",
+    ),
+];
+
+/// Every counter of the agent: name, help.
+const COUNTERS: &[(&str, &str)] = &[
+    (REQUEST_ERRORS, "Requests that failed"),
+    ("soakscope_ticks_total", "Rows of the timeline taken"),
+    (
+        "soakscope_ticks_missed_total",
+        "Rows of the timeline that were not taken in time",
+    ),
+    ("soakscope_dropped_total", "What the agent lost, by cause"),
+    ("soakscope_cpu_samples_total", "CPU samples taken"),
+];

@@ -1,0 +1,309 @@
+//! The thread that takes a row of the timeline at every tick.
+//!
+//! Ticks are on an absolute schedule: the start plus a whole number of steps.
+//! A tick that comes too late for its successor skips it; what was skipped is
+//! counted and is a gap in the timeline, never a made-up row. One more row is
+//! taken when the run ends, so that even a short run has two.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use soakscope_report::TimelineWriter;
+use soakscope_sampler::resources::{
+    HostReading, ProcessReading, Resources, SocketCounts, TcpState,
+};
+use soakscope_sampler::{exclude_current_thread, heap_live_bytes};
+
+use crate::error::Error;
+use crate::requests::Interval;
+use crate::row::{Own, Row, Served};
+use crate::session::Session;
+use crate::spans::SpanRows;
+use crate::stop::Stop;
+use crate::telemetry::Seconds;
+use crate::tokio_runtime::{Runtime, RuntimeReading};
+use crate::tracked::{Answer, Tracked};
+use crate::writer::Job;
+
+/// How often histograms are folded.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+pub(crate) struct Ticker {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl Ticker {
+    pub(crate) fn start(
+        session: Arc<Session>,
+        tracked: Tracked,
+        runtime: Option<Runtime>,
+    ) -> Result<Self, Error> {
+        let stop = Stop::default();
+        let told = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("soakscope-tick".to_owned())
+            .spawn(move || {
+                let _own = exclude_current_thread();
+                Ticking::new(session, tracked, runtime).run(&told);
+            })
+            .map_err(Error::Thread)?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Takes the last row and ends. Answers `false` where the thread had died.
+    pub(crate) fn stop(self) -> bool {
+        self.stop.stop();
+        self.thread.join().is_ok()
+    }
+}
+
+struct Ticking {
+    session: Arc<Session>,
+    resources: Resources,
+    host: HostReading,
+    tracked: Tracked,
+    complained: Vec<bool>,
+    runtime: Option<Runtime>,
+    writer: Option<TimelineWriter>,
+    spans: SpanRows,
+    before: Option<Before>,
+    upkept: Instant,
+}
+
+/// What rates are reckoned from.
+struct Before {
+    at: Instant,
+    cpu: Option<Duration>,
+    own_cpu: Duration,
+}
+
+/// Everything read in one tick.
+struct Readings {
+    at: Instant,
+    process: ProcessReading,
+    sockets: Option<SocketCounts>,
+    runtime: Option<RuntimeReading>,
+    heap_live_bytes: Option<u64>,
+    own_cpu: Duration,
+    tracked: Vec<Answer>,
+}
+
+impl Ticking {
+    fn new(session: Arc<Session>, tracked: Tracked, runtime: Option<Runtime>) -> Self {
+        Self {
+            complained: vec![false; tracked.names().len()],
+            session,
+            resources: Resources::new(),
+            host: HostReading::new(),
+            tracked,
+            runtime,
+            writer: None,
+            spans: SpanRows::default(),
+            before: None,
+            upkept: Instant::now(),
+        }
+    }
+
+    fn run(&mut self, stop: &Stop) {
+        let step = self.session.config.tick;
+        let mut due = self.session.started;
+        loop {
+            self.tick(Instant::now().saturating_duration_since(due));
+            due += step;
+            let behind = Instant::now().saturating_duration_since(due);
+            let skipped = u32::try_from(behind.as_nanos() / step.as_nanos()).unwrap_or(u32::MAX);
+            if skipped > 0 {
+                self.session
+                    .missed_ticks
+                    .fetch_add(u64::from(skipped), Ordering::Relaxed);
+                due += step * skipped;
+            }
+            if stop.wait_until(due) {
+                self.tick(Duration::ZERO);
+                let elapsed = self.session.elapsed_min();
+                self.spans.finish(elapsed, &self.session);
+                return;
+            }
+        }
+    }
+
+    fn tick(&mut self, late: Duration) {
+        let round = self.session.ticks.fetch_add(1, Ordering::Relaxed);
+        let readings = self.read(round);
+        self.complain(&readings.tracked);
+        let row = self.row(&readings, late);
+        self.publish(&readings, late);
+        self.before = Some(Before {
+            at: readings.at,
+            cpu: readings.process.cpu,
+            own_cpu: readings.own_cpu,
+        });
+        let writer = self.writer.get_or_insert_with(|| {
+            let writer = TimelineWriter::new(&row.columns());
+            let header = writer.header();
+            self.session.history.start(header.clone());
+            self.session.writer.send(Job::Timeline(header));
+            writer
+        });
+        let numbers = row.numbers();
+        let line = writer.row(&row.into_cells());
+        self.session.history.push(line.clone(), numbers);
+        self.session.writer.send(Job::Timeline(line));
+        if self.upkept.elapsed() >= UPKEEP {
+            self.upkept = Instant::now();
+            self.session.telemetry.upkeep();
+        }
+    }
+
+    fn read(&mut self, round: u64) -> Readings {
+        let tracked = self.tracked.ask(round);
+        let at = Instant::now();
+        Readings {
+            at,
+            process: self.resources.process(),
+            sockets: self.resources.sockets(),
+            runtime: self.runtime.as_mut().map(|runtime| runtime.read(at)),
+            heap_live_bytes: heap_live_bytes(),
+            own_cpu: self.resources.own_cpu(),
+            tracked,
+        }
+    }
+
+    fn row(&mut self, readings: &Readings, late: Duration) -> Row {
+        let session = Arc::clone(&self.session);
+        let elapsed_min = readings.at.duration_since(session.started).as_secs_f64() / 60.0;
+        let phase = session.phases.current().name;
+        let seconds = self
+            .before
+            .as_ref()
+            .map(|before| readings.at.duration_since(before.at).as_secs_f64());
+        let percent = |now: Option<Duration>, before: Option<Duration>| {
+            let used = now?.saturating_sub(before?).as_secs_f64();
+            seconds.map(|seconds| used / seconds * 100.0)
+        };
+        let cpu_percent = percent(
+            readings.process.cpu,
+            self.before.as_ref().and_then(|before| before.cpu),
+        );
+        let own = Own {
+            cpu_percent: percent(
+                Some(readings.own_cpu),
+                self.before.as_ref().map(|before| before.own_cpu),
+            ),
+            threads: self.resources.own_threads(),
+            late_ms: late.as_secs_f64() * 1_000.0,
+            missed: session.missed_ticks(),
+            dropped: session.drops.total(),
+        };
+        let all = self.spans.collect(elapsed_min, &phase, &session);
+        let sockets = readings.sockets.as_ref();
+
+        let mut row = Row::default();
+        row.process(
+            elapsed_min,
+            Timestamp::now(),
+            &phase,
+            &readings.process,
+            sockets,
+            cpu_percent,
+        );
+        row.heap_and_sockets(readings.heap_live_bytes, sockets);
+        row.runtime(readings.runtime.as_ref());
+        row.requests(served(&session, &all, seconds).as_ref());
+        row.host(self.host.available_memory_bytes(), self.host.load_1m());
+        row.own(&own);
+        row.tracked(self.tracked.names(), &readings.tracked);
+        row
+    }
+
+    /// The same readings as metrics.
+    fn publish(&self, readings: &Readings, late: Duration) {
+        let session = &self.session;
+        let telemetry = &session.telemetry;
+        let process = &readings.process;
+        let gauge = |name, value: Option<u64>| {
+            telemetry.gauge(name, &[], value.map(|value| value as f64));
+        };
+        gauge("process_resident_memory_bytes", process.rss_bytes);
+        gauge("process_virtual_memory_bytes", process.vms_bytes);
+        gauge("process_open_fds", process.open_fds);
+        gauge("process_threads", process.threads);
+        gauge("soakscope_heap_live_bytes", readings.heap_live_bytes);
+        gauge(
+            "soakscope_agent_threads",
+            Some(self.resources.own_threads()),
+        );
+        let runtime = readings.runtime.as_ref();
+        gauge(
+            "soakscope_tokio_alive_tasks",
+            runtime.map(|r| r.alive_tasks),
+        );
+        gauge(
+            "soakscope_tokio_global_queue_depth",
+            runtime.map(|r| r.global_queue),
+        );
+        for state in TcpState::ALL {
+            let count = readings.sockets.as_ref().map(|sockets| sockets.tcp(state));
+            telemetry.gauge(
+                "soakscope_tcp_sockets",
+                &[("state", state.name())],
+                count.map(|count| count as f64),
+            );
+        }
+        if session.requests.any() {
+            let in_flight = session.requests.in_flight() as f64;
+            telemetry.gauge("soakscope_requests_in_flight", &[], Some(in_flight));
+        }
+        for (name, answer) in self.tracked.names().iter().zip(&readings.tracked) {
+            let value = match answer {
+                Answer::Value(value) => Some(*value),
+                Answer::Panicked | Answer::Blocked => None,
+            };
+            telemetry.gauge("soakscope_tracked", &[("series", name)], value);
+        }
+        telemetry.gauge("soakscope_tick_late_seconds", &[], Some(late.as_secs_f64()));
+        telemetry.seconds(Seconds {
+            process: process.cpu.map(|cpu| cpu.as_secs_f64()),
+            agent: readings.own_cpu.as_secs_f64(),
+        });
+        telemetry.counter("soakscope_ticks_total", &[], session.ticks());
+        telemetry.counter("soakscope_ticks_missed_total", &[], session.missed_ticks());
+        for (cause, count) in session.drops.by_cause() {
+            telemetry.counter("soakscope_dropped_total", &[("cause", &cause)], count);
+        }
+    }
+
+    /// Says once for each series that its closure panics or blocks.
+    fn complain(&mut self, answers: &[Answer]) {
+        for (index, answer) in answers.iter().enumerate() {
+            let cause = match answer {
+                Answer::Value(_) => {
+                    self.complained[index] = false;
+                    continue;
+                }
+                Answer::Panicked => "panicked",
+                Answer::Blocked => "did not answer in time",
+            };
+            self.session.drops.add("tracked_values", 1);
+            if !std::mem::replace(&mut self.complained[index], true) {
+                let name = &self.tracked.names()[index];
+                self.session.warn(&format!(
+                    "the tracked series {name:?} {cause}; its cells stay empty until it answers"
+                ));
+            }
+        }
+    }
+}
+
+fn served<'a>(session: &Session, all: &'a Interval, seconds: Option<f64>) -> Option<Served<'a>> {
+    let seconds = seconds.filter(|seconds| *seconds > 0.0)?;
+    session.requests.any().then(|| Served {
+        interval: all,
+        seconds,
+        in_flight: session.requests.in_flight(),
+    })
+}

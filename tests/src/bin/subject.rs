@@ -1,0 +1,137 @@
+//! A service to test on: it starts an agent as its environment says and then
+//! does what standard input asks, a command a line, answering each on standard
+//! output. A test drives it without waiting for a clock.
+//!
+//! | command | does | answers |
+//! |---|---|---|
+//! | `row` | waits for the next row of the timeline | `row` |
+//! | `burn MS` | burns that much CPU time in `burn_in_subject` | `burned` |
+//! | `request STATUS` | opens and closes a request's span | `requested` |
+//! | `count` | adds one to a counter of the `metrics` crate | `counted` |
+//! | `second` | tries to start a second agent | `refused …` or `started` |
+//! | `finish` | seals the run | `exit-code N` or `error …` |
+//! | `threads` | counts threads | `threads N` |
+//! | `exit` | leaves without sealing | |
+//!
+//! End of input drops the agent, as a service does that returns from `main`.
+//! Series it tracks: `good` is 42, `bad` panics, `nan` is NaN.
+
+#![allow(clippy::unwrap_used, reason = "a test's own program")]
+
+use std::io::{BufRead, Write};
+use std::time::Duration;
+
+use soakscope::Agent;
+use tracing_subscriber::prelude::*;
+
+#[global_allocator]
+static ALLOC: soakscope::HeapProfiler = soakscope::HeapProfiler::system();
+
+fn main() {
+    if std::env::var_os("SUBJECT_OWN_RECORDER").is_some() {
+        metrics::set_global_recorder(metrics::NoopRecorder).unwrap();
+    }
+    std::panic::set_hook(Box::new(|_| {}));
+    let started = Agent::builder("subject")
+        .tick(Duration::from_millis(100))
+        .track("good", || 42.0)
+        .track("bad", || panic!("a bug of the service"))
+        .track("nan", || f64::NAN)
+        .start();
+    let agent = match started {
+        Ok(agent) => agent,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(2);
+        }
+    };
+    tracing_subscriber::registry()
+        .with(agent.layer())
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .init();
+    let address = agent.local_addr().map(|address| address.to_string());
+    say(&format!("ready {}", address.unwrap_or_default()));
+
+    for line in std::io::stdin().lock().lines() {
+        let line = line.unwrap();
+        let (command, argument) = line.split_once(' ').unwrap_or((&line, ""));
+        match command {
+            "row" => {
+                let start = agent.latest("elapsed_min");
+                while agent.latest("elapsed_min") == start {
+                    std::thread::yield_now();
+                }
+                say("row");
+            }
+            "burn" => {
+                burn_in_subject(Duration::from_millis(argument.parse().unwrap()));
+                say("burned");
+            }
+            "request" => {
+                let span = tracing::info_span!(
+                    "request",
+                    otel.kind = "server",
+                    http.request.method = "GET",
+                    http.route = "/thing/{id}",
+                    http.response.status_code = tracing::field::Empty,
+                );
+                let entered = span.enter();
+                span.record(
+                    "http.response.status_code",
+                    argument.parse::<u64>().unwrap(),
+                );
+                drop(entered);
+                drop(span);
+                say("requested");
+            }
+            "count" => {
+                metrics::counter!("subject_things_total").increment(1);
+                say("counted");
+            }
+            "second" => match Agent::builder("second").start() {
+                Ok(_) => say("started"),
+                Err(error) => say(&format!("refused {error}")),
+            },
+            "finish" => match agent.finish() {
+                Ok(outcome) => say(&format!("exit-code {}", outcome.exit_code())),
+                Err(error) => say(&format!("error {error}")),
+            },
+            "threads" => {
+                let tasks = std::fs::read_dir("/proc/self/task").unwrap().count();
+                say(&format!("threads {tasks}"));
+            }
+            "exit" => std::process::exit(0),
+            other => panic!("no such command: {other}"),
+        }
+    }
+}
+
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").unwrap();
+    out.flush().unwrap();
+}
+
+/// Burns CPU time of its thread, by its thread's own clock.
+#[inline(never)]
+fn burn_in_subject(time: Duration) {
+    let until = thread_cpu() + time;
+    let mut sum = 0u64;
+    while thread_cpu() < until {
+        for n in 0..10_000u64 {
+            sum = std::hint::black_box(sum.wrapping_add(n * n));
+        }
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a live, writable timespec.
+    assert_eq!(0, unsafe {
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time)
+    });
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}

@@ -1,0 +1,87 @@
+//! The arrows between the crates, as `cargo metadata` tells them.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+
+fn metadata() -> Value {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo runs");
+    serde_json::from_slice(&output.stdout).expect("metadata is JSON")
+}
+
+/// What a crate's library is built with.
+fn dependencies(metadata: &Value, name: &str) -> BTreeSet<String> {
+    let packages = metadata["packages"].as_array().expect("packages");
+    let package = packages
+        .iter()
+        .find(|package| package["name"] == name)
+        .unwrap_or_else(|| panic!("no crate {name}"));
+    package["dependencies"]
+        .as_array()
+        .expect("dependencies")
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null())
+        .map(|dependency| dependency["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+#[test]
+fn the_agent_points_at_both_and_they_never_meet() {
+    let metadata = metadata();
+    let agent = dependencies(&metadata, "soakscope");
+    assert!(agent.contains("soakscope-sampler") && agent.contains("soakscope-report"));
+    for (crate_name, never) in [
+        ("soakscope-sampler", ["soakscope", "soakscope-report"]),
+        ("soakscope-report", ["soakscope", "soakscope-sampler"]),
+    ] {
+        let dependencies = dependencies(&metadata, crate_name);
+        for other in never {
+            assert!(
+                !dependencies.contains(other),
+                "{crate_name} points at {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_report_stays_pure() {
+    let report = dependencies(&metadata(), "soakscope-report");
+    for impure in [
+        "tokio", "libc", "sysinfo", "hyper", "axum", "metrics", "tracing",
+    ] {
+        assert!(!report.contains(impure), "report points at {impure}");
+    }
+}
+
+#[test]
+fn every_prescribed_crate_is_used() {
+    let metadata = metadata();
+    let used: BTreeSet<String> = ["soakscope", "soakscope-sampler", "soakscope-report"]
+        .iter()
+        .flat_map(|name| dependencies(&metadata, name))
+        .collect();
+    for prescribed in [
+        "pprof",
+        "sysinfo",
+        "tracing",
+        "tracing-subscriber",
+        "tokio",
+        "inferno",
+        "metrics",
+        "metrics-exporter-prometheus",
+    ] {
+        assert!(used.contains(prescribed), "{prescribed} is not used");
+    }
+}

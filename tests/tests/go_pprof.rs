@@ -1,0 +1,78 @@
+//! Profiles against `go tool pprof`.
+
+use std::path::PathBuf;
+
+use soakscope_tests::{Subject, output_text, scratch, tool};
+
+const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
+
+fn pprof(arguments: &[&str]) -> String {
+    let output = tool("go")
+        .args(["tool", "pprof"])
+        .args(arguments)
+        .env("PPROF_TMPDIR", std::env::temp_dir())
+        .output()
+        .expect("go runs");
+    assert!(output.status.success(), "{}", output_text(&output));
+    output_text(&output)
+}
+
+/// Seconds in the `cum` column of the named function in `pprof -top`.
+fn cumulative_seconds(top: &str, function: &str) -> f64 {
+    let line = top
+        .lines()
+        .find(|line| line.contains(function))
+        .unwrap_or_else(|| panic!("{function} is not in\n{top}"));
+    let seconds = line.split_whitespace().nth(3).expect("a cum column");
+    match seconds.strip_suffix("ms") {
+        Some(ms) => ms.parse::<f64>().expect("ms") / 1_000.0,
+        None => seconds.trim_end_matches('s').parse().expect("seconds"),
+    }
+}
+
+#[test]
+fn it_reads_the_profiles_of_a_run() {
+    let scratch = scratch();
+    let mut subject = Subject::start(SUBJECT, &scratch.path().join("run"), &[]);
+    soakscope_tests::post(&subject.address, "/phase/busy");
+    subject.ask("burn 2000");
+    subject.ask("finish");
+    let mut windows: Vec<PathBuf> = std::fs::read_dir(subject.run.join("profiles"))
+        .expect("profiles")
+        .map(|entry| entry.expect("entry").path())
+        .collect();
+    windows.sort();
+    let windows: Vec<&str> = windows
+        .iter()
+        .map(|path| path.to_str().expect("text"))
+        .collect();
+    let mut arguments = vec!["-top", "-sample_index=cpu"];
+    arguments.extend(&windows);
+    let top = pprof(&arguments);
+    assert!(top.contains("Type: cpu"), "{top}");
+    let seconds = cumulative_seconds(&top, "burn_in_subject");
+    assert!(
+        (1.6..2.4).contains(&seconds),
+        "two seconds were burned:\n{top}"
+    );
+    let mut by_phase = vec!["-top", "-tagfocus=phase=busy"];
+    by_phase.extend(&windows);
+    assert!(
+        pprof(&by_phase).contains("burn_in_subject"),
+        "samples know their phase"
+    );
+}
+
+#[test]
+fn it_reads_a_profile_over_http() {
+    let scratch = scratch();
+    let mut subject = Subject::start(SUBJECT, &scratch.path().join("run"), &[]);
+    let url = format!("http://{}/debug/pprof/profile?seconds=2", subject.address);
+    let reading = std::thread::spawn(move || pprof(&["-top", "-sample_index=cpu", &url]));
+    while !reading.is_finished() {
+        subject.ask("burn 100");
+    }
+    let top = reading.join().expect("no panic");
+    let seconds = cumulative_seconds(&top, "burn_in_subject");
+    assert!(seconds > 0.1, "it was busy all the time:\n{top}");
+}
