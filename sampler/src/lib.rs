@@ -49,10 +49,20 @@ mod cpu;
 mod error;
 mod excluded;
 mod heap;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod native;
 pub mod resources;
 mod symbols;
 mod sys;
 mod thread_state;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod unwind;
 
 pub use cpu::{
     Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow, UnknownClock,

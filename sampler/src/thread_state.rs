@@ -15,6 +15,26 @@ pub(crate) struct ThreadState {
     pub(crate) label: AtomicU64,
     /// How many [`Exclusion`]s are alive on this thread.
     pub(crate) excluded: AtomicU32,
+    /// 1 while the handler runs on this thread.
+    pub(crate) busy: AtomicU32,
+    /// The run of the sampler that the words below belong to.
+    pub(crate) epoch: AtomicU32,
+    /// The kernel's thread id.
+    pub(crate) tid: AtomicU32,
+    /// 1 once a sample has carried the thread's name.
+    pub(crate) named: AtomicU32,
+    /// The readable run of pages below the thread control block.
+    pub(crate) run_low: AtomicU64,
+    /// Its upper end; 0 while it is not known.
+    pub(crate) run_high: AtomicU64,
+    /// State of the random numbers.
+    pub(crate) random: AtomicU64,
+    /// The perf event whose signals count on this thread.
+    pub(crate) perf_source: AtomicU64,
+    /// Perf signals so far, in halves of a period.
+    pub(crate) position: AtomicU64,
+    /// The position that is sampled next.
+    pub(crate) pick: AtomicU64,
 }
 
 thread_local! {
@@ -22,6 +42,16 @@ thread_local! {
         ThreadState {
             label: AtomicU64::new(0),
             excluded: AtomicU32::new(0),
+            busy: AtomicU32::new(0),
+            epoch: AtomicU32::new(0),
+            tid: AtomicU32::new(0),
+            named: AtomicU32::new(0),
+            run_low: AtomicU64::new(0),
+            run_high: AtomicU64::new(0),
+            random: AtomicU64::new(0),
+            perf_source: AtomicU64::new(0),
+            position: AtomicU64::new(0),
+            pick: AtomicU64::new(0),
         }
     };
 }

@@ -17,7 +17,8 @@ pub use window::{CpuSample, CpuStats, CpuWindow};
 
 use crate::error::{Error, Fallback};
 use crate::{excluded, sys};
-use engine::{Engine, EngineConfig, OffEngine};
+use engine::OffEngine;
+pub(crate) use engine::{Engine, EngineConfig};
 
 /// The highest frequency that can be asked for.
 const MAX_FREQUENCY_HZ: u32 = 10_000;
@@ -135,7 +136,7 @@ impl CpuSamplerBuilder {
 }
 
 /// The order in which [`ClockChoice::Auto`] tries clocks: best first.
-const PREFERENCE: [Clock; 1] = [Clock::Pprof];
+const PREFERENCE: [Clock; 3] = [Clock::Perf, Clock::Timer, Clock::Pprof];
 
 fn first_that_starts(
     config: &EngineConfig,
@@ -160,10 +161,7 @@ fn start_engine(clock: Clock, config: &EngineConfig) -> Result<Box<dyn Engine>, 
     match clock {
         Clock::Pprof => Ok(Box::new(pprof::PprofEngine::start(config.clone())?)),
         Clock::Off => Ok(Box::new(OffEngine)),
-        Clock::Perf | Clock::Timer | Clock::Wall => Err(Error::ClockRefused {
-            clock,
-            reason: "not in this build".to_owned(),
-        }),
+        Clock::Perf | Clock::Timer | Clock::Wall => sys::native_engine(clock, config),
     }
 }
 

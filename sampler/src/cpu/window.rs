@@ -81,10 +81,16 @@ pub struct CpuStats {
     pub drops: BTreeMap<&'static str, u64>,
     /// Recorded samples whose stack does not reach the thread's start.
     pub truncated: u64,
+    /// Recorded samples whose stack was not kept because too many different
+    /// ones came in one window; their time is kept, per thread.
+    pub folded: u64,
     /// Signals that arrived on excluded threads and were put aside.
     pub excluded: u64,
     /// Threads with a clock of their own now.
     pub threads_armed: u64,
+    /// Attempts to give a thread its own timer that the system refused; the
+    /// process's timer covers such threads.
+    pub threads_refused: u64,
     /// Clocks tried before the one in use, and why they were refused.
     pub fallbacks: Vec<Fallback>,
     /// What went wrong without stopping the sampler, newest last; bounded.
@@ -111,7 +117,9 @@ impl CpuStats {
             attributed: self.attributed.saturating_sub(earlier.attributed),
             drops,
             truncated: self.truncated.saturating_sub(earlier.truncated),
+            folded: self.folded.saturating_sub(earlier.folded),
             excluded: self.excluded.saturating_sub(earlier.excluded),
+            threads_refused: self.threads_refused.saturating_sub(earlier.threads_refused),
             ..self.clone()
         }
     }

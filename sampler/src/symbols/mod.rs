@@ -3,7 +3,7 @@
 //! Off the hot path: files are opened when first needed and read in small
 //! pieces, and everything goes when the [`Symbolizer`] is dropped.
 
-mod elf;
+pub(crate) mod elf;
 mod modules;
 mod table;
 
@@ -17,6 +17,9 @@ pub use modules::Module;
 use crate::error::Error;
 use elf::{Elf, Source};
 use table::SymbolTable;
+
+#[cfg(test)]
+pub(crate) use modules::parse_maps as modules_in;
 
 /// How much is wanted of an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

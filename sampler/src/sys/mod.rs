@@ -14,6 +14,34 @@ pub(crate) use other::*;
 
 use std::time::Duration;
 
+use crate::Clock;
+use crate::cpu::{Engine, EngineConfig};
+use crate::error::Error;
+
+/// The engine of a native clock.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn native_engine(clock: Clock, config: &EngineConfig) -> Result<Box<dyn Engine>, Error> {
+    Ok(Box::new(crate::native::NativeEngine::start(clock, config)?))
+}
+
+/// The engine of a native clock.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+pub(crate) fn native_engine(
+    clock: Clock,
+    _config: &EngineConfig,
+) -> Result<Box<dyn Engine>, Error> {
+    Err(Error::ClockRefused {
+        clock,
+        reason: "it needs Linux on x86-64 or aarch64".to_owned(),
+    })
+}
+
 /// User and system time of the whole process, dead threads included.
 pub(crate) fn process_cpu_time() -> Duration {
     // SAFETY: an all-zero `rusage` is a valid value of that plain C struct.

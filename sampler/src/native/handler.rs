@@ -1,0 +1,337 @@
+//! The signal handler: everything that runs in one is called from this file.
+//!
+//! It records the interrupted program counter always, and as much of the stack
+//! above it as can be walked. It takes no lock, allocates nothing, formats
+//! nothing, never waits, and leaves errno as it was.
+//!
+//! Calls it may make, in all:
+//!
+//! | call | when |
+//! |---|---|
+//! | reads and writes of this crate's statics and of the thread's own words | always |
+//! | `unwind::walk::walk`: reads of the stack, of copied or permanent unwind tables | for each sample |
+//! | `rt_sigprocmask` that cannot change anything | for a page of stack not yet known |
+//! | `Ring::push` | for each sample |
+//! | `gettid`, `prctl(PR_GET_NAME)` | once per thread and run |
+//! | `timer_create`, `timer_settime`, `timer_delete` | once per thread, on the timer clock |
+//! | `futex(FUTEX_WAKE)` | when the ring is half full |
+//! | `sigaction`, `tgkill` | for a SIGTRAP that is not ours, before it kills |
+//!
+//! System calls are made with `syscall`, not through the C library's wrappers,
+//! some of which allocate.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+
+use super::record::{self, FIXED, Kind, NAME, NAMED, TRUNCATED};
+use super::shared::{self, Cause, claims, cookie, count, read_cookie};
+use super::timers;
+use crate::thread_state::{self, ThreadState};
+use crate::unwind::arch;
+use crate::unwind::memory::{KnownRun, Stack};
+use crate::unwind::walk::{Ended, Interrupted, walk};
+
+/// Frames kept of one stack; deeper ones are cut at the thread's end.
+pub(crate) const MAX_FRAMES: usize = 512;
+
+/// `si_code` of a perf event's SIGTRAP, of a timer, of a queued signal.
+const TRAP_PERF: i32 = 6;
+const SI_TIMER: i32 = -2;
+const SI_QUEUE: i32 = -1;
+
+/// The parts of `siginfo_t` that are read, as the kernel lays them out on
+/// 64-bit machines.
+#[repr(C)]
+struct SignalInfo {
+    signal: i32,
+    errno: i32,
+    code: i32,
+    _pad: i32,
+    /// Timers: id and overrun. Queued signals: sender.
+    union_at_16: [i32; 2],
+    /// Timers and queued signals: the value. Perf events: `sig_data`.
+    value: u64,
+}
+
+/// Our handler, for every signal we use.
+pub(crate) extern "C" fn on_signal(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    // SAFETY: `__errno_location` points at this thread's errno for as long as
+    // the thread lives.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let saved = unsafe { *errno };
+    shared::READERS.fetch_add(1, SeqCst);
+    // SAFETY: the kernel passes a `siginfo_t` and, with SA_SIGINFO, the
+    // `ucontext_t` of the interrupted code; `SignalInfo` is a prefix of the
+    // former.
+    let (info, context) = unsafe {
+        (
+            &*info.cast::<SignalInfo>(),
+            &*context.cast::<libc::ucontext_t>(),
+        )
+    };
+    thread_state::with(|thread| {
+        if thread.busy.swap(1, Relaxed) != 0 {
+            count::REENTERED.fetch_add(1, Relaxed);
+            return;
+        }
+        handle(signal, info, context, thread);
+        thread.busy.store(0, Relaxed);
+    });
+    shared::READERS.fetch_sub(1, SeqCst);
+    // SAFETY: as above.
+    unsafe { *errno = saved };
+}
+
+fn handle(
+    signal: libc::c_int,
+    info: &SignalInfo,
+    context: &libc::ucontext_t,
+    thread: &ThreadState,
+) {
+    let epoch = shared::EPOCH.load(SeqCst);
+    let ours = matches!(info.code, SI_TIMER | SI_QUEUE)
+        || (signal == libc::SIGTRAP && info.code == TRAP_PERF);
+    if !ours {
+        return foreign(signal);
+    }
+    let Some((cause, payload)) = read_cookie(info.value, epoch) else {
+        // A straggler of an earlier run, most likely.
+        count::FOREIGN.fetch_add(1, Relaxed);
+        return;
+    };
+    if epoch == 0 {
+        return;
+    }
+    if thread.epoch.load(Relaxed) != epoch {
+        begin(thread, epoch);
+    }
+    if thread.excluded.load(Relaxed) != 0 {
+        count::EXCLUDED.fetch_add(1, Relaxed);
+        return;
+    }
+    let period = shared::PERIOD.load(Relaxed);
+    let overrun = u64::try_from(info.union_at_16[1]).unwrap_or(0);
+    match cause {
+        Cause::ThreadTimer => {
+            sample(
+                Kind::Sample,
+                period.saturating_mul(1 + overrun),
+                context,
+                thread,
+            );
+        }
+        Cause::ProcessTimer => {
+            // A thread with a timer of its own accounts for itself.
+            let tid = thread.tid.load(Relaxed);
+            if !claims::is_claimed(tid) {
+                sample(
+                    Kind::Sample,
+                    period.saturating_mul(1 + overrun),
+                    context,
+                    thread,
+                );
+                arm(thread, tid, epoch, period);
+            }
+        }
+        Cause::Perf => {
+            let picks = thinned(thread, payload);
+            if picks > 0 {
+                sample(Kind::Sample, period.saturating_mul(picks), context, thread);
+            }
+        }
+        Cause::Wall => sample(Kind::Sample, payload.saturating_mul(1_000), context, thread),
+        Cause::Dump => sample(Kind::Dump, payload, context, thread),
+    }
+}
+
+/// Makes a thread's words those of a new run.
+fn begin(thread: &ThreadState, epoch: u32) {
+    // SAFETY: `gettid` has no arguments and cannot fail.
+    let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
+    thread.tid.store(tid, Relaxed);
+    thread.named.store(0, Relaxed);
+    thread.perf_source.store(0, Relaxed);
+    thread.position.store(0, Relaxed);
+    let seed = shared::SEED.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+    thread.random.store(seed ^ u64::from(tid) << 32, Relaxed);
+    thread.epoch.store(epoch, Relaxed);
+}
+
+/// A number below `bound`, by SplitMix64 (Steele, Lea and Flood, 2014).
+fn random_below(thread: &ThreadState, bound: u64) -> u64 {
+    let state = thread
+        .random
+        .load(Relaxed)
+        .wrapping_add(0x9e37_79b9_7f4a_7c15);
+    thread.random.store(state, Relaxed);
+    let mut mixed = state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) % bound.max(1)
+}
+
+/// How many samples this perf signal stands for, mostly 0 or 1.
+///
+/// The event runs faster than asked for, and of every group of `THINNING`
+/// signals one at random is kept, so that a thread's samples fall anywhere in
+/// its life. An inherited event starts with a whole period where it should
+/// start with a random part of one, half a period too late on average: a
+/// thread's first signal therefore counts one and a half. Positions are in
+/// halves of a period.
+fn thinned(thread: &ThreadState, source: u64) -> u64 {
+    let group = 2 * shared::THINNING.load(Relaxed).max(1);
+    let mut position = thread.position.load(Relaxed);
+    let mut pick = thread.pick.load(Relaxed);
+    let mut step = 2;
+    if position == 0 {
+        step = 3;
+        pick = random_below(thread, group);
+        thread.perf_source.store(source, Relaxed);
+    } else if thread.perf_source.load(Relaxed) != source {
+        // A second event on this thread: it was born while threads were being
+        // armed. The first one is enough.
+        return 0;
+    }
+    position += step;
+    let mut picks = 0;
+    while pick < position {
+        picks += 1;
+        let next_group = pick / group * group + group;
+        pick = next_group + random_below(thread, group);
+    }
+    thread.position.store(position, Relaxed);
+    thread.pick.store(pick, Relaxed);
+    picks
+}
+
+/// Walks the interrupted stack and puts it into the ring.
+fn sample(kind: Kind, weight: u64, context: &libc::ucontext_t, thread: &ThreadState) {
+    // SAFETY: tables are freed only after `READERS` was seen at 0 with the
+    // pointer replaced, and this handler is counted there.
+    let table = unsafe { shared::MODULES.load(SeqCst).as_ref() };
+    let (Some(table), Some(ring)) = (table, shared::RING.get()) else {
+        count::NOT_READY.fetch_add(1, Relaxed);
+        return;
+    };
+    let known = KnownRun {
+        low: thread.run_low.load(Relaxed),
+        high: thread.run_high.load(Relaxed),
+    };
+    let sp = arch::register(context, arch::DWARF_SP);
+    let (mut stack, run) = Stack::new(sp, shared::main_stack(), known);
+    thread.run_low.store(run.low, Relaxed);
+    thread.run_high.store(run.high, Relaxed);
+
+    let mut frames = [0u64; MAX_FRAMES];
+    let interrupted = Interrupted {
+        pc: arch::pc(context),
+        context,
+    };
+    let walked = walk(&interrupted, table, &shared::RULES, &mut stack, &mut frames);
+    if walked.unknown_code {
+        shared::UNKNOWN_CODE.store(1, Relaxed);
+    }
+    let frames = frames.get(..walked.depth).unwrap_or_default();
+
+    let mut flags = if walked.ended == Ended::Complete {
+        0
+    } else {
+        TRUNCATED
+    };
+    let mut name = [0u64; NAME];
+    let mut name_words: &[u64] = &[];
+    if thread.named.swap(1, Relaxed) == 0 && thread_name(&mut name) {
+        flags |= NAMED;
+        name_words = &name;
+    }
+    let length = FIXED + name_words.len() + frames.len();
+    let tid = thread.tid.load(Relaxed);
+    let fixed = [
+        record::header(length, kind, flags, tid),
+        weight,
+        thread.label.load(Relaxed),
+    ];
+    match ring.push(&[&fixed, name_words, frames]) {
+        Ok(used) => {
+            if used > ring.capacity() / 2 {
+                wake();
+            }
+        }
+        Err(_) => {
+            // The name must come with the next sample then.
+            thread.named.store(0, Relaxed);
+            count::RING_FULL.fetch_add(1, Relaxed);
+            wake();
+        }
+    }
+}
+
+fn thread_name(name: &mut [u64; NAME]) -> bool {
+    // SAFETY: PR_GET_NAME writes at most 16 bytes, which `name` has.
+    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) == 0 }
+}
+
+/// Gives the thread a timer of its own from inside, if it has none.
+fn arm(thread: &ThreadState, tid: u32, epoch: u32, period: u64) {
+    if !claims::claim(tid) {
+        return;
+    }
+    let signal = shared::TIMER_SIGNAL.load(Relaxed) as libc::c_int;
+    let first = 1 + random_below(thread, period);
+    let value = cookie(epoch, Cause::ThreadTimer, 0);
+    let Ok(id) = timers::create(timers::Target::Thread(tid), signal, value, first, period) else {
+        // No timer to be had: the process timer goes on covering the thread.
+        claims::release(tid);
+        return;
+    };
+    let header = record::header(FIXED, Kind::Armed, 0, tid);
+    let told = shared::RING
+        .get()
+        .map(|ring| ring.push(&[&[header, id as u64, 0]]));
+    if !matches!(told, Some(Ok(_))) {
+        // Nobody would ever delete it.
+        timers::delete(id);
+        claims::release(tid);
+    }
+}
+
+/// Wakes the drain thread.
+fn wake() {
+    if shared::WAKE.swap(1, Acquire) == 0 {
+        // SAFETY: FUTEX_WAKE touches nothing but the kernel's queue for the
+        // address of a static.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                shared::WAKE.as_ptr(),
+                libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+                1,
+            );
+        }
+    }
+}
+
+/// A signal that we did not cause, on a number whose disposition was free: do
+/// what would have been done without us, as far as that makes sense.
+fn foreign(signal: libc::c_int) {
+    count::FOREIGN.fetch_add(1, Relaxed);
+    if signal != libc::SIGTRAP {
+        // The default for SIGPROF is to end the process: somebody who relies
+        // on that does not want a profile.
+        return;
+    }
+    // A breakpoint without a debugger ends the process, with SIGTRAP.
+    // SAFETY: restoring the default disposition and signalling this thread
+    // are async-signal-safe; the arguments are valid.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = libc::SIG_DFL;
+        libc::sigaction(signal, &action, std::ptr::null_mut());
+        let tid = libc::syscall(libc::SYS_gettid);
+        libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, signal);
+    }
+}

@@ -1,0 +1,400 @@
+//! The native engine of Linux: clocks that signal the thread that burns CPU
+//! time, a handler that walks its stack, a ring, and a thread that drains it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `handler` | the signal handler, and all that runs in it |
+//! | `shared` | what the handler shares with the rest |
+//! | `ring`, `record` | how samples travel |
+//! | `aggregate`, `indexed` | samples added up, in bounded memory |
+//! | `perf_clock`, `timer_clock`, `wall_clock` | what makes the signals |
+//! | `signals`, `timers`, `tasks` | the kernel's interfaces |
+
+mod aggregate;
+mod driver;
+mod handler;
+mod indexed;
+mod perf_clock;
+mod record;
+mod ring;
+mod shared;
+mod signals;
+mod sync;
+mod tables;
+mod tasks;
+mod timer_clock;
+mod timers;
+mod wall_clock;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::cpu::{Engine, EngineConfig};
+use crate::error::Error;
+use crate::thread_state::exclude_current_thread;
+use crate::{Clock, CpuSample, CpuStats};
+use aggregate::Aggregate;
+use driver::Driver;
+use record::{Kind, Record};
+use ring::Ring;
+use shared::{Cause, cookie, count};
+use tables::Tables;
+
+/// The drain thread wakes at least this often.
+const DRAIN_EVERY: Duration = Duration::from_millis(100);
+/// How often slow checks are made.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// Words of ring per processor: a tenth of a second at 1,000 samples per
+/// second of 40 frames, twice over.
+const RING_WORDS_PER_CPU: usize = 8 * 1024;
+/// Warnings kept.
+const MAX_WARNINGS: usize = 32;
+/// Threads asked for their stacks at once, and how long they are waited for.
+const DUMP_CHUNK: usize = 64;
+const DUMP_PATIENCE: Duration = Duration::from_millis(100);
+
+static NEXT_EPOCH: AtomicU32 = AtomicU32::new(1);
+
+/// Reads the ring.
+struct Consumer {
+    aggregate: Aggregate,
+    record: Vec<u64>,
+    /// Timers that threads made for themselves, not yet told to the clock.
+    armed: Vec<(u32, timers::TimerId)>,
+    /// Stacks that were asked for.
+    dumps: Vec<(u64, CpuSample)>,
+}
+
+struct Core {
+    epoch: u32,
+    consumer: Mutex<Consumer>,
+    driver: Mutex<Driver>,
+    tables: Mutex<Tables>,
+    warnings: Mutex<Vec<String>>,
+    stopping: AtomicBool,
+    /// The counters when this run began: they belong to the process.
+    drops_before: Vec<u64>,
+    excluded_before: u64,
+}
+
+pub(crate) struct NativeEngine {
+    core: Arc<Core>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// One request for all stacks at a time; its number.
+    dump: Mutex<u64>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these locks stays usable after a panic elsewhere.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ring() -> &'static Ring {
+    shared::RING.get_or_init(|| {
+        let processors = thread::available_parallelism().map_or(1, |n| n.get());
+        let words = (processors * RING_WORDS_PER_CPU).next_power_of_two();
+        Ring::new(words.clamp(32 * 1024, 256 * 1024))
+    })
+}
+
+impl NativeEngine {
+    pub(crate) fn start(clock: Clock, config: &EngineConfig) -> Result<Self, Error> {
+        let ring = ring();
+        shared::find_main_stack();
+        let epoch = loop {
+            let epoch = NEXT_EPOCH.fetch_add(1, Ordering::Relaxed);
+            if epoch != 0 {
+                break epoch;
+            }
+        };
+        // Whatever an earlier run left behind is not this run's.
+        let mut record = Vec::new();
+        while ring.pop(&mut record) {}
+
+        let core = Arc::new(Core {
+            epoch,
+            consumer: Mutex::new(Consumer {
+                aggregate: Aggregate::new(),
+                record,
+                armed: Vec::new(),
+                dumps: Vec::new(),
+            }),
+            driver: Mutex::new(Driver::Idle),
+            tables: Mutex::new(Tables::publish()),
+            warnings: Mutex::new(Vec::new()),
+            stopping: AtomicBool::new(false),
+            drops_before: count::DROPS
+                .iter()
+                .map(|(_, c)| c.load(Ordering::Relaxed))
+                .collect(),
+            excluded_before: count::EXCLUDED.load(Ordering::Relaxed),
+        });
+        // The thread excludes itself before any clock could see it.
+        let (ready, is_ready) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("soakscope-drain".to_owned())
+            .stack_size(256 * 1024)
+            .spawn({
+                let core = core.clone();
+                move || {
+                    let _excluded = exclude_current_thread();
+                    let _ = ready.send(());
+                    core.run();
+                }
+            })
+            .map_err(|source| Error::System {
+                call: "spawning the drain thread",
+                source,
+            })?;
+        let _ = is_ready.recv();
+        let engine = NativeEngine {
+            core,
+            thread: Mutex::new(Some(thread)),
+            dump: Mutex::new(0),
+        };
+        shared::EPOCH.store(epoch, Ordering::SeqCst);
+        // On an error the engine is dropped, which undoes all of the above.
+        let mut notes = Vec::new();
+        let driver = Driver::start(clock, epoch, config.frequency_hz, &mut notes)?;
+        *lock(&engine.core.driver) = driver;
+        for note in notes {
+            engine.core.warn(note.to_string());
+        }
+        engine.core.wake();
+        Ok(engine)
+    }
+}
+
+impl Core {
+    fn warn(&self, warning: String) {
+        let mut warnings = lock(&self.warnings);
+        if warnings.last() != Some(&warning) {
+            if warnings.len() == MAX_WARNINGS {
+                warnings.remove(0);
+            }
+            warnings.push(warning);
+        }
+    }
+
+    fn wake(&self) {
+        shared::WAKE.store(1, Ordering::SeqCst);
+        // SAFETY: the futex word is a static; waking touches nothing else.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                shared::WAKE.as_ptr(),
+                libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+                1,
+            );
+        }
+    }
+
+    /// Sleeps until woken or until `until`.
+    fn sleep(&self, until: Instant) {
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = libc::timespec {
+            tv_sec: left.as_secs() as libc::time_t,
+            tv_nsec: left.subsec_nanos() as libc::c_long,
+        };
+        // SAFETY: the futex word is a static and `timeout` lives through the
+        // call. Spurious returns are harmless.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                shared::WAKE.as_ptr(),
+                libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+                0,
+                &raw const timeout,
+            );
+        }
+    }
+
+    /// The drain thread.
+    fn run(&self) {
+        let mut next_check = Instant::now() + CHECK_EVERY;
+        while !self.stopping.load(Ordering::Acquire) {
+            shared::WAKE.store(0, Ordering::SeqCst);
+            let armed = self.empty_ring();
+            let now = Instant::now();
+            let due = {
+                let mut driver = lock(&self.driver);
+                driver.adopt(armed);
+                driver.tick(now)
+            };
+            let check = now >= next_check;
+            if check {
+                next_check = now + CHECK_EVERY;
+                if let Some(note) = lock(&self.driver).check(self.epoch) {
+                    self.warn(note);
+                }
+            }
+            let met_unknown = shared::UNKNOWN_CODE.swap(0, Ordering::Relaxed) != 0;
+            lock(&self.tables).maintain(check || met_unknown);
+            if self.stopping.load(Ordering::Acquire) {
+                break;
+            }
+            self.sleep(due.unwrap_or(now + DRAIN_EVERY).min(now + DRAIN_EVERY));
+        }
+    }
+
+    /// Reads all records; returns the timers that threads made themselves.
+    fn empty_ring(&self) -> Vec<(u32, timers::TimerId)> {
+        let mut consumer = lock(&self.consumer);
+        consumer.empty(ring());
+        std::mem::take(&mut consumer.armed)
+    }
+
+    /// Waits until every handler that may hold something of this run is done.
+    fn wait_for_handlers(&self) -> bool {
+        let patience = Instant::now() + Duration::from_secs(2);
+        while shared::READERS.load(Ordering::SeqCst) != 0 {
+            if Instant::now() > patience {
+                return false;
+            }
+            thread::sleep(Duration::from_micros(50));
+        }
+        true
+    }
+}
+
+impl Consumer {
+    fn empty(&mut self, ring: &Ring) {
+        let mut words = std::mem::take(&mut self.record);
+        while ring.pop(&mut words) {
+            let Some(record) = Record::parse(&words) else {
+                continue;
+            };
+            match record.kind {
+                Kind::Sample => self.aggregate.add(&record),
+                Kind::Armed => self
+                    .armed
+                    .push((record.tid, record.weight as timers::TimerId)),
+                Kind::Dump => {
+                    self.aggregate.learn_name(&record);
+                    let thread_name = tasks::name(record.tid)
+                        .map_or_else(|| self.aggregate.name(record.tid), Into::into);
+                    let sample = CpuSample {
+                        thread_id: record.tid,
+                        thread_name,
+                        label: record.label,
+                        stack: record.stack.to_vec(),
+                        truncated: record.truncated,
+                        count: 1,
+                        weight: Duration::ZERO,
+                    };
+                    self.dumps.push((record.weight, sample));
+                }
+            }
+        }
+        self.record = words;
+    }
+}
+
+impl Engine for NativeEngine {
+    fn clock(&self) -> Clock {
+        lock(&self.core.driver).clock()
+    }
+
+    fn unwinder(&self) -> &'static str {
+        "cfi"
+    }
+
+    fn drain(&self) -> Result<Vec<CpuSample>, Error> {
+        let mut consumer = lock(&self.core.consumer);
+        consumer.empty(ring());
+        Ok(consumer.aggregate.take(tasks::name))
+    }
+
+    fn stats(&self) -> CpuStats {
+        let totals = lock(&self.core.consumer).aggregate.totals;
+        let mut drops = BTreeMap::new();
+        for ((cause, counter), before) in count::DROPS.iter().zip(&self.core.drops_before) {
+            let lost = counter.load(Ordering::Relaxed).saturating_sub(*before);
+            if lost > 0 {
+                drops.insert(*cause, lost);
+            }
+        }
+        let driver = lock(&self.core.driver);
+        CpuStats {
+            samples: totals.samples,
+            attributed: Duration::from_nanos(totals.nanoseconds),
+            drops,
+            truncated: totals.truncated,
+            folded: totals.folded,
+            excluded: count::EXCLUDED
+                .load(Ordering::Relaxed)
+                .saturating_sub(self.core.excluded_before),
+            threads_armed: driver.armed() as u64,
+            threads_refused: driver.refused(),
+            fallbacks: Vec::new(),
+            warnings: lock(&self.core.warnings).clone(),
+        }
+    }
+
+    fn threads(&self) -> Result<Vec<CpuSample>, Error> {
+        let mut number = lock(&self.dump);
+        *number += 1;
+        let signal = wall_clock::prepare_signal()?;
+        let value = cookie(self.core.epoch, Cause::Dump, *number);
+        let mut answers = Vec::new();
+        for chunk in wall_clock::sampled_threads().chunks(DUMP_CHUNK) {
+            let mut asked: Vec<u32> = chunk.to_vec();
+            asked.retain(|tid| wall_clock::send(signal, *tid, value));
+            let patience = Instant::now() + DUMP_PATIENCE;
+            while !asked.is_empty() && Instant::now() < patience {
+                let mut consumer = lock(&self.core.consumer);
+                consumer.empty(ring());
+                for (answer, sample) in std::mem::take(&mut consumer.dumps) {
+                    if answer == *number {
+                        asked.retain(|tid| *tid != sample.thread_id);
+                        answers.push(sample);
+                    }
+                }
+                drop(consumer);
+                if !asked.is_empty() {
+                    thread::sleep(Duration::from_micros(200));
+                }
+            }
+            // A thread that blocks the signal cannot answer: say that it is
+            // there.
+            answers.extend(asked.into_iter().filter_map(|tid| {
+                Some(CpuSample {
+                    thread_id: tid,
+                    thread_name: tasks::name(tid)?.into(),
+                    label: 0,
+                    stack: Vec::new(),
+                    truncated: true,
+                    count: 1,
+                    weight: Duration::ZERO,
+                })
+            }));
+        }
+        Ok(answers)
+    }
+
+    fn stop(&self) {
+        let Some(thread) = lock(&self.thread).take() else {
+            return;
+        };
+        shared::EPOCH.store(0, Ordering::SeqCst);
+        self.core.stopping.store(true, Ordering::Release);
+        self.core.wake();
+        let _ = thread.join();
+        let settled = self.core.wait_for_handlers();
+        // Timers made by their threads must be known before all are deleted.
+        let armed = self.core.empty_ring();
+        let mut driver = lock(&self.core.driver);
+        driver.adopt(armed);
+        driver.stop();
+        lock(&self.core.tables).unpublish(settled);
+    }
+}
+
+impl Drop for NativeEngine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

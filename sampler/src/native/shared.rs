@@ -1,0 +1,196 @@
+//! What the handler and the rest of the engine share: statics, because a
+//! handler has no other way to reach anything.
+//!
+//! # The epoch
+//!
+//! Every run of the sampler has a number, the epoch; 0 means that none runs.
+//! Each signal we cause carries the epoch it was caused in, and the handler puts
+//! aside those of another: a timer's last signal may arrive after it was
+//! deleted.
+//!
+//! # Readers
+//!
+//! A handler counts itself into `READERS` before it looks at anything here and
+//! out when it is done. Whoever has unpublished something (a module table, the
+//! epoch) may free it once it has seen `READERS` at 0 afterwards, because a
+//! handler that starts later cannot find it any more. Both sides use `SeqCst`:
+//! the handler's increment must not be passed by its load of the pointer, nor
+//! the owner's swap by its load of the count.
+
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use super::ring::Ring;
+use crate::unwind::cache::RuleCache;
+use crate::unwind::memory::MainStack;
+use crate::unwind::modules::ModuleTable;
+
+/// The current run, 0 for none.
+pub(crate) static EPOCH: AtomicU32 = AtomicU32::new(0);
+/// Handlers at work now.
+pub(crate) static READERS: AtomicU64 = AtomicU64::new(0);
+/// The modules; null before the first run.
+pub(crate) static MODULES: AtomicPtr<ModuleTable> = AtomicPtr::new(ptr::null_mut());
+/// Unwind rules by address.
+pub(crate) static RULES: RuleCache = RuleCache::new();
+/// Made at the first start and kept: a handler may hold it at any time.
+pub(crate) static RING: OnceLock<Ring> = OnceLock::new();
+/// Nanoseconds between two samples.
+pub(crate) static PERIOD: AtomicU64 = AtomicU64::new(0);
+/// Of how many signals one is kept, on the perf clock.
+pub(crate) static THINNING: AtomicU64 = AtomicU64::new(1);
+/// The signal that timers send.
+pub(crate) static TIMER_SIGNAL: AtomicU32 = AtomicU32::new(0);
+/// Set by a handler that met code of no known module.
+pub(crate) static UNKNOWN_CODE: AtomicU32 = AtomicU32::new(0);
+/// What the drain thread sleeps on; changes when it is to wake up.
+pub(crate) static WAKE: AtomicU32 = AtomicU32::new(0);
+/// Stirs the random numbers of threads that begin at the same time.
+pub(crate) static SEED: AtomicU64 = AtomicU64::new(0x5eed);
+
+static MAIN_STACK_LOW: AtomicU64 = AtomicU64::new(0);
+static MAIN_STACK_HIGH: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn main_stack() -> Option<MainStack> {
+    let high = MAIN_STACK_HIGH.load(Ordering::Relaxed);
+    (high != 0).then(|| MainStack {
+        low: MAIN_STACK_LOW.load(Ordering::Relaxed),
+        high,
+    })
+}
+
+/// Finds the initial thread's stack in `/proc/self/maps`.
+pub(crate) fn find_main_stack() {
+    // The kernel keeps at least 128 MiB below this stack's top free of other
+    // mappings; half of that is more than a stack limit of 8 MiB needs.
+    const REACH: u64 = 64 << 20;
+    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else {
+        return;
+    };
+    let high = maps
+        .lines()
+        .find(|line| line.ends_with("[stack]"))
+        .and_then(|line| line.split_once(' ')?.0.split_once('-'))
+        .and_then(|(_, high)| u64::from_str_radix(high, 16).ok());
+    if let Some(high) = high {
+        MAIN_STACK_LOW.store(high.saturating_sub(REACH), Ordering::Relaxed);
+        MAIN_STACK_HIGH.store(high, Ordering::Relaxed);
+    }
+}
+
+/// Counters that handlers add to.
+pub(crate) mod count {
+    use std::sync::atomic::AtomicU64;
+
+    macro_rules! counters {
+        ($($(#[$doc:meta])* $name:ident = $cause:literal;)*) => {
+            $($(#[$doc])* pub(crate) static $name: AtomicU64 = AtomicU64::new(0);)*
+            /// Every cause of a lost sample.
+            pub(crate) static DROPS: &[(&str, &AtomicU64)] = &[$(($cause, &$name)),*];
+        };
+    }
+    counters! {
+        /// The ring had no room.
+        RING_FULL = "ring full";
+        /// A signal interrupted our own handler.
+        REENTERED = "handler re-entered";
+        /// A signal came while no module table was published.
+        NOT_READY = "not ready";
+    }
+    /// Signals on excluded threads.
+    pub(crate) static EXCLUDED: AtomicU64 = AtomicU64::new(0);
+    /// Signals that somebody else sent.
+    pub(crate) static FOREIGN: AtomicU64 = AtomicU64::new(0);
+}
+
+/// Which threads have a timer: a bit per thread id. Whoever sets a thread's
+/// bit makes its timer, so that a thread and the scan cannot both do it.
+pub(crate) mod claims {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    /// The kernel's largest thread id, `PID_MAX_LIMIT`.
+    const THREADS: usize = 4 << 20;
+    /// Zero pages that are never touched cost nothing.
+    static BITS: [AtomicU64; THREADS / 64] = [const { AtomicU64::new(0) }; THREADS / 64];
+
+    fn place(tid: u32) -> Option<(&'static AtomicU64, u64)> {
+        Some((BITS.get(tid as usize / 64)?, 1 << (tid % 64)))
+    }
+
+    /// `true` for the one caller that is to make this thread's timer.
+    pub(crate) fn claim(tid: u32) -> bool {
+        place(tid).is_some_and(|(word, bit)| word.fetch_or(bit, Relaxed) & bit == 0)
+    }
+
+    pub(crate) fn is_claimed(tid: u32) -> bool {
+        place(tid).is_some_and(|(word, bit)| word.load(Relaxed) & bit != 0)
+    }
+
+    pub(crate) fn release(tid: u32) {
+        if let Some((word, bit)) = place(tid) {
+            word.fetch_and(!bit, Relaxed);
+        }
+    }
+}
+
+/// What caused a signal, as it travels with the signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Cause {
+    /// The thread's own CPU timer.
+    ThreadTimer = 1,
+    /// The timer of the whole process.
+    ProcessTimer = 2,
+    /// A perf event; the payload tells events apart.
+    Perf = 3,
+    /// The wall clock; the payload is microseconds since this thread's last.
+    Wall = 4,
+    /// A request for this thread's stack.
+    Dump = 5,
+}
+
+/// Sixteen bits of magic and epoch, eight of cause, forty of payload.
+pub(crate) fn cookie(epoch: u32, cause: Cause, payload: u64) -> u64 {
+    let mark = u64::from((epoch as u16) ^ 0x50a5);
+    mark << 48 | (cause as u64) << 40 | payload & 0xff_ffff_ffff
+}
+
+/// The cause and payload of a cookie of this epoch; `None` for another's.
+pub(crate) fn read_cookie(cookie: u64, epoch: u32) -> Option<(Cause, u64)> {
+    if (cookie >> 48) as u16 ^ 0x50a5 != epoch as u16 {
+        return None;
+    }
+    let cause = match (cookie >> 40) as u8 {
+        1 => Cause::ThreadTimer,
+        2 => Cause::ProcessTimer,
+        3 => Cause::Perf,
+        4 => Cause::Wall,
+        5 => Cause::Dump,
+        _ => return None,
+    };
+    Some((cause, cookie & 0xff_ffff_ffff))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_read_in_its_own_epoch_only() {
+        let wall = cookie(3, Cause::Wall, 1_234_567);
+        assert_eq!(read_cookie(wall, 3), Some((Cause::Wall, 1_234_567)));
+        assert_eq!(read_cookie(wall, 4), None);
+        assert_eq!(read_cookie(0, 3), None);
+    }
+
+    #[test]
+    fn a_thread_is_claimed_once() {
+        assert!(claims::claim(4_000_000));
+        assert!(!claims::claim(4_000_000));
+        assert!(claims::is_claimed(4_000_000));
+        claims::release(4_000_000);
+        assert!(!claims::is_claimed(4_000_000));
+        assert!(!claims::claim(u32::MAX));
+    }
+}

@@ -1,0 +1,139 @@
+//! The `wall` clock, and asking threads for their stacks: signals sent by us.
+//!
+//! Signals interrupt threads that sleep, and not every system call is restarted
+//! (`epoll_wait`, `nanosleep`), so this clock is for whoever asks for it. Each
+//! round signals a few threads, in turn, so that the rate does not grow with
+//! the number of threads; a sample stands for the time since the same thread's
+//! last signal.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::shared::{self, Cause, cookie};
+use super::{signals, tasks};
+use crate::error::Error;
+use crate::{Clock, excluded};
+
+/// Threads signalled in one round at most.
+const PER_ROUND: usize = 16;
+/// How long a list of threads is used.
+const LIST_AGE: Duration = Duration::from_millis(100);
+
+pub(crate) struct WallClock {
+    epoch: u32,
+    signal: libc::c_int,
+    period: Duration,
+    threads: Vec<u32>,
+    /// When each thread was signalled last.
+    last: HashMap<u32, Instant>,
+    listed: Instant,
+    turn: usize,
+    next: Instant,
+}
+
+/// The signal to send, with our handler installed for it.
+pub(crate) fn prepare_signal() -> Result<libc::c_int, Error> {
+    let signal = signals::for_timers().ok_or_else(|| Error::ClockRefused {
+        clock: Clock::Wall,
+        reason: "the program handles SIGPROF and every real-time signal".to_owned(),
+    })?;
+    signals::install(signal)?;
+    shared::TIMER_SIGNAL.store(signal as u32, std::sync::atomic::Ordering::Relaxed);
+    Ok(signal)
+}
+
+/// Threads that are not excluded.
+pub(crate) fn sampled_threads() -> Vec<u32> {
+    let mut threads = tasks::list();
+    threads.retain(|tid| !excluded::any(|thread| thread.tid == *tid));
+    threads
+}
+
+impl WallClock {
+    pub(crate) fn start(epoch: u32, period: Duration) -> Result<Self, Error> {
+        let now = Instant::now();
+        Ok(WallClock {
+            epoch,
+            signal: prepare_signal()?,
+            period,
+            threads: Vec::new(),
+            last: HashMap::new(),
+            listed: now.checked_sub(2 * LIST_AGE).unwrap_or(now),
+            turn: 0,
+            next: now,
+        })
+    }
+
+    pub(crate) fn armed(&self) -> usize {
+        self.threads.len()
+    }
+
+    pub(crate) fn signal(&self) -> libc::c_int {
+        self.signal
+    }
+
+    /// Signals the next threads if it is time to; returns when the next round
+    /// is due.
+    pub(crate) fn tick(&mut self, now: Instant) -> Instant {
+        if now < self.next {
+            return self.next;
+        }
+        self.next = (self.next + self.period).max(now);
+        if now.duration_since(self.listed) > LIST_AGE {
+            self.threads = sampled_threads();
+            self.listed = now;
+            let threads = &self.threads;
+            self.last.retain(|tid, _| threads.contains(tid));
+        }
+        for _ in 0..self.threads.len().min(PER_ROUND) {
+            self.turn = (self.turn + 1) % self.threads.len();
+            let tid = self.threads[self.turn];
+            let last = self.last.insert(tid, now).unwrap_or(now - self.period);
+            let micros = now.duration_since(last).as_micros() as u64;
+            send(self.signal, tid, cookie(self.epoch, Cause::Wall, micros));
+        }
+        self.next
+    }
+}
+
+/// Sends `signal` with a value to one thread; `false` when it has gone.
+pub(crate) fn send(signal: libc::c_int, tid: u32, value: u64) -> bool {
+    /// `siginfo_t` of a queued signal, whole: the kernel reads 128 bytes.
+    #[repr(C)]
+    struct Queued {
+        signal: i32,
+        errno: i32,
+        code: i32,
+        _pad: i32,
+        pid: i32,
+        uid: u32,
+        value: u64,
+        _rest: [u64; 12],
+    }
+    const _: () = assert!(size_of::<Queued>() == 128);
+    const SI_QUEUE: i32 = -1;
+    // SAFETY: getpid and getuid have no preconditions.
+    let (pid, uid) = unsafe { (libc::getpid(), libc::getuid()) };
+    let info = Queued {
+        signal,
+        errno: 0,
+        code: SI_QUEUE,
+        _pad: 0,
+        pid,
+        // What `sigqueue` of `sival_ptr` would send.
+        uid,
+        value,
+        _rest: [0; 12],
+    };
+    // SAFETY: `info` is a whole siginfo and is only read; a thread that has
+    // gone is refused with ESRCH.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_tgsigqueueinfo,
+            pid as libc::c_long,
+            tid as libc::c_long,
+            signal as libc::c_long,
+            &raw const info,
+        ) == 0
+    }
+}

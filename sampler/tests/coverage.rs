@@ -1,0 +1,73 @@
+//! The time used is the time attributed: every clock, several rates and
+//! numbers of threads, judged by the kernel's own account of the process.
+
+mod support;
+
+use std::sync::Mutex;
+use std::thread;
+
+use soakscope_sampler::{Clock, CpuSampler, CpuWindow, Error};
+use support::burn;
+
+/// One sampler per process: the tests of this file take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The window of `threads` threads that use `seconds` of CPU time each, or
+/// `None` where the clock cannot run.
+fn busy(clock: Clock, hz: u32, threads: usize, seconds: f64) -> Option<CpuWindow> {
+    let sampler = match CpuSampler::builder().clock(clock).frequency(hz).start() {
+        Ok(sampler) => sampler,
+        Err(Error::ClockRefused { reason, .. }) => {
+            eprintln!("skipped: {clock}: {reason}");
+            return None;
+        }
+        Err(error) => panic!("{clock}: {error}"),
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| burn(seconds));
+        }
+    });
+    Some(sampler.stop().expect("a running sampler stops"))
+}
+
+fn check(clock: Clock, hz: u32, threads: usize, seconds: f64) {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let Some(window) = busy(clock, hz, threads, seconds) else {
+        return;
+    };
+    let coverage = window.coverage().expect("CPU time was used");
+    let whole = window.stats.samples - window.stats.truncated;
+    eprintln!(
+        "{clock} {hz} Hz, {threads} threads: coverage {coverage:.4}, {} samples, {} whole, drops {:?}",
+        window.stats.samples, whole, window.stats.drops
+    );
+    // A sample more or less per thread is the grain of the measurement.
+    let grain = threads as f64 / f64::from(hz) / (threads as f64 * seconds);
+    assert!(
+        (coverage - 1.0).abs() < 0.03 + 1.5 * grain,
+        "{clock} {hz} Hz, {threads} threads: {coverage}"
+    );
+    assert!(whole * 100 >= window.stats.samples * 99);
+    assert_eq!(window.stats.dropped(), 0, "{:?}", window.stats.drops);
+    let total: u64 = window.samples.iter().map(|s| s.count).sum();
+    assert_eq!(total, window.stats.samples);
+}
+
+#[test]
+fn perf_clock() {
+    for hz in [99, 250, 999] {
+        check(Clock::Perf, hz, 1, 1.0);
+        check(Clock::Perf, hz, 8, 0.5);
+    }
+    check(Clock::Perf, 999, 64, 0.05);
+}
+
+#[test]
+fn timer_clock() {
+    for hz in [99, 250, 999] {
+        check(Clock::Timer, hz, 1, 1.0);
+        check(Clock::Timer, hz, 8, 0.5);
+    }
+    check(Clock::Timer, 999, 64, 0.05);
+}
