@@ -148,6 +148,8 @@ fn draw(lines: &[String], options: &FlameOptions, scale: &Scale) -> Result<Vec<u
     drawing.bgcolors = "#f8f8f8".parse().ok();
     // The same function has the same colour in every graph of a run.
     drawing.deterministic = true;
+    // Half a pixel: what is narrower only makes the file large.
+    drawing.min_width = 0.05;
     drawing.text_truncate_direction = TextTruncateDirection::Left;
     drawing.direction = if options.inverted {
         Direction::Inverted

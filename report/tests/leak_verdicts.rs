@@ -195,6 +195,8 @@ fn named_phases_of_unsteady_load_are_left_out() {
     let series = &report.series[0];
     assert_eq!(series.verdict, SeriesOutcome::Clean, "{series:#?}");
     assert_eq!(series.quarters, [Some(110.0); 4]);
+    // 80 steady seconds before the spike and 60 after it.
+    assert_eq!(series.samples, 140);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Nothing here knows which columns mean what: that is for those who judge.
 
 mod clock;
+mod filling;
 mod parse;
 mod phases;
 mod text;

@@ -9,7 +9,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use csv::ByteRecord;
 
-use super::{Clock, Column, Losses, TextColumn, Timeline, holds_words};
+use super::Timeline;
+use super::filling::{Filling, float};
 use crate::error::Error;
 
 /// Rows looked at to tell columns of words from columns of numbers.
@@ -60,15 +61,15 @@ impl Timeline {
         while sniffed.len() < SNIFFED_ROWS && next(&mut reader, &mut record) {
             sniffed.push(record.clone());
         }
-        let mut table = Table::new(names, &sniffed, rows)?;
+        let mut filling = Filling::new(names, &sniffed, rows)?;
         for record in &sniffed {
-            table.push(record);
+            filling.push(record);
         }
         while next(&mut reader, &mut record) {
-            table.push(&record);
+            filling.push(&record);
         }
         drop(reader);
-        Ok(table.finish(ended.last == b'\n'))
+        Ok(filling.finish(ended.last == b'\n'))
     }
 }
 
@@ -122,192 +123,11 @@ fn header(record: &ByteRecord) -> Result<Vec<String>, Error> {
         .collect())
 }
 
-fn no_header(problem: &str) -> Error {
+pub(super) fn no_header(problem: &str) -> Error {
     Error::Csv {
         line: 1,
         problem: problem.to_owned(),
     }
-}
-
-/// The columns while they fill.
-struct Table {
-    timeline: Timeline,
-    clock: Clock,
-    clock_column: usize,
-    /// How many cells the last row had, if it was taken in.
-    last_width: Option<usize>,
-}
-
-impl Table {
-    fn new(names: Vec<String>, sniffed: &[ByteRecord], rows: usize) -> Result<Table, Error> {
-        let cells = |column: usize| {
-            sniffed
-                .iter()
-                .filter_map(move |record| text(record.get(column)?))
-        };
-        let clock_of = |index: usize| Clock::of(names.get(index)?, cells(index).next());
-        // A time in the first column is the rule. A script that puts something
-        // else there, but says "elapsed" further on, is understood too.
-        let elsewhere = names
-            .iter()
-            .position(|name| name.starts_with("elapsed") && Clock::knows(name));
-        let found = clock_of(0)
-            .map(|clock| (0, clock))
-            .or_else(|| elsewhere.and_then(|index| Some((index, clock_of(index)?))));
-        let Some((clock_column, clock)) = found else {
-            let first = names.first().map_or("", String::as_str);
-            return Err(no_header(&format!(
-                "the first column, {first:?}, is not a time; put one first and call it \
-                 elapsed_min, elapsed_s, elapsed_h, or timestamp"
-            )));
-        };
-        let columns = names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| {
-                let words = holds_words(name) && index != clock_column
-                    || matches!(clock, Clock::Date) && index == clock_column
-                    || (cells(index).next().is_some()
-                        && cells(index).all(|cell| cell.parse::<f64>().is_err()));
-                if words {
-                    Column::Text(TextColumn::with_capacity(rows))
-                } else {
-                    Column::Numbers(Vec::with_capacity(rows))
-                }
-            })
-            .collect();
-        Ok(Table {
-            timeline: Timeline {
-                names,
-                columns,
-                hours: Vec::with_capacity(rows),
-                losses: Losses::default(),
-            },
-            clock,
-            clock_column,
-            last_width: None,
-        })
-    }
-
-    fn push(&mut self, record: &ByteRecord) {
-        let hours = record
-            .get(self.clock_column)
-            .and_then(text)
-            .and_then(|cell| self.clock.hours(cell));
-        let timeline = &mut self.timeline;
-        let Some(hours) = hours else {
-            timeline.losses.untimed_rows += 1;
-            self.last_width = None;
-            return;
-        };
-        self.last_width = Some(record.len());
-        timeline.hours.push(hours);
-        for (index, column) in timeline.columns.iter_mut().enumerate() {
-            let cell = record.get(index).unwrap_or_default();
-            match column {
-                Column::Numbers(values) => values.push(float(cell).unwrap_or_else(|| {
-                    timeline.losses.garbage_cells += usize::from(text(cell).is_some());
-                    f64::NAN
-                })),
-                Column::Text(words) => words.push(text(cell).unwrap_or_default()),
-            }
-        }
-    }
-
-    fn finish(mut self, ended: bool) -> Timeline {
-        if !ended && let Some(width) = self.last_width {
-            self.cut(width);
-        }
-        self.sort();
-        if self.clock.is_absolute()
-            && let Some(&first) = self.timeline.hours.first()
-        {
-            for hour in &mut self.timeline.hours {
-                *hour -= first;
-            }
-        }
-        for column in &mut self.timeline.columns {
-            match column {
-                Column::Numbers(values) => values.shrink_to_fit(),
-                Column::Text(words) => words.shrink(),
-            }
-        }
-        self.timeline.hours.shrink_to_fit();
-        self.timeline
-    }
-
-    /// The file ends inside its last row. A row short of cells is dropped; of a
-    /// row that has them all only the last cell is in doubt (`51` may have been
-    /// `512`), so that one reads as missing.
-    fn cut(&mut self, width: usize) {
-        let timeline = &mut self.timeline;
-        timeline.losses.truncated_rows = 1;
-        let short = width < timeline.names.len() || timeline.names.len() == 1;
-        if short {
-            let rows = timeline.hours.len() - 1;
-            timeline.hours.truncate(rows);
-            for column in &mut timeline.columns {
-                match column {
-                    Column::Numbers(values) => values.truncate(rows),
-                    Column::Text(words) => words.truncate(rows),
-                }
-            }
-            return;
-        }
-        match timeline.columns.last_mut() {
-            Some(Column::Numbers(values)) => {
-                if let Some(last) = values.last_mut() {
-                    *last = f64::NAN;
-                }
-            }
-            Some(Column::Text(words)) => words.clear_last(),
-            None => {}
-        }
-    }
-
-    /// Puts rows in the order of time; rows of the same time keep theirs.
-    fn sort(&mut self) {
-        let timeline = &mut self.timeline;
-        let late = timeline.hours.windows(2).filter(|w| w[1] < w[0]).count();
-        if late == 0 {
-            return;
-        }
-        timeline.losses.reordered_rows = late;
-        let hours = &timeline.hours;
-        let mut order: Vec<u32> = (0..hours.len() as u32).collect();
-        order.sort_by(|a, b| hours[*a as usize].total_cmp(&hours[*b as usize]));
-        let sorted = |values: &[f64]| -> Vec<f64> {
-            order.iter().map(|row| values[*row as usize]).collect()
-        };
-        timeline.hours = sorted(hours);
-        for column in &mut timeline.columns {
-            match column {
-                Column::Numbers(values) => *values = sorted(values),
-                Column::Text(words) => words.reorder(&order),
-            }
-        }
-    }
-}
-
-/// A cell's words; `None` where it is empty or one of the ways to say so.
-fn text(cell: &[u8]) -> Option<&str> {
-    const MISSING: [&str; 7] = ["nan", "na", "n/a", "none", "null", "-", "inf"];
-    let cell = std::str::from_utf8(cell).ok()?;
-    let missing = cell.is_empty()
-        || cell.len() <= 4 && MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word));
-    (!missing).then_some(cell)
-}
-
-/// A cell's number; `None` where it is missing, infinite or none.
-fn float(cell: &[u8]) -> Option<f64> {
-    if cell.is_empty() {
-        return None;
-    }
-    std::str::from_utf8(cell)
-        .ok()?
-        .parse::<f64>()
-        .ok()
-        .filter(|value| value.is_finite())
 }
 
 /// Remembers the last byte that went through, to know whether the file was cut.

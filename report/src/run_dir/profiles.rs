@@ -1,0 +1,128 @@
+//! The profiles of a run: one file per window, merged on demand.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::{PROFILES, RunDir, check_name};
+use crate::error::Error;
+use crate::profile::{Merger, Profile};
+
+/// Which part of a run's profiles is wanted. The default is all of it.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileRange {
+    /// Samples with this label in `phase` only.
+    pub phase: Option<String>,
+    /// Windows that end after this minute of the run only.
+    pub from_min: Option<f64>,
+    /// Windows that begin before this minute of the run only.
+    pub to_min: Option<f64>,
+}
+
+impl RunDir {
+    /// Writes an encoded profile to `profiles/<name>.pb.gz`; names are a kind
+    /// and a number, such as `cpu-000001`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadName`] or [`Error::Io`].
+    pub fn write_profile(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        check_name(name)?;
+        let directory = self.path.join(PROFILES);
+        fs::create_dir_all(&directory).map_err(Error::io("make directory", &directory))?;
+        self.replace(&format!("{PROFILES}/{name}.pb.gz"), bytes)
+    }
+
+    /// The profiles of a kind (`cpu`, `heap`), in the order of their names.
+    /// None is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn profiles(&self, kind: &str) -> Result<Vec<PathBuf>, Error> {
+        let directory = self.path.join(PROFILES);
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::io("read", &directory)(error)),
+        };
+        let prefix = format!("{kind}-");
+        let mut paths: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let name = path.file_name().and_then(|name| name.to_str());
+                name.is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".pb.gz"))
+            })
+            .collect();
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// The merged profile of a kind over a range of the run, and what could
+    /// not be read of it. `None` if there is no window in the range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the directory cannot be read. A window that cannot be
+    /// read is left out and noted.
+    pub fn profile(
+        &self,
+        kind: &str,
+        range: &ProfileRange,
+    ) -> Result<(Option<Profile>, Vec<String>), Error> {
+        let start = self
+            .info()
+            .ok()
+            .and_then(|info| info.start.parse::<jiff::Timestamp>().ok())
+            .map(|start| start.as_nanosecond() as f64);
+        let mut merger = Merger::new();
+        let mut notes = Vec::new();
+        let (mut taken, mut broken) = (0, 0);
+        for path in self.profiles(kind)? {
+            let window = fs::read(&path)
+                .map_err(Error::io("read", &path))
+                .and_then(|bytes| Profile::decode(&bytes))
+                .and_then(|window| {
+                    if !range.covers(&window, start) {
+                        return Ok(0);
+                    }
+                    match &range.phase {
+                        Some(phase) => {
+                            merger.add(&window.filter(|s| s.label("phase") == Some(phase)))
+                        }
+                        None => merger.add(&window),
+                    }
+                    .map(|()| 1)
+                });
+            match window {
+                Ok(count) => taken += count,
+                Err(error) if broken == 0 => {
+                    broken = 1;
+                    notes.push(format!("profile {}", error.in_file(&path)));
+                }
+                Err(_) => broken += 1,
+            }
+        }
+        if broken > 1 {
+            notes.push(format!("{broken} {kind} profile windows could not be read"));
+        }
+        Ok(((taken > 0).then(|| merger.finish()), notes))
+    }
+}
+
+impl ProfileRange {
+    /// Whether a window overlaps the range. One whose time is unknown is only
+    /// in a range without bounds.
+    fn covers(&self, window: &Profile, run_start_nanos: Option<f64>) -> bool {
+        if self.from_min.is_none() && self.to_min.is_none() {
+            return true;
+        }
+        let (Some(run_start), true) = (run_start_nanos, window.time_nanos != 0) else {
+            return false;
+        };
+        let minute = |nanos: f64| (nanos - run_start) / 60e9;
+        let start = minute(window.time_nanos as f64);
+        let end = minute(window.time_nanos as f64 + window.duration_nanos as f64);
+        self.from_min.is_none_or(|from| end > from) && self.to_min.is_none_or(|to| start < to)
+    }
+}
