@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Map;
-use soakscope_report::{RunDir, RunInfo, RunState, Trust, seal};
+use soakscope_report::{RunDir, RunInfo, RunState, Trust, judge, seal_judged};
 use soakscope_sampler::resources::Resources;
 use soakscope_sampler::{Clock, ClockChoice, CpuSampler};
 use tokio::runtime::Handle;
@@ -20,6 +20,7 @@ use crate::facts;
 use crate::history::History;
 use crate::outcome::Outcome;
 use crate::phases::Phases;
+use crate::profile::add_lines;
 use crate::profiler::{Profiler, ProfilerHandle};
 use crate::requests::Requests;
 use crate::session::{Session, rfc3339};
@@ -212,8 +213,13 @@ impl Live {
 
     fn seal(&self) -> Result<Outcome, Error> {
         self.dir.write_info(&self.info())?;
-        let verdict = seal(&self.dir)?;
-        let run = self.dir.load()?;
+        let mut run = self.dir.load()?;
+        if let Some(cpu) = &mut run.cpu {
+            add_lines(cpu);
+            self.dir.write_artifact("cpu.pb.gz", &cpu.encode())?;
+        }
+        let mut verdict = judge(&run);
+        seal_judged(&self.dir, &run, &mut verdict);
         Ok(Outcome::new(&run, verdict, self.dir.path()))
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use soakscope_report::{Label, LabelValue, Mapping, Profile, ProfileBuilder};
+use soakscope_report::{Function, Label, Line, Mapping, Profile, ProfileBuilder};
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
 /// Addresses whose names are remembered between windows.
@@ -55,6 +55,63 @@ impl Symbols {
     }
 }
 
+/// Gives a profile of this process the lines and inlined frames of its
+/// locations, as far as the program's debug information has them. Opens the
+/// program's files; the memory goes back when it is done.
+pub(crate) fn add_lines(profile: &mut Profile) {
+    let Ok(mut symbolizer) = Symbolizer::new() else {
+        return;
+    };
+    let mut functions = Functions::default();
+    for location in &mut profile.locations {
+        let resolved = symbolizer.resolve(location.address, Detail::Lines);
+        location.lines = if resolved.frames.is_empty() {
+            let known = |line: &Line| {
+                let function = profile.functions.get(line.function as usize)?.clone();
+                Some((functions.index(function), line.line))
+            };
+            let kept = location.lines.iter().filter_map(known);
+            kept.map(|(function, line)| Line { function, line })
+                .collect()
+        } else {
+            let lines = resolved.frames.into_iter().map(|frame| Line {
+                function: functions.index(Function {
+                    name: frame.name,
+                    system_name: frame.system_name,
+                    file: frame.file.unwrap_or_default(),
+                    start_line: 0,
+                }),
+                line: frame.line.unwrap_or(0),
+            });
+            lines.collect()
+        };
+    }
+    profile.functions = functions.all;
+    for mapping in &mut profile.mappings {
+        mapping.has_lines = true;
+        mapping.has_filenames = true;
+        mapping.has_inline = true;
+    }
+}
+
+/// A table of functions, each once.
+#[derive(Default)]
+struct Functions {
+    all: Vec<Function>,
+    known: HashMap<(String, String), u32>,
+}
+
+impl Functions {
+    fn index(&mut self, function: Function) -> u32 {
+        let key = (function.system_name.clone(), function.file.clone());
+        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        *self.known.entry(key).or_insert_with(|| {
+            self.all.push(function);
+            next
+        })
+    }
+}
+
 /// One profile of several pieces. Each sample is labelled with its thread and
 /// its phase.
 pub(crate) fn cpu_profile(pieces: &[Piece], symbols: &mut Symbols, detail: Detail) -> Profile {
@@ -91,12 +148,12 @@ pub(crate) fn cpu_profile(pieces: &[Piece], symbols: &mut Symbols, detail: Detai
                 .collect();
             let weight = i64::try_from(sample.weight.as_nanos()).unwrap_or(i64::MAX);
             let count = i64::try_from(sample.count).unwrap_or(i64::MAX);
-            let mut labels = vec![text("thread", &sample.thread_name)];
+            let mut labels = vec![Label::text("thread", &sample.thread_name)];
             if !piece.phase.is_empty() {
-                labels.push(text("phase", &piece.phase));
+                labels.push(Label::text("phase", &piece.phase));
             }
             if sample.truncated {
-                labels.push(text("truncated", "true"));
+                labels.push(Label::text("truncated", "true"));
             }
             builder.sample(&stack, &[count, weight], labels);
         }
@@ -108,13 +165,6 @@ pub(crate) fn cpu_profile(pieces: &[Piece], symbols: &mut Symbols, detail: Detai
         ));
     }
     builder.build()
-}
-
-fn text(key: &str, value: &str) -> Label {
-    Label {
-        key: key.to_owned(),
-        value: LabelValue::Text(value.to_owned()),
-    }
 }
 
 /// The locations of one profile under construction.

@@ -25,6 +25,8 @@ enum Command {
     Tap,
     /// Hand the copy over.
     Untap(SyncSender<Vec<Piece>>),
+    /// Every thread's stack, now.
+    Threads(SyncSender<Result<Piece, String>>),
     Stop,
 }
 
@@ -95,6 +97,18 @@ impl ProfilerHandle {
         let (reply, answer) = sync_channel(1);
         self.commands.send(Command::Untap(reply)).ok()?;
         answer.recv_timeout(Duration::from_secs(30)).ok()
+    }
+
+    /// Every thread's stack, now; what the sampler says where it cannot.
+    pub(crate) fn threads(&self) -> Result<Piece, String> {
+        let (reply, answer) = sync_channel(1);
+        let over = || "the run is over, and its sampler with it".to_owned();
+        self.commands
+            .send(Command::Threads(reply))
+            .map_err(|_| over())?;
+        answer
+            .recv_timeout(Duration::from_secs(30))
+            .map_err(|_| over())?
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -174,6 +188,13 @@ impl Drain {
                     self.drain_now();
                     // Nobody is left to take it where the client went away.
                     let _ = reply.send(self.tap.take().unwrap_or_default());
+                }
+                Ok(Command::Threads(reply)) => {
+                    let piece = self.sampler.threads().map(|window| Piece {
+                        phase: self.session.phases.current().name,
+                        window: Arc::new(window),
+                    });
+                    let _ = reply.send(piece.map_err(|error| error.to_string()));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.drain_now();

@@ -17,6 +17,7 @@ use soakscope_sampler::Detail;
 use crate::admin::routes::{blocking, broken};
 use crate::live::Live;
 use crate::profile::{Piece, Symbols, cpu_profile};
+use crate::profiler::ProfilerHandle;
 
 /// The longest profile one request may ask for.
 const MOST_SECONDS: f64 = 300.0;
@@ -30,10 +31,12 @@ pub(super) fn routes() -> Router<Arc<Live>> {
         .route("/debug/pprof/", get(index))
         .route("/debug/pprof/cmdline", get(cmdline))
         .route("/debug/pprof/profile", get(profile))
+        .route("/debug/pprof/threads", get(threads))
 }
 
 async fn index() -> &'static str {
     "profile?seconds=N[&format=pprof|svg|collapsed]  CPU profile of the next N seconds\n\
+     threads[?format=pprof|svg|collapsed]            every thread's stack, now\n\
      cmdline                                         the command line, NUL between arguments\n"
 }
 
@@ -83,18 +86,9 @@ async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
         let text = format!("seconds takes a number above 0, at most {MOST_SECONDS}\n");
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
-    let format = match asked.format.as_deref() {
-        None | Some("pprof" | "proto") => Format::Pprof,
-        Some("svg") => Format::Svg,
-        Some("collapsed") => Format::Collapsed,
-        Some(_) => {
-            let text = "format takes pprof, svg or collapsed\n";
-            return (StatusCode::BAD_REQUEST, text).into_response();
-        }
-    };
-    let Some(profiler) = live.profiler() else {
-        let text = "CPU profiling is off; start without SOAKSCOPE_CPU_CLOCK=off to have it\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    let (format, profiler) = match prepared(&live, &asked) {
+        Ok(prepared) => prepared,
+        Err((status, text)) => return (status, text).into_response(),
     };
     let Some(turn) = Turn::take() else {
         let text = "another CPU profile is being taken; ask again when it is done\n";
@@ -113,6 +107,45 @@ async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
     match made.await.flatten() {
         Some(answer) => answer,
         None => broken("the profile could not be made"),
+    }
+}
+
+/// Unlike a profile this takes no time, so any number may be asked for.
+async fn threads(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Response {
+    let (format, profiler) = match prepared(&live, &asked) {
+        Ok(prepared) => prepared,
+        Err((status, text)) => return (status, text).into_response(),
+    };
+    let made = blocking(move || match profiler.threads() {
+        Ok(piece) => render(&[piece], format),
+        Err(why) => (StatusCode::NOT_IMPLEMENTED, format!("{why}\n")).into_response(),
+    });
+    match made.await {
+        Some(answer) => answer,
+        None => broken("the stacks could not be taken"),
+    }
+}
+
+/// The format asked for and the profiler to ask, or what is missing.
+fn prepared(
+    live: &Live,
+    asked: &Asked,
+) -> Result<(Format, ProfilerHandle), (StatusCode, &'static str)> {
+    let format = match asked.format.as_deref() {
+        None | Some("pprof" | "proto") => Format::Pprof,
+        Some("svg") => Format::Svg,
+        Some("collapsed") => Format::Collapsed,
+        Some(_) => {
+            let text = "format takes pprof, svg or collapsed\n";
+            return Err((StatusCode::BAD_REQUEST, text));
+        }
+    };
+    match live.profiler() {
+        Some(profiler) => Ok((format, profiler)),
+        None => Err((
+            StatusCode::SERVICE_UNAVAILABLE,
+            "CPU profiling is off; start without SOAKSCOPE_CPU_CLOCK=off to have it\n",
+        )),
     }
 }
 
