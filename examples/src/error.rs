@@ -20,6 +20,8 @@ pub enum Error {
     Database(sqlx::Error),
     /// The load generator could not be set up; the text says what and why.
     Load(String),
+    /// A trial gave no figure; the text says what and why.
+    Trial(String),
 }
 
 impl std::fmt::Display for Error {
@@ -31,6 +33,7 @@ impl std::fmt::Display for Error {
             }
             Self::Database(source) => write!(f, "cannot open the database: {source}"),
             Self::Load(what) => write!(f, "load generator: {what}"),
+            Self::Trial(what) => write!(f, "trial: {what}"),
         }
     }
 }
@@ -40,7 +43,7 @@ impl std::error::Error for Error {
         match self {
             Self::Listen { source, .. } | Self::Directory(source) => Some(source),
             Self::Database(source) => Some(source),
-            Self::Load(_) => None,
+            Self::Load(_) | Self::Trial(_) => None,
         }
     }
 }

@@ -8,6 +8,8 @@
 //! | [`Shop`] | an axum service over an embedded SQLite database, on an address of its own |
 //! | [`Leak`] | the fault it is asked to have: none, or one of five that soak tests exist to find |
 //! | [`load`] | an open-model load generator, run in a second process |
+//! | [`attach()`] | the agent in the shop: all that a service has to do |
+//! | [`trial`] | a shop in a process of its own, its CPU and memory measured from outside |
 //!
 //! ```
 //! # let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -19,12 +21,19 @@
 //! # }).unwrap();
 //! ```
 
+mod attach;
 mod error;
 mod leak;
 pub mod load;
+pub mod open_files;
 mod service;
 pub mod span_of_time;
+mod status_line;
+pub mod trial;
+pub mod views;
 
+pub use attach::{ADMIN, Attachment, RunDir, attach};
 pub use error::Error;
 pub use leak::Leak;
 pub use service::{Options, Shop};
+pub use status_line::{StatusLine, Vitals};

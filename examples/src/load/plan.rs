@@ -1,8 +1,11 @@
 //! The timetable of a run: when each request is due. Pure; nothing here knows what time it is.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::span_of_time::clock;
 
 /// The highest rate a plan may have, in requests per second.
 const RATE_MOST: f64 = 50_000.0;
@@ -43,6 +46,16 @@ impl Phase {
             0.0
         };
         Duration::from_secs_f64(seconds.min(length))
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "phase {}: {:.0}", self.name, self.from_rate)?;
+        if (self.from_rate - self.to_rate).abs() > 0.5 {
+            write!(f, " to {:.0}", self.to_rate)?;
+        }
+        write!(f, " requests/s for {}", clock(self.length))
     }
 }
 
