@@ -220,6 +220,7 @@ impl Live {
         }
         let mut verdict = judge(&run);
         seal_judged(&self.dir, &run, &mut verdict);
+        run.files = self.dir.artifacts();
         Ok(Outcome::new(&run, verdict, self.dir.path()))
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use soakscope_report::{Function, Label, Line, Mapping, Profile, ProfileBuilder};
+use soakscope_report::{Function, Label, Line, Mapping, Profile, ProfileBuilder, readable_name};
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
 /// Addresses whose names are remembered between windows.
@@ -76,7 +76,7 @@ pub(crate) fn add_lines(profile: &mut Profile) {
         } else {
             let lines = resolved.frames.into_iter().map(|frame| Line {
                 function: functions.index(Function {
-                    name: frame.name,
+                    name: readable_name(&frame.name),
                     system_name: frame.system_name,
                     file: frame.file.unwrap_or_default(),
                     start_line: 0,
@@ -211,7 +211,8 @@ impl<'a> Places<'a> {
             .flat_map(|resolved| &resolved.frames)
             .map(|frame| {
                 let file = frame.file.as_deref().unwrap_or("");
-                let function = builder.function(&frame.name, &frame.system_name, file, 0);
+                let function =
+                    builder.function(&readable_name(&frame.name), &frame.system_name, file, 0);
                 (function, frame.line.unwrap_or(0))
             })
             .collect();

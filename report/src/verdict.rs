@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::exit_code;
-use crate::leaks::{LeakOptions, LeakReport, judge_timeline};
+use crate::leaks::{LeakOptions, LeakReport, SeriesVerdict, judge_timeline};
 use crate::run::{Run, RunState, Trust, pretty};
 
 /// The format of `verdict.json`.
@@ -141,14 +141,24 @@ pub fn verdict_json(verdict: &Verdict) -> String {
 }
 
 fn leaks_rule(leaks: &LeakReport) -> RuleResult {
+    // Series of which the same is to be said are named together: a run that
+    // is too short is so for all of them.
     let of = |wanted: Verdict3| {
-        leaks
-            .series
+        let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+        let wanted = |series: &&SeriesVerdict| series.verdict.verdict() == wanted;
+        for series in leaks.series.iter().filter(wanted) {
+            match said
+                .iter_mut()
+                .find(|(what, _)| *what == series.explanation)
+            {
+                Some((_, names)) => names.push(&series.name),
+                None => said.push((&series.explanation, vec![&series.name])),
+            }
+        }
+        let sentences = said
             .iter()
-            .filter(move |series| series.verdict.verdict() == wanted)
-            .map(|series| format!("{}: {}", series.name, series.explanation))
-            .collect::<Vec<_>>()
-            .join("; ")
+            .map(|(what, names)| format!("{}: {what}", some_of(names)));
+        sentences.collect::<Vec<_>>().join("; ")
     };
     let message = match leaks.verdict {
         Verdict3::Pass => format!("{} series judged, none leaks", leaks.series.len()),
@@ -158,6 +168,16 @@ fn leaks_rule(leaks: &LeakReport) -> RuleResult {
         verdict => of(verdict),
     };
     RuleResult::new("leaks", leaks.verdict, message)
+}
+
+/// The first few of a list of names, and how many more there are.
+fn some_of(names: &[&str]) -> String {
+    const FEW: usize = 3;
+    let first = names[..names.len().min(FEW)].join(", ");
+    match names.len().saturating_sub(FEW) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 fn trust_notes(run: &Run) -> Vec<String> {

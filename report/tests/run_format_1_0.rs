@@ -57,15 +57,19 @@ fn windows_are_chosen_by_phase_and_by_minute() {
     };
     let all = total(ProfileRange::default()).unwrap();
     let phase = |name: &str| {
-        let mut range = ProfileRange::default();
-        range.phase = Some(name.into());
-        total(range).unwrap()
+        total(ProfileRange {
+            phase: Some(name.into()),
+            ..ProfileRange::default()
+        })
+        .unwrap()
     };
     assert_eq!(phase("warmup") + phase("steady") + phase("spike"), all);
     let minutes = |from, to| {
-        let mut range = ProfileRange::default();
-        (range.from_min, range.to_min) = (from, to);
-        total(range)
+        total(ProfileRange {
+            phase: None,
+            from_min: from,
+            to_min: to,
+        })
     };
     let (early, late) = (
         minutes(None, Some(1.5)).unwrap(),

@@ -43,8 +43,8 @@ impl Default for LeakOptions {
         LeakOptions {
             seed: 0,
             warm_up: 0.2,
-            least_samples: 30,
-            least_seconds: 30.0,
+            least_samples: 20,
+            least_seconds: 20.0,
             material_mb: Material {
                 least: 5.0,
                 share: 0.02,

@@ -12,7 +12,7 @@ pub use leaks::leaks_text;
 pub use markdown::summary_markdown;
 pub use text::summary_text;
 
-use crate::leaks::LeakReport;
+use crate::leaks::{LeakReport, SeriesOutcome, SeriesVerdict};
 use crate::number::{duration, number, or_dash, readable};
 use crate::run::{Run, Trust};
 use crate::table::Table;
@@ -56,7 +56,7 @@ fn series_table(leaks: &LeakReport) -> Table {
         "quarters",
     ])
     .words(&[1, 2, 6]);
-    for series in &leaks.series {
+    for series in leaks.series.iter().filter(|series| !is_idle(series)) {
         let interval = series.slope_interval.map_or("-".to_owned(), |[low, high]| {
             format!("{} … {}", readable(low), readable(high))
         });
@@ -76,6 +76,16 @@ fn series_table(leaks: &LeakReport) -> Table {
         ]);
     }
     table
+}
+
+/// A series that was 0 throughout and is not suspected of anything fills a
+/// table without saying anything.
+fn is_idle(series: &SeriesVerdict) -> bool {
+    let quiet = matches!(
+        series.verdict,
+        SeriesOutcome::Clean | SeriesOutcome::Inconclusive
+    );
+    quiet && series.quarters.iter().all(|quarter| *quarter == Some(0.0))
 }
 
 fn phase_table(run: &Run) -> Table {

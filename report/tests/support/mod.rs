@@ -7,7 +7,8 @@ use std::io::Write;
 use std::path::Path;
 
 use soakscope_report::{
-    Cell, Event, Label, Mapping, ProfileBuilder, RunDir, RunInfo, RunState, TimelineWriter, Trust,
+    Cell, Event, Host, Label, Mapping, ProfileBuilder, RunDir, RunInfo, RunState, TimelineWriter,
+    Trust,
 };
 
 /// 2026-01-15T10:00:00Z in nanoseconds since 1970.
@@ -59,36 +60,48 @@ pub fn phase(second: usize) -> &'static str {
 }
 
 pub fn info(plan: Plan) -> RunInfo {
-    let mut info = RunInfo::default();
-    info.service = "shop".into();
-    info.version = Some("1.4.2".into());
-    info.git_rev = Some("0a1b2c3".into());
-    info.agent_version = "0.1.0".into();
-    info.pid = 4_194_305; // Above the largest id that Linux gives out.
-    info.start = "2026-01-15T10:00:00Z".into();
-    info.host.name = Some("bench-1".into());
-    info.host.kernel = Some("6.12.0".into());
-    info.host.cores = Some(4.0);
-    info.limits.insert("memory_mb".into(), Some(512.0));
-    info.limits.insert("open_fds".into(), None);
-    info.config.insert("tick_ms".into(), "1000".into());
-    info.engines.insert("cpu_clock".into(), "perf-event".into());
-    if !plan.running {
-        info.state = RunState::Finished;
-        info.end = Some("2026-01-15T10:03:00Z".into());
-        let mut trust = Trust::default();
-        trust.cpu_clock = Some("perf-event".into());
-        trust.cpu_engine = Some("dwarf".into());
-        trust.cpu_seconds_used = Some(61.3);
-        trust.cpu_seconds_attributed = Some(60.9);
-        trust.coverage = Some(60.9 / 61.3);
-        trust.agent_cpu_seconds = Some(0.21);
-        trust.agent_memory_mb = Some(1.1);
-        trust.agent_threads = Some(2);
-        trust.drops.insert("ring-full".into(), 3);
-        info.trust = Some(trust);
+    RunInfo {
+        service: "shop".into(),
+        version: Some("1.4.2".into()),
+        git_rev: Some("0a1b2c3".into()),
+        agent_version: "0.1.0".into(),
+        state: if plan.running {
+            RunState::Running
+        } else {
+            RunState::Finished
+        },
+        pid: 4_194_305, // Above the largest id that Linux gives out.
+        start: "2026-01-15T10:00:00Z".into(),
+        end: (!plan.running).then(|| "2026-01-15T10:03:00Z".into()),
+        host: Host {
+            name: Some("bench-1".into()),
+            kernel: Some("6.12.0".into()),
+            cores: Some(4.0),
+            ..Host::default()
+        },
+        limits: [("memory_mb", Some(512.0)), ("open_fds", None)]
+            .map(|(name, limit)| (name.to_owned(), limit))
+            .into(),
+        config: [("tick_ms".to_owned(), "1000".to_owned())].into(),
+        engines: [("cpu_clock".to_owned(), "perf-event".to_owned())].into(),
+        trust: (!plan.running).then(trust),
+        ..RunInfo::default()
     }
-    info
+}
+
+fn trust() -> Trust {
+    Trust {
+        cpu_clock: Some("perf-event".into()),
+        cpu_engine: Some("dwarf".into()),
+        cpu_seconds_used: Some(61.3),
+        cpu_seconds_attributed: Some(60.9),
+        coverage: Some(60.9 / 61.3),
+        agent_cpu_seconds: Some(0.21),
+        agent_memory_mb: Some(1.1),
+        agent_threads: Some(2),
+        drops: [("ring-full".to_owned(), 3)].into(),
+        ..Trust::default()
+    }
 }
 
 /// Writes the run to a directory that does not hold one yet.
@@ -106,11 +119,14 @@ pub fn write_run(path: &Path, plan: Plan) -> RunDir {
 
     let mut events = dir.append_events().unwrap();
     for second in [0, 40, 140, 155] {
-        let mut event = Event::default();
-        event.time = time(second);
-        event.elapsed_min = second as f64 / 60.0;
-        event.kind = "phase".into();
-        event.fields.insert("name".into(), phase(second).into());
+        let event = Event {
+            time: time(second),
+            elapsed_min: second as f64 / 60.0,
+            kind: "phase".into(),
+            fields: [("name".to_owned(), phase(second).into())]
+                .into_iter()
+                .collect(),
+        };
         events.write_all(event.to_line().as_bytes()).unwrap();
     }
     let mut spans = dir.append_spans().unwrap();
