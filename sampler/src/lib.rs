@@ -63,4 +63,6 @@ pub use cpu::{
 };
 pub use error::{Error, Fallback};
 pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
+#[doc(hidden)]
+pub use thread_state::in_signal_handler;
 pub use thread_state::{Exclusion, exclude_current_thread, label, set_label};

@@ -88,6 +88,13 @@ pub fn label() -> u64 {
     with(|state| state.label.load(Relaxed))
 }
 
+/// Whether the calling thread is inside the sampler's signal handler: for an
+/// allocator that asserts that it is not.
+#[doc(hidden)]
+pub fn in_signal_handler() -> bool {
+    with(|state| state.busy.load(Relaxed) != 0)
+}
+
 /// Keeps the thread that made it out of the profile while it lives.
 ///
 /// Its CPU time is reported as [`CpuWindow::cpu_excluded`] instead, so that an

@@ -18,7 +18,7 @@ use super::{SourceFrame, demangled};
 type Bytes = EndianSlice<'static, LittleEndian>;
 
 /// Compilation units kept parsed.
-const MAX_UNITS: usize = 48;
+const MAX_UNITS: usize = 8;
 /// Lookups between two releases of pages.
 const RELEASE_EVERY: usize = 256;
 
