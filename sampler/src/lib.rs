@@ -62,6 +62,12 @@ pub use cpu::{
     Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow, UnknownClock,
 };
 pub use error::{Error, Fallback};
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+#[doc(hidden)]
+pub use native::time_handler;
 pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
 #[doc(hidden)]
 pub use thread_state::in_signal_handler;

@@ -38,20 +38,20 @@ pub(crate) const MAX_FRAMES: usize = 512;
 /// `si_code` of a perf event's SIGTRAP, of a timer, of a queued signal.
 const TRAP_PERF: i32 = 6;
 const SI_TIMER: i32 = -2;
-const SI_QUEUE: i32 = -1;
+pub(crate) const SI_QUEUE: i32 = -1;
 
 /// The parts of `siginfo_t` that are read, as the kernel lays them out on
 /// 64-bit machines.
 #[repr(C)]
-struct SignalInfo {
-    signal: i32,
-    errno: i32,
-    code: i32,
-    _pad: i32,
+pub(crate) struct SignalInfo {
+    pub(crate) signal: i32,
+    pub(crate) errno: i32,
+    pub(crate) code: i32,
+    pub(crate) pad: i32,
     /// Timers: id and overrun. Queued signals: sender.
-    union_at_16: [i32; 2],
+    pub(crate) union_at_16: [i32; 2],
     /// Timers and queued signals: the value. Perf events: `sig_data`.
-    value: u64,
+    pub(crate) value: u64,
 }
 
 /// Our handler, for every signal we use.
