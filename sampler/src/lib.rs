@@ -69,5 +69,13 @@ pub use cpu::{
 };
 pub use error::{Error, Fallback};
 pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+#[doc(hidden)]
+pub use native::time_handler;
 pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
+#[doc(hidden)]
+pub use thread_state::in_signal_handler;
 pub use thread_state::{Exclusion, exclude_current_thread, label, set_label};

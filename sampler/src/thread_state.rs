@@ -21,6 +21,11 @@ pub(crate) struct ThreadState {
     pub(crate) epoch: AtomicU32,
     /// The kernel's thread id.
     pub(crate) tid: AtomicU32,
+    /// 1 when the thread's CPU time so far is not all to be accounted for: some
+    /// of it was excluded, or has been.
+    pub(crate) midlife: AtomicU32,
+    /// 1 once the thread's unseen end has been accounted for.
+    pub(crate) met: AtomicU32,
     /// 1 once a sample has carried the thread's name.
     pub(crate) named: AtomicU32,
     /// The readable run of pages below the thread control block.
@@ -45,6 +50,8 @@ thread_local! {
             busy: AtomicU32::new(0),
             epoch: AtomicU32::new(0),
             tid: AtomicU32::new(0),
+            midlife: AtomicU32::new(0),
+            met: AtomicU32::new(0),
             named: AtomicU32::new(0),
             run_low: AtomicU64::new(0),
             run_high: AtomicU64::new(0),
@@ -81,6 +88,13 @@ pub fn label() -> u64 {
     with(|state| state.label.load(Relaxed))
 }
 
+/// Whether the calling thread is inside the sampler's signal handler: for an
+/// allocator that asserts that it is not.
+#[doc(hidden)]
+pub fn in_signal_handler() -> bool {
+    with(|state| state.busy.load(Relaxed) != 0)
+}
+
 /// Keeps the thread that made it out of the profile while it lives.
 ///
 /// Its CPU time is reported as [`CpuWindow::cpu_excluded`] instead, so that an
@@ -97,7 +111,10 @@ pub struct Exclusion {
 
 /// Keeps the calling thread out of the profile until the result is dropped.
 pub fn exclude_current_thread() -> Exclusion {
-    with(|state| state.excluded.fetch_add(1, Relaxed));
+    with(|state| {
+        state.midlife.store(1, Relaxed);
+        state.excluded.fetch_add(1, Relaxed)
+    });
     Exclusion {
         token: crate::excluded::enter(),
         _not_send: PhantomData,

@@ -13,6 +13,7 @@
 //! | `rt_sigprocmask` that cannot change anything | for a page of stack not yet known |
 //! | `Ring::push` | for each sample |
 //! | `gettid`, `prctl(PR_GET_NAME)` | once per thread and run |
+//! | `clock_gettime` of the thread's CPU clock | once per thread, on the timer clock |
 //! | `timer_create`, `timer_settime`, `timer_delete` | once per thread, on the timer clock |
 //! | `futex(FUTEX_WAKE)` | when the ring is half full |
 //! | `sigaction`, `tgkill` | for a SIGTRAP that is not ours, before it kills |
@@ -24,7 +25,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
 use super::record::{self, FIXED, Kind, NAME, NAMED, TRUNCATED};
 use super::shared::{self, Cause, claims, cookie, count, read_cookie};
-use super::timers;
+use super::timer_clock;
+use super::timers::{self, First};
 use crate::thread_state::{self, ThreadState};
 use crate::unwind::arch;
 use crate::unwind::memory::{KnownRun, Stack};
@@ -36,20 +38,20 @@ pub(crate) const MAX_FRAMES: usize = 512;
 /// `si_code` of a perf event's SIGTRAP, of a timer, of a queued signal.
 const TRAP_PERF: i32 = 6;
 const SI_TIMER: i32 = -2;
-const SI_QUEUE: i32 = -1;
+pub(crate) const SI_QUEUE: i32 = -1;
 
 /// The parts of `siginfo_t` that are read, as the kernel lays them out on
 /// 64-bit machines.
 #[repr(C)]
-struct SignalInfo {
-    signal: i32,
-    errno: i32,
-    code: i32,
-    _pad: i32,
+pub(crate) struct SignalInfo {
+    pub(crate) signal: i32,
+    pub(crate) errno: i32,
+    pub(crate) code: i32,
+    pub(crate) pad: i32,
     /// Timers: id and overrun. Queued signals: sender.
-    union_at_16: [i32; 2],
+    pub(crate) union_at_16: [i32; 2],
     /// Timers and queued signals: the value. Perf events: `sig_data`.
-    value: u64,
+    pub(crate) value: u64,
 }
 
 /// Our handler, for every signal we use.
@@ -117,24 +119,25 @@ fn handle(
     let overrun = u64::try_from(info.union_at_16[1]).unwrap_or(0);
     match cause {
         Cause::ThreadTimer => {
-            sample(
-                Kind::Sample,
-                period.saturating_mul(1 + overrun),
-                context,
-                thread,
-            );
+            let mut weight = period.saturating_mul(1 + overrun);
+            if payload == timer_clock::FROM_BIRTH && thread.met.swap(1, Relaxed) == 0 {
+                weight += shared::TICK.load(Relaxed) / 2;
+            }
+            sample(Kind::Sample, weight, context, thread);
         }
         Cause::ProcessTimer => {
             // A thread with a timer of its own accounts for itself.
             let tid = thread.tid.load(Relaxed);
             if !claims::is_claimed(tid) {
-                sample(
-                    Kind::Sample,
-                    period.saturating_mul(1 + overrun),
-                    context,
-                    thread,
-                );
-                arm(thread, tid, epoch, period);
+                let weight = match arm(thread, tid, epoch, period) {
+                    Some(weight) => weight,
+                    None => {
+                        thread.midlife.store(1, Relaxed);
+                        let lump = shared::PROCESS_PERIOD.load(Relaxed);
+                        lump.saturating_mul(1 + overrun)
+                    }
+                };
+                sample(Kind::Sample, weight, context, thread);
             }
         }
         Cause::Perf => {
@@ -154,6 +157,7 @@ fn begin(thread: &ThreadState, epoch: u32) {
     let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
     thread.tid.store(tid, Relaxed);
     thread.named.store(0, Relaxed);
+    thread.met.store(0, Relaxed);
     thread.perf_source.store(0, Relaxed);
     thread.position.store(0, Relaxed);
     let seed = shared::SEED.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
@@ -180,8 +184,8 @@ fn random_below(thread: &ThreadState, bound: u64) -> u64 {
 /// signals one at random is kept, so that a thread's samples fall anywhere in
 /// its life. An inherited event starts with a whole period where it should
 /// start with a random part of one, half a period too late on average: a
-/// thread's first signal therefore counts one and a half. Positions are in
-/// halves of a period.
+/// thread's first signal therefore counts one and a half. Positions and picks
+/// are in halves of a period.
 fn thinned(thread: &ThreadState, source: u64) -> u64 {
     let group = 2 * shared::THINNING.load(Relaxed).max(1);
     let mut position = thread.position.load(Relaxed);
@@ -200,8 +204,12 @@ fn thinned(thread: &ThreadState, source: u64) -> u64 {
     let mut picks = 0;
     while pick < position {
         picks += 1;
-        let next_group = pick / group * group + group;
-        pick = next_group + random_below(thread, group);
+        pick = if group == 2 {
+            // Every signal is kept: only the first pick is random.
+            pick + group
+        } else {
+            (pick / group + 1) * group + random_below(thread, group)
+        };
     }
     thread.position.store(position, Relaxed);
     thread.pick.store(pick, Relaxed);
@@ -275,18 +283,28 @@ fn thread_name(name: &mut [u64; NAME]) -> bool {
     unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) == 0 }
 }
 
-/// Gives the thread a timer of its own from inside, if it has none.
-fn arm(thread: &ThreadState, tid: u32, epoch: u32, period: u64) {
+/// Gives the thread a timer of its own from inside, as `timer_clock` says, and
+/// returns the time that a sample taken now stands for; `None` when there is
+/// no timer to be had and the process timer must go on covering the thread.
+fn arm(thread: &ThreadState, tid: u32, epoch: u32, period: u64) -> Option<u64> {
     if !claims::claim(tid) {
-        return;
+        // The scan is making it at this moment.
+        return Some(0);
     }
+    let phase = 1 + random_below(thread, period);
+    let from_birth = thread.midlife.load(Relaxed) == 0 && thread.met.load(Relaxed) == 0;
+    let used = if from_birth { thread_cpu_time() } else { 0 };
+    let (first, past) = if used == 0 {
+        (First::After(phase), 0)
+    } else {
+        let expiries = (used + period - phase) / period;
+        (First::At(phase + expiries * period), expiries * period)
+    };
     let signal = shared::TIMER_SIGNAL.load(Relaxed) as libc::c_int;
-    let first = 1 + random_below(thread, period);
     let value = cookie(epoch, Cause::ThreadTimer, 0);
     let Ok(id) = timers::create(timers::Target::Thread(tid), signal, value, first, period) else {
-        // No timer to be had: the process timer goes on covering the thread.
         claims::release(tid);
-        return;
+        return None;
     };
     let header = record::header(FIXED, Kind::Armed, 0, tid);
     let told = shared::RING
@@ -296,7 +314,32 @@ fn arm(thread: &ThreadState, tid: u32, epoch: u32, period: u64) {
         // Nobody would ever delete it.
         timers::delete(id);
         claims::release(tid);
+        return None;
     }
+    thread.met.store(1, Relaxed);
+    let unseen_end = if used == 0 {
+        0
+    } else {
+        shared::TICK.load(Relaxed) / 2
+    };
+    Some(past + unseen_end)
+}
+
+/// CPU time of the calling thread, in nanoseconds.
+fn thread_cpu_time() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for the write of a `timespec`.
+    unsafe {
+        libc::syscall(
+            libc::SYS_clock_gettime,
+            libc::CLOCK_THREAD_CPUTIME_ID as libc::c_long,
+            &raw mut time,
+        );
+    }
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Wakes the drain thread.

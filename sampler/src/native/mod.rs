@@ -24,6 +24,7 @@ mod tables;
 mod tasks;
 mod timer_clock;
 mod timers;
+mod timing;
 mod wall_clock;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ use record::{Kind, Record};
 use ring::Ring;
 use shared::{Cause, cookie, count};
 use tables::Tables;
+
+pub use timing::time_handler;
 
 /// The drain thread wakes at least this often.
 const DRAIN_EVERY: Duration = Duration::from_millis(100);

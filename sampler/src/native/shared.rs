@@ -38,6 +38,10 @@ pub(crate) static RULES: RuleCache = RuleCache::new();
 pub(crate) static RING: OnceLock<Ring> = OnceLock::new();
 /// Nanoseconds between two samples.
 pub(crate) static PERIOD: AtomicU64 = AtomicU64::new(0);
+/// Nanoseconds of the process's CPU time between two of its timer's signals.
+pub(crate) static PROCESS_PERIOD: AtomicU64 = AtomicU64::new(0);
+/// Nanoseconds between two of the kernel's ticks.
+pub(crate) static TICK: AtomicU64 = AtomicU64::new(0);
 /// Of how many signals one is kept, on the perf clock.
 pub(crate) static THINNING: AtomicU64 = AtomicU64::new(1);
 /// The signal that timers send.

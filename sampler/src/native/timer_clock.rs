@@ -2,20 +2,37 @@
 //!
 //! A thread's timer is made by whoever meets the thread first: the scan of
 //! `/proc/self/task`, or the handler itself, when the process's timer expires
-//! on a thread that has none yet. That signal counts as a sample, too, so a
-//! thread's time before it has a timer is accounted for in expectation, at the
-//! process timer's rate, and its time afterwards by its own timer, whose first
-//! expiry is at a random part of a period. No time is counted twice: the
-//! process timer's signal is put aside on threads that have their own.
+//! on a thread that has none yet.
+//!
+//! # Accounting from birth
+//!
+//! A thread's samples stand at `phase + n * period` of its own CPU time, with a
+//! phase at random in (0, period], so that in expectation they account for
+//! exactly its time, however short its life. The timer of a thread that was
+//! born while the sampler ran is set by the thread's absolute CPU time: when it
+//! is made late, its first signal says how many expiries have gone by already
+//! and the sample carries their weight. (A thread that was there at the start
+//! counts from the start.)
 //!
 //! The kernel looks at CPU timers only on its tick, and says with a signal how
-//! many expiries it stands for; that is the sample's weight.
+//! many expiries it stands for. What a thread used after its last tick is never
+//! seen: half a tick on average, which the first sample of a thread born under
+//! the sampler carries on top. A thread that ends before any tick or scan met it
+//! is missed, and shows in the coverage.
+//!
+//! # Two timers, no double counting
+//!
+//! The process timer's signal is put aside on threads that have their own. When
+//! the system refuses a thread a timer, the process timer's samples count on
+//! that thread, with the process's time since its last expiry as their weight:
+//! coarse, but right in expectation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::shared::{self, Cause, claims, cookie};
-use super::timers::{self, Target, TimerId};
+use super::timers::{self, First, Target, TimerId};
 use super::{signals, tasks};
 use crate::error::{Error, Fallback};
 use crate::{Clock, excluded};
@@ -23,11 +40,14 @@ use crate::{Clock, excluded};
 /// A scan may take this share of the time until the next.
 const SCAN_COST_SHARE: u32 = 50;
 /// The time between scans while threads come, and while they do not.
-const SCAN_SOON: Duration = Duration::from_millis(20);
+const SCAN_SOON: Duration = Duration::from_millis(10);
 const SCAN_LATER: Duration = Duration::from_millis(200);
 /// Kernels before this send a process timer's signal to the first thread
 /// instead of the one that runs.
 const SIGNAL_GOES_TO_CURRENT: (u32, u32) = (6, 4);
+
+/// In a timer's cookie: it accounts for its thread from birth.
+pub(crate) const FROM_BIRTH: u64 = 1;
 
 pub(crate) struct TimerClock {
     epoch: u32,
@@ -35,6 +55,8 @@ pub(crate) struct TimerClock {
     period: u64,
     process: Option<TimerId>,
     threads: HashMap<u32, TimerId>,
+    /// Threads without a timer whose time so far is not to be accounted for.
+    midlife: HashSet<u32>,
     next_scan: Instant,
     wait: Duration,
     /// Threads that could not be given a timer, cumulative.
@@ -65,11 +87,16 @@ impl TimerClock {
             reason: "the program handles SIGPROF and every real-time signal".to_owned(),
         })?;
         signals::install(signal)?;
-        shared::TIMER_SIGNAL.store(signal as u32, std::sync::atomic::Ordering::Relaxed);
+        shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
         let period = period.as_nanos() as u64;
         let process = if kernel_version() >= SIGNAL_GOES_TO_CURRENT {
+            let tick = tick();
+            // At every tick, so that a young thread is met at its first.
+            let often = (tick / 2).min(period);
+            shared::TICK.store(tick, Relaxed);
+            shared::PROCESS_PERIOD.store(often, Relaxed);
             let value = cookie(epoch, Cause::ProcessTimer, 0);
-            match timers::create(Target::Process, signal, value, period, period) {
+            match timers::create(Target::Process, signal, value, First::After(often), often) {
                 Ok(id) => Some(id),
                 Err(why) => return Err(refusal(why)),
             }
@@ -88,6 +115,7 @@ impl TimerClock {
             period,
             process,
             threads: HashMap::new(),
+            midlife: tasks::list().into_iter().collect(),
             next_scan: Instant::now(),
             wait: SCAN_SOON,
             refused: 0,
@@ -139,6 +167,7 @@ impl TimerClock {
         let mut seen: HashMap<u32, TimerId> = HashMap::with_capacity(alive.len());
         let mut came = false;
         let mut refusal_seen = None;
+        self.midlife.retain(|tid| alive.contains(tid));
         for tid in alive {
             if let Some(id) = self.threads.remove(&tid) {
                 if timers::is_live(id) {
@@ -149,14 +178,20 @@ impl TimerClock {
                 timers::delete(id);
                 claims::release(tid);
             }
-            if refusal_seen.is_some()
-                || excluded::any(|thread| thread.tid == tid)
-                || !claims::claim(tid)
-            {
+            if excluded::any(|thread| thread.tid == tid) {
+                self.midlife.insert(tid);
                 continue;
             }
-            let first = 1 + random() % self.period;
-            let value = cookie(self.epoch, Cause::ThreadTimer, 0);
+            if refusal_seen.is_some() || !claims::claim(tid) {
+                continue;
+            }
+            let phase = 1 + random() % self.period;
+            let (first, from_birth) = if self.midlife.contains(&tid) {
+                (First::After(phase), 0)
+            } else {
+                (First::At(phase), FROM_BIRTH)
+            };
+            let value = cookie(self.epoch, Cause::ThreadTimer, from_birth);
             match timers::create(Target::Thread(tid), self.signal, value, first, self.period) {
                 Ok(id) => {
                     seen.insert(tid, id);
@@ -168,12 +203,18 @@ impl TimerClock {
                     if why != libc::EINVAL && why != libc::ESRCH {
                         self.refused += 1;
                         refusal_seen = Some(why);
+                        self.midlife.insert(tid);
                     }
                 }
             }
         }
-        let gone = std::mem::replace(&mut self.threads, seen);
-        for (tid, id) in gone {
+        let unlisted = std::mem::replace(&mut self.threads, seen);
+        for (tid, id) in unlisted {
+            // A listing made while threads come and go may miss one.
+            if timers::is_live(id) {
+                self.threads.insert(tid, id);
+                continue;
+            }
             timers::delete(id);
             claims::release(tid);
         }
@@ -201,6 +242,21 @@ impl TimerClock {
 fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(Instant::now())
+}
+
+/// The kernel's tick, as the resolution of the clock that it updates.
+fn tick() -> u64 {
+    const USUAL: u64 = 4_000_000;
+    let mut resolution = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `resolution` is valid for the write of a `timespec`.
+    let result = unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &mut resolution) };
+    match u64::try_from(resolution.tv_nsec) {
+        Ok(tick) if result == 0 && (100_000..=10_000_000).contains(&tick) => tick,
+        _ => USUAL,
+    }
 }
 
 fn kernel_version() -> (u32, u32) {

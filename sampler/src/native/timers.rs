@@ -17,12 +17,22 @@ pub(crate) enum Target {
     Process,
 }
 
+/// When a timer expires first, in nanoseconds of its clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    /// This long from now.
+    After(u64),
+    /// When the clock shows this. If it already shows more, the timer expires
+    /// at once, and the signal says how many periods have gone by.
+    At(u64),
+}
+
 /// Creates and starts a timer. Nanoseconds. Async-signal-safe.
 pub(crate) fn create(
     target: Target,
     signal: libc::c_int,
     value: u64,
-    first: u64,
+    first: First,
     period: u64,
 ) -> Result<TimerId, i32> {
     // SAFETY: all-zero is a valid `sigevent`.
@@ -58,16 +68,21 @@ pub(crate) fn create(
         tv_sec: (nanoseconds / 1_000_000_000) as libc::time_t,
         tv_nsec: (nanoseconds % 1_000_000_000) as libc::c_long,
     };
+    let (flags, first) = match first {
+        First::After(delay) => (0, delay),
+        First::At(moment) => (libc::TIMER_ABSTIME, moment),
+    };
     let schedule = libc::itimerspec {
         it_interval: time(period),
-        it_value: time(first),
+        // A first expiry of zero would mean never.
+        it_value: time(first.max(1)),
     };
     // SAFETY: `schedule` is valid for a read; a null old value is allowed.
     let set = unsafe {
         libc::syscall(
             libc::SYS_timer_settime,
             id as libc::c_long,
-            0 as libc::c_long,
+            flags as libc::c_long,
             &raw const schedule,
             std::ptr::null_mut::<libc::itimerspec>(),
         )

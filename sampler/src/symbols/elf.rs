@@ -68,10 +68,8 @@ impl Source {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Section {
-    #[allow(dead_code)]
     pub(crate) name: String,
     pub(crate) kind: u32,
-    #[allow(dead_code)]
     pub(crate) compressed: bool,
     pub(crate) offset: u64,
     pub(crate) size: u64,
@@ -122,7 +120,6 @@ impl Elf {
         })
     }
 
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn section(&self, name: &str) -> Option<&Section> {
         self.sections.iter().find(|s| s.name == name)
     }

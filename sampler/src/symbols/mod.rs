@@ -4,6 +4,7 @@
 //! pieces, and everything goes when the [`Symbolizer`] is dropped.
 
 pub(crate) mod elf;
+mod lines;
 mod modules;
 mod table;
 
@@ -16,6 +17,7 @@ pub use modules::Module;
 
 use crate::error::Error;
 use elf::{Elf, Source};
+use lines::Lines;
 use table::SymbolTable;
 
 #[cfg(test)]
@@ -68,6 +70,8 @@ pub struct Symbolizer {
 struct Image {
     elf: Elf,
     symbols: Option<SymbolTable>,
+    /// Opened when lines are asked for; `Some(None)` when there are none.
+    lines: Option<Option<Lines>>,
 }
 
 impl Symbolizer {
@@ -107,10 +111,14 @@ impl Symbolizer {
         let image = self.images.entry(module.path.clone()).or_insert_with(|| {
             let elf = open_module(module)?;
             let symbols = SymbolTable::read(&elf);
-            Some(Image { elf, symbols })
+            Some(Image {
+                elf,
+                symbols,
+                lines: None,
+            })
         });
         let frames = image
-            .as_ref()
+            .as_mut()
             .map(|image| image.frames(pc - module.start + module.file_offset, detail))
             .unwrap_or_default();
         Resolved {
@@ -121,19 +129,33 @@ impl Symbolizer {
 }
 
 impl Image {
-    fn frames(&self, file_offset: u64, _detail: Detail) -> Vec<SourceFrame> {
-        let name = self.elf.vaddr_of(file_offset).and_then(|vaddr| {
-            let symbols = self.symbols.as_ref()?;
-            symbols.name(&self.elf, vaddr)
-        });
-        name.map(|system_name| SourceFrame {
-            name: demangled(&system_name),
-            system_name,
-            file: None,
-            line: None,
-        })
-        .into_iter()
-        .collect()
+    fn frames(&mut self, file_offset: u64, detail: Detail) -> Vec<SourceFrame> {
+        let Some(vaddr) = self.elf.vaddr_of(file_offset) else {
+            return Vec::new();
+        };
+        let symbol = self
+            .symbols
+            .as_ref()
+            .and_then(|symbols| symbols.name(&self.elf, vaddr));
+        let mut frames = match detail {
+            Detail::Names => Vec::new(),
+            Detail::Lines => match self.lines.get_or_insert_with(|| Lines::open(&self.elf)) {
+                Some(lines) => lines.frames(vaddr),
+                None => Vec::new(),
+            },
+        };
+        if let Some(system_name) = symbol {
+            if frames.is_empty() {
+                frames.push(SourceFrame::default());
+            }
+            // The outermost is the function that has the symbol.
+            if let Some(outermost) = frames.last_mut() {
+                outermost.name = demangled(&system_name);
+                outermost.system_name = system_name;
+            }
+        }
+        frames.retain(|frame| !frame.name.is_empty());
+        frames
     }
 }
 
@@ -199,6 +221,38 @@ mod tests {
         );
         assert!(resolved.frames[0].system_name.starts_with("_"));
         assert_eq!(a_function_with_a_name(), 3);
+    }
+
+    #[inline(always)]
+    fn inlined_into_its_caller(x: u64) -> u64 {
+        std::hint::black_box(x) + 1
+    }
+
+    #[inline(never)]
+    fn a_caller_with_an_inlined_call(x: u64) -> u64 {
+        inlined_into_its_caller(x) * 2
+    }
+
+    #[test]
+    fn inlined_functions_are_frames_of_their_own_with_lines() {
+        let mut symbols = Symbolizer::new().expect("maps are readable");
+        let start = a_caller_with_an_inlined_call as *const () as u64;
+        let found = (start..start + 64).any(|pc| {
+            let frames = symbols.resolve(pc, Detail::Lines).frames;
+            frames.len() >= 2
+                && frames
+                    .iter()
+                    .any(|f| f.name.contains("inlined_into_its_caller"))
+                && frames.last().is_some_and(|f| {
+                    f.name.ends_with("::a_caller_with_an_inlined_call")
+                        && f.line.is_some()
+                        && f.file
+                            .as_deref()
+                            .is_some_and(|f| f.ends_with("symbols/mod.rs"))
+                })
+        });
+        assert!(found);
+        assert_eq!(a_caller_with_an_inlined_call(1), 4);
     }
 
     #[test]

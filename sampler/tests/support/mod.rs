@@ -38,3 +38,36 @@ pub fn burn(seconds: f64) {
         black_box(spin_here(10));
     }
 }
+
+use soakscope_sampler::{Clock, CpuSampler, Error};
+
+/// A running sampler on `clock`, or `None` with a word about why not.
+pub fn start(clock: Clock, hz: u32) -> Option<CpuSampler> {
+    match CpuSampler::builder().clock(clock).frequency(hz).start() {
+        Ok(sampler) => Some(sampler),
+        Err(Error::ClockRefused { reason, .. }) => {
+            eprintln!("skipped: {clock}: {reason}");
+            None
+        }
+        Err(error) => panic!("{clock}: {error}"),
+    }
+}
+
+/// The two clocks of Linux that measure CPU time.
+pub const CPU_CLOCKS: [Clock; 2] = [Clock::Perf, Clock::Timer];
+
+/// Runs this test binary again as a child that runs only `test`, with `role`
+/// in its environment.
+pub fn child(test: &str, role: &str) -> std::process::Output {
+    let exe = std::env::current_exe().expect("a test has a path");
+    std::process::Command::new(exe)
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env("SAMPLER_TEST_ROLE", role)
+        .output()
+        .expect("a test can run itself")
+}
+
+/// The role that [`child`] gave this process.
+pub fn role() -> Option<String> {
+    std::env::var("SAMPLER_TEST_ROLE").ok()
+}

@@ -1,0 +1,173 @@
+//! What a container or a limit refuses: another clock, or coarser sampling,
+//! and the reason on record. Each case is a process of its own, because a
+//! filter cannot be taken off again.
+
+mod support;
+
+use soakscope_sampler::{Clock, CpuSampler};
+use support::{burn, child, role};
+
+/// Makes the kernel answer EPERM to `calls`, by a real seccomp filter.
+#[cfg(target_arch = "x86_64")]
+fn forbid(calls: &[libc::c_long]) {
+    const LOAD_NUMBER: libc::sock_filter = libc::sock_filter {
+        code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,
+        jt: 0,
+        jf: 0,
+        k: 0,
+    };
+    let answer = |k| libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let mut program = vec![LOAD_NUMBER];
+    for call in calls {
+        program.push(libc::sock_filter {
+            code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+            jt: 0,
+            jf: 1,
+            k: *call as u32,
+        });
+        program.push(answer(libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
+    }
+    program.push(answer(libc::SECCOMP_RET_ALLOW));
+    let filter = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: the filter and its program are valid for the calls, which only
+    // read them; PR_SET_NO_NEW_PRIVS takes plain numbers.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let installed = libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_TSYNC,
+            &filter,
+        );
+        assert_eq!(installed, 0, "{}", std::io::Error::last_os_error());
+    }
+}
+
+/// The clocks in the order tried, ending with the one in use, and the coverage.
+fn report() {
+    let sampler = CpuSampler::builder()
+        .frequency(99)
+        .start()
+        .expect("some clock runs");
+    let stats = sampler.stats();
+    burn(0.5);
+    let clock = sampler.clock();
+    let window = sampler.stop().expect("it stops");
+    for fallback in &stats.fallbacks {
+        println!("refused {fallback}");
+    }
+    println!("using {clock}");
+    println!("coverage {:.2}", window.coverage().unwrap_or(0.0));
+    println!("timers refused {}", window.stats.threads_refused);
+}
+
+fn said_by(test: &str) -> String {
+    let output = child(test, "refused");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn coverage(said: &str) -> f64 {
+    said.lines()
+        .find_map(|line| line.split_once("coverage ")?.1.parse().ok())
+        .expect("the child says its coverage")
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn without_perf_events_it_is_timers() {
+    if role().is_some() {
+        forbid(&[libc::SYS_perf_event_open]);
+        return report();
+    }
+    let said = said_by("without_perf_events_it_is_timers");
+    assert!(said.contains("refused perf: perf_event_open"), "{said}");
+    assert!(said.contains("using timer"), "{said}");
+    assert!((0.85..1.15).contains(&coverage(&said)), "{said}");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn without_perf_events_and_timers_it_is_pprof() {
+    if role().is_some() {
+        forbid(&[libc::SYS_perf_event_open, libc::SYS_timer_create]);
+        return report();
+    }
+    let said = said_by("without_perf_events_and_timers_it_is_pprof");
+    assert!(said.contains("refused perf: perf_event_open"), "{said}");
+    assert!(said.contains("refused timer: timer_create"), "{said}");
+    assert!(said.contains("using pprof"), "{said}");
+    assert!(coverage(&said) > 0.5, "{said}");
+}
+
+#[test]
+fn with_no_room_for_timers_the_process_timer_covers_or_another_clock_does() {
+    if role().is_some() {
+        let room = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: the limit is valid and only read.
+        unsafe { assert_eq!(libc::setrlimit(libc::RLIMIT_SIGPENDING, &room), 0) };
+        let timers = CpuSampler::builder().clock(Clock::Timer).start();
+        match timers {
+            Err(error) => println!("timers: {error}"),
+            Ok(_) => println!("timers run"),
+        }
+        return report();
+    }
+    let said = said_by("with_no_room_for_timers_the_process_timer_covers_or_another_clock_does");
+    assert!(
+        said.contains("RLIMIT_SIGPENDING") || said.contains("timers run"),
+        "{said}"
+    );
+    assert!(coverage(&said) > 0.5, "{said}");
+}
+
+#[test]
+fn threads_without_a_timer_are_covered_by_the_process() {
+    if role().is_some() {
+        // Room for what exists and a few more: some threads get none.
+        let pending = std::fs::read_to_string("/proc/self/status")
+            .ok()
+            .and_then(|s| {
+                let line = s
+                    .lines()
+                    .find_map(|l| l.strip_prefix("SigQ:"))?
+                    .trim()
+                    .to_owned();
+                line.split('/').next()?.parse::<u64>().ok()
+            })
+            .expect("the kernel says how many are pending");
+        let room = libc::rlimit {
+            rlim_cur: pending + 5,
+            rlim_max: pending + 5,
+        };
+        // SAFETY: the limit is valid and only read.
+        unsafe { assert_eq!(libc::setrlimit(libc::RLIMIT_SIGPENDING, &room), 0) };
+        let sampler = CpuSampler::builder()
+            .clock(Clock::Timer)
+            .frequency(250)
+            .start()
+            .expect("there is room for some");
+        std::thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| burn(0.15));
+            }
+        });
+        let window = sampler.stop().expect("it stops");
+        println!("coverage {:.2}", window.coverage().unwrap_or(0.0));
+        println!("timers refused {}", window.stats.threads_refused);
+        return;
+    }
+    let said = said_by("threads_without_a_timer_are_covered_by_the_process");
+    assert!((0.6..1.4).contains(&coverage(&said)), "{said}");
+}

@@ -1,0 +1,39 @@
+//! Child processes start and end well while the parent is sampled hard.
+
+mod support;
+
+use std::process::Command;
+use std::thread;
+
+use support::{CPU_CLOCKS, burn, start};
+
+#[test]
+fn fork_and_exec_at_999_hz() {
+    for clock in CPU_CLOCKS {
+        let Some(sampler) = start(clock, 999) else {
+            continue;
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| burn(0.5));
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let status = Command::new("true").status().expect("it starts");
+                    assert!(status.success(), "{clock}: {status}");
+                }
+                // A child that lives, burns CPU time and has no handler for
+                // any signal of ours.
+                let output = Command::new("sh")
+                    .args([
+                        "-c",
+                        "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; echo $i",
+                    ])
+                    .output()
+                    .expect("it starts");
+                assert_eq!(output.stdout, b"50000\n", "{clock}: {}", output.status);
+            });
+        });
+        let window = sampler.stop().expect("it stops");
+        assert!(window.stats.samples > 100, "{clock}: {:?}", window.stats);
+        assert_eq!(window.stats.dropped(), 0, "{:?}", window.stats.drops);
+    }
+}
