@@ -6,7 +6,7 @@
 //!
 //! The figure is requests per second of CPU, from `/proc/PID/stat` of a server process under constant load from
 //! another process. In each round new processes of the shop, without the agent and with it, run side by side and take
-//! turns of a second at being loaded, so that whatever else happens on the machine happens to all of them. A ratio
+//! turns of a quarter of a second at being loaded, so that whatever else happens on the machine happens to all of them. A ratio
 //! is taken within its round.
 //!
 //! The shop without the agent is this executable, which has neither the agent nor the allocator wrapper; with it,
@@ -25,6 +25,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The first argument by which this executable knows that it is the shop without the agent.
 const PLAIN: &str = "--as-plain-shop";
 
+/// How long one way is loaded at a time: short, so that all ways share whatever else the machine does.
+const TURN: Duration = Duration::from_millis(250);
+const TURNS_PER_SECOND: u32 = 4;
+
 /// Measure what the agent costs the demo service.
 #[derive(Parser)]
 #[command(name = "overhead")]
@@ -32,14 +36,14 @@ struct Options {
     /// Rounds; each measures every way once
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pairs: u32,
-    /// Turns of a second that each way gets in a round, after two seconds of warm-up
+    /// Seconds that each way is loaded in a round, a quarter at a time, after two of warm-up
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: u32,
     /// CPU samples per second of CPU time
     #[arg(long, value_name = "HZ", default_value_t = 99)]
     frequency: u32,
     /// Requests per second
-    #[arg(long, value_name = "N", default_value_t = 1000.0)]
+    #[arg(long, value_name = "N", default_value_t = 2000.0)]
     rate: f64,
 }
 
@@ -111,8 +115,8 @@ async fn compare(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let terms = Terms {
         rate: options.rate,
         warm_up: Duration::from_secs(2),
-        turn: Duration::from_secs(1),
-        turns: options.seconds,
+        turn: TURN,
+        turns: options.seconds * TURNS_PER_SECOND,
         servers: Way::ALL.len() as u32,
     };
     let mut rounds: Vec<[Figure; 3]> = Vec::new();
@@ -203,12 +207,14 @@ fn command(way: Way, with_agent: &Path, plain: &Path, runs: &Path, frequency: u3
 fn table(options: &Options, rounds: &[[Figure; 3]]) -> String {
     let mut text = format!(
         "{} rounds of {} s at {} requests/s; profile at {} Hz, ticks of 1 s, metrics scraped each second\n\
+         {}\n\
          median (least to most); the ratio is to the shop without the agent in the same round\n\n\
          {:<24} {:>26} {:>24} {:>22} {:>9}\n",
         rounds.len(),
         options.seconds,
         options.rate,
         options.frequency,
+        machine(),
         "",
         "requests per CPU-second",
         "ratio",
@@ -246,4 +252,23 @@ fn table(options: &Options, rounds: &[[Figure; 3]]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What the figures hold for, and how much else went on.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    format!(
+        "{cores} cores of {}, Linux {}, load average {} at the end",
+        model.map_or("an unknown model", |(_, name)| name.trim()),
+        read("/proc/sys/kernel/osrelease").trim(),
+        read("/proc/loadavg")
+            .split_whitespace()
+            .next()
+            .unwrap_or("unknown"),
+    )
 }

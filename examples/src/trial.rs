@@ -24,14 +24,14 @@ const CONNECTIONS: usize = 16;
 const SCRAPE_EVERY: Duration = Duration::from_secs(1);
 
 /// Between two turns, so that the last answers of one are not the other's.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The name of the phases that are measured.
 const MEASURED: &str = "measured";
 
 /// The load of a trial: constant, and given to one of several servers at a time.
 ///
-/// All servers run side by side and take turns of a second or so. Whatever else the machine is doing, warming up or
+/// All servers run side by side and take short turns. Whatever else the machine is doing, warming up or
 /// building software, then happens to all of them alike; a server measured for itself would have its own weather.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
