@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use soakscope_report::{Function, Label, Line, Mapping, Profile, ProfileBuilder, readable_name};
+use soakscope_report::{
+    Function, Label, Line, Location, Mapping, Profile, ProfileBuilder, readable_name,
+};
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
 /// Addresses whose names are remembered between windows.
@@ -63,7 +65,11 @@ pub(crate) fn add_lines(profile: &mut Profile) {
         return;
     };
     let mut functions = Functions::default();
-    for location in &mut profile.locations {
+    // In order of address, so that what is read of one part of the program is
+    // read once.
+    let mut in_order: Vec<&mut Location> = profile.locations.iter_mut().collect();
+    in_order.sort_unstable_by_key(|location| location.address);
+    for location in in_order {
         let resolved = symbolizer.resolve(location.address, Detail::Lines);
         location.lines = if resolved.frames.is_empty() {
             let known = |line: &Line| {
