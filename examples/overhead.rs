@@ -43,7 +43,7 @@ struct Options {
     #[arg(long, value_name = "HZ", default_value_t = 99)]
     frequency: u32,
     /// Requests per second
-    #[arg(long, value_name = "N", default_value_t = 2000.0)]
+    #[arg(long, value_name = "N", default_value_t = 1500.0)]
     rate: f64,
 }
 

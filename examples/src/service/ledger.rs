@@ -8,9 +8,9 @@ use std::fmt::Write;
 use super::store::SaleRow;
 
 /// Resamples behind the interval of the revenue.
-const RESAMPLES: usize = 1_000;
+const RESAMPLES: usize = 4_000;
 /// Rounds until the ranking is as settled as the report shows it.
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 200;
 /// The share of a product's rank that it passes on to what is bought with it.
 const DAMPING: f64 = 0.85;
 

@@ -14,8 +14,6 @@ use super::Counter;
 use super::refusal::Refusal;
 use super::store::Store;
 
-/// A user sees this many of their newest orders.
-const NEWEST: i64 = 20;
 /// An order has at most this many lines, and a line at most this many pieces.
 const MOST: i64 = 100;
 
@@ -74,7 +72,7 @@ pub(super) async fn of_user(
 async fn with_one_join(store: &Store, user: i64) -> sqlx::Result<Vec<Order>> {
     let mut orders: Vec<Order> = Vec::new();
     for (id, placed_at, status, product, name, quantity, price_cents) in
-        store.order_lines_of(user, NEWEST).await?
+        store.order_lines_of(user).await?
     {
         let line = Line {
             product,
@@ -98,7 +96,7 @@ async fn with_one_join(store: &Store, user: i64) -> sqlx::Result<Vec<Order>> {
 /// The wrong way, on request: one statement for the orders, and one more for each of them.
 async fn with_a_query_for_each_order(store: &Store, user: i64) -> sqlx::Result<Vec<Order>> {
     let mut orders = Vec::new();
-    for (id, placed_at, status) in store.orders_of(user, NEWEST).await? {
+    for (id, placed_at, status) in store.orders_of(user).await? {
         let lines = store.lines_of(id).await?;
         let lines = lines
             .into_iter()

@@ -66,9 +66,10 @@ pub(super) async fn list(
         );
         return Err(Refusal::bad_request("bad_page", message));
     }
+    let before = (page - 1).saturating_mul(per_page);
     let rows = counter
         .store
-        .products((page - 1).saturating_mul(per_page), per_page)
+        .products(before, before.saturating_add(per_page))
         .await?;
     let products = rows
         .into_iter()

@@ -10,14 +10,11 @@ use super::Counter;
 use super::ledger::{Sale, rank_products, render_report, tally_revenue};
 use super::refusal::Refusal;
 
-/// The report covers this many of the newest orders.
-const ORDERS: i64 = 400;
-
 /// The sales report.
 pub(super) async fn sales(State(counter): State<Arc<Counter>>) -> Result<String, Refusal> {
     let sales: Vec<Sale> = counter
         .store
-        .newest_sales(ORDERS)
+        .newest_sales()
         .await?
         .into_iter()
         .map(Sale::from)
