@@ -294,13 +294,19 @@ fn handler() {
     // The C library's and Rust's own frames come on top of these.
     let mut took = Vec::new();
     thread::spawn(move || {
-        deep(13, &mut || took = time_handler(20_000));
+        deep(17, &mut || took = time_handler(20_000));
         took.sort();
         let mut clock: Vec<Duration> = (0..1_000).map(|_| Instant::now().elapsed()).collect();
         clock.sort();
         let at = |share: f64| took[(took.len() as f64 * share) as usize] - clock[500];
+        let window = sampler.stop().unwrap();
+        let depth = window
+            .samples
+            .iter()
+            .max_by_key(|s| s.count)
+            .map_or(0, |s| s.stack.len());
         println!(
-            "median {:?}, 90 % {:?}, 99 % {:?}",
+            "median {:?}, 90 % {:?}, 99 % {:?}, at {depth} frames",
             at(0.5),
             at(0.9),
             at(0.99)
@@ -308,8 +314,6 @@ fn handler() {
     })
     .join()
     .unwrap();
-    let frames = sampler.threads().unwrap().samples.len();
-    black_box(frames);
 }
 
 fn label() {
@@ -351,9 +355,6 @@ fn memory(engine: &str) {
         thread::sleep(Duration::from_millis(20));
         let samples = SAMPLES.load(Ordering::Relaxed);
         if samples >= next {
-            // The timed calls are requests for stacks: reading them out is
-            // what forgets them.
-            black_box(sampler.threads().unwrap());
             black_box(sampler.drain().unwrap());
             next += 20_000;
         }
