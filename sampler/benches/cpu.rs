@@ -35,21 +35,15 @@ fn main() {
     describe_machine();
     println!("\n## CPU time captured, % of getrusage (memory added, KiB)\n");
     println!("| | 99 Hz | 250 Hz | 999 Hz |\n|---|---|---|---|");
-    for threads in [1, 2, 8, 64] {
+    for (threads, seconds) in [("1", "3"), ("2", "3"), ("8", "3"), ("64", "12")] {
         for engine in ["perf", "timer", "pprof", "dial9"] {
-            let cells: Vec<String> = [99, 250, 999]
-                .iter()
-                .map(|hz| {
-                    case(&[
-                        "coverage",
-                        engine,
-                        &hz.to_string(),
-                        &threads.to_string(),
-                        "3",
-                    ])
-                })
-                .collect();
-            println!("| {engine}, {threads} busy | {} |", cells.join(" | "));
+            let cell = |hz| case(&["coverage", engine, hz, threads, seconds]);
+            println!(
+                "| {engine}, {threads} busy | {} | {} | {} |",
+                cell("99"),
+                cell("250"),
+                cell("999")
+            );
         }
     }
     println!("\n## … when every thread lives 20 ms, two at a time\n");
