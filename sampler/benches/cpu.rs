@@ -35,21 +35,15 @@ fn main() {
     describe_machine();
     println!("\n## CPU time captured, % of getrusage (memory added, KiB)\n");
     println!("| | 99 Hz | 250 Hz | 999 Hz |\n|---|---|---|---|");
-    for threads in [1, 2, 8, 64] {
+    for (threads, seconds) in [("1", "3"), ("2", "3"), ("8", "3"), ("64", "12")] {
         for engine in ["perf", "timer", "pprof", "dial9"] {
-            let cells: Vec<String> = [99, 250, 999]
-                .iter()
-                .map(|hz| {
-                    case(&[
-                        "coverage",
-                        engine,
-                        &hz.to_string(),
-                        &threads.to_string(),
-                        "3",
-                    ])
-                })
-                .collect();
-            println!("| {engine}, {threads} busy | {} |", cells.join(" | "));
+            let cell = |hz| case(&["coverage", engine, hz, threads, seconds]);
+            println!(
+                "| {engine}, {threads} busy | {} | {} | {} |",
+                cell("99"),
+                cell("250"),
+                cell("999")
+            );
         }
     }
     println!("\n## … when every thread lives 20 ms, two at a time\n");
@@ -294,13 +288,19 @@ fn handler() {
     // The C library's and Rust's own frames come on top of these.
     let mut took = Vec::new();
     thread::spawn(move || {
-        deep(13, &mut || took = time_handler(20_000));
+        deep(17, &mut || took = time_handler(20_000));
         took.sort();
         let mut clock: Vec<Duration> = (0..1_000).map(|_| Instant::now().elapsed()).collect();
         clock.sort();
         let at = |share: f64| took[(took.len() as f64 * share) as usize] - clock[500];
+        let window = sampler.stop().unwrap();
+        let depth = window
+            .samples
+            .iter()
+            .max_by_key(|s| s.count)
+            .map_or(0, |s| s.stack.len());
         println!(
-            "median {:?}, 90 % {:?}, 99 % {:?}",
+            "median {:?}, 90 % {:?}, 99 % {:?}, at {depth} frames",
             at(0.5),
             at(0.9),
             at(0.99)
@@ -308,8 +308,6 @@ fn handler() {
     })
     .join()
     .unwrap();
-    let frames = sampler.threads().unwrap().samples.len();
-    black_box(frames);
 }
 
 fn label() {
@@ -351,9 +349,6 @@ fn memory(engine: &str) {
         thread::sleep(Duration::from_millis(20));
         let samples = SAMPLES.load(Ordering::Relaxed);
         if samples >= next {
-            // The timed calls are requests for stacks: reading them out is
-            // what forgets them.
-            black_box(sampler.threads().unwrap());
             black_box(sampler.drain().unwrap());
             next += 20_000;
         }

@@ -72,7 +72,6 @@ fn a_taken_sigtrap_means_timers() {
     }
     let sampler = CpuSampler::builder().start().expect("another clock runs");
     assert_eq!(sampler.clock(), Clock::Timer);
-    assert_eq!(sampler.stats().fallbacks[0].clock, Clock::Perf);
     assert_eq!(raise(libc::SIGTRAP), 1);
     drop(sampler);
     disown(libc::SIGTRAP);

@@ -8,9 +8,11 @@ use std::str::FromStr;
 #[non_exhaustive]
 pub enum Clock {
     /// `perf_event_open` task clock, high resolution, inherited by new
-    /// threads. Linux only.
+    /// threads: sees the shortest lives, and costs a signal per sample. Linux
+    /// only.
     Perf,
-    /// One POSIX timer per thread on that thread's CPU clock. Linux only.
+    /// One POSIX timer per thread on that thread's CPU clock: hardly any cost,
+    /// at the resolution of the kernel's tick. Linux only.
     Timer,
     /// The `pprof` crate: one timer for the process. Any Unix.
     Pprof,
@@ -77,7 +79,8 @@ impl FromStr for Clock {
 /// Which clock to use: the best that works here, or one in particular.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClockChoice {
-    /// Try `perf`, then `timer`, then `pprof`, and record why each was refused.
+    /// Try `timer`, then `perf`, then `pprof`, and record why each was refused;
+    /// before Linux 6.4, `perf` first.
     #[default]
     Auto,
     /// This clock or an error.

@@ -20,9 +20,10 @@ use super::tasks;
 use crate::error::Error;
 use crate::{Clock, excluded};
 
-/// Signals per second of CPU time: enough that half a period, which is what an
-/// inherited event misses, is short against a thread's life.
-const SIGNALS_PER_SECOND: u64 = 1_000;
+/// Signals per second of CPU time at least, as far as thinning can make them:
+/// the time before an inherited event's first signal is to be short against a
+/// thread's life, and a signal costs up to 30 µs in a virtual machine.
+const SIGNALS_PER_SECOND: u64 = 400;
 /// Descriptors are the service's: more threads than this use timers.
 const MAX_EVENTS: usize = 256;
 

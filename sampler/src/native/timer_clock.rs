@@ -35,16 +35,13 @@ use super::shared::{self, Cause, claims, cookie};
 use super::timers::{self, First, Target, TimerId};
 use super::{signals, tasks};
 use crate::error::{Error, Fallback};
-use crate::{Clock, excluded};
+use crate::{Clock, excluded, sys};
 
 /// A scan may take this share of the time until the next.
 const SCAN_COST_SHARE: u32 = 50;
 /// The time between scans while threads come, and while they do not.
 const SCAN_SOON: Duration = Duration::from_millis(10);
 const SCAN_LATER: Duration = Duration::from_millis(200);
-/// Kernels before this send a process timer's signal to the first thread
-/// instead of the one that runs.
-const SIGNAL_GOES_TO_CURRENT: (u32, u32) = (6, 4);
 
 /// In a timer's cookie: it accounts for its thread from birth.
 pub(crate) const FROM_BIRTH: u64 = 1;
@@ -89,7 +86,7 @@ impl TimerClock {
         signals::install(signal)?;
         shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
         let period = period.as_nanos() as u64;
-        let process = if kernel_version() >= SIGNAL_GOES_TO_CURRENT {
+        let process = if sys::process_timers_signal_who_runs() {
             let tick = tick();
             // At every tick, so that a young thread is met at its first.
             let often = (tick / 2).min(period);
@@ -257,12 +254,4 @@ fn tick() -> u64 {
         Ok(tick) if result == 0 && (100_000..=10_000_000).contains(&tick) => tick,
         _ => USUAL,
     }
-}
-
-fn kernel_version() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map_while(|n| n.parse().ok());
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

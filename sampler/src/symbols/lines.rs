@@ -1,13 +1,14 @@
 //! Source lines and inlined functions, from a module's DWARF.
 //!
-//! The file is mapped, not read: what is touched becomes resident, and is let
-//! go again every so often. What `addr2line` keeps per compilation unit is on
+//! The program's file is mapped, not read: what is touched becomes resident,
+//! and is let go again every so often. (A library's is copied: it might change.) What `addr2line` keeps per compilation unit is on
 //! the heap; when many units have been looked into, all of it is dropped and
 //! the next lookup begins afresh, so that the peak stays small however large
 //! the program.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 
 use addr2line::Context;
 use addr2line::gimli::{Dwarf, EndianSlice, Error, LittleEndian};
@@ -43,15 +44,21 @@ impl Lines {
         if line.compressed || line.size == 0 {
             return None;
         }
+        let sections: Vec<Section> = elf
+            .sections
+            .iter()
+            .filter(|s| s.name.starts_with(".debug_") && !s.compressed)
+            .cloned()
+            .collect();
+        let map = if is_this_program(file) {
+            Map::of_file(file)?
+        } else {
+            Map::copy_of(file, &sections)?
+        };
         Some(Lines {
             context: None,
-            map: Map::new(file)?,
-            sections: elf
-                .sections
-                .iter()
-                .filter(|s| s.name.starts_with(".debug_") && !s.compressed)
-                .cloned()
-                .collect(),
+            map,
+            sections,
             lookups: 0,
             units: Vec::new(),
         })
@@ -125,17 +132,61 @@ impl Lines {
     }
 }
 
+/// Whether `file` is the running program's own, which nobody can write to.
+fn is_this_program(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |m: std::fs::Metadata| (m.dev(), m.ino());
+    match (file.metadata(), std::fs::metadata("/proc/self/exe")) {
+        (Ok(file), Ok(program)) => identity(file) == identity(program),
+        _ => false,
+    }
+}
+
 /// A file in memory, read-only.
 struct Map {
     address: *mut libc::c_void,
     length: usize,
+    /// Pages come back from the file when they have been let go.
+    backed: bool,
 }
 
-// SAFETY: the mapping is read-only and belongs to this value alone.
+// SAFETY: the mapping is only read once made and belongs to this value alone.
 unsafe impl Send for Map {}
 
 impl Map {
-    fn new(file: &File) -> Option<Map> {
+    /// Maps a file that will not change: the program's own (ETXTBSY).
+    fn of_file(file: &File) -> Option<Map> {
+        Map::new(file, libc::PROT_READ, libc::MAP_PRIVATE, file.as_raw_fd())
+    }
+
+    /// Copies the sections of a file that might be cut short under a mapping,
+    /// which would end the process with SIGBUS. Only the copied pages become
+    /// resident.
+    fn copy_of(file: &File, sections: &[Section]) -> Option<Map> {
+        let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let map = Map::new(file, libc::PROT_READ | libc::PROT_WRITE, anonymous, -1)?;
+        for section in sections {
+            let start = usize::try_from(section.offset).ok()?;
+            let size = usize::try_from(section.size).ok()?;
+            if start.checked_add(size)? > map.length {
+                return None;
+            }
+            // SAFETY: start..start+size lies in the fresh mapping, which is
+            // writable, zeroed and borrowed by nobody else yet.
+            let place = unsafe {
+                std::slice::from_raw_parts_mut(map.address.cast::<u8>().add(start), size)
+            };
+            file.read_exact_at(place, section.offset).ok()?;
+        }
+        Some(map)
+    }
+
+    fn new(
+        file: &File,
+        protection: libc::c_int,
+        flags: libc::c_int,
+        descriptor: libc::c_int,
+    ) -> Option<Map> {
         let length = usize::try_from(file.metadata().ok()?.len()).ok()?;
         if length == 0 {
             return None;
@@ -146,13 +197,17 @@ impl Map {
             libc::mmap(
                 std::ptr::null_mut(),
                 length,
-                libc::PROT_READ,
-                libc::MAP_PRIVATE,
-                file.as_raw_fd(),
+                protection,
+                flags,
+                descriptor,
                 0,
             )
         };
-        (address != libc::MAP_FAILED).then_some(Map { address, length })
+        (address != libc::MAP_FAILED).then_some(Map {
+            address,
+            length,
+            backed: descriptor >= 0,
+        })
     }
 
     /// A piece of the file. The lifetime is a promise that [`Lines`] keeps by
@@ -165,13 +220,15 @@ impl Map {
         }
         // SAFETY: start..start+size lies in the mapping, which is readable and
         // lives until `self` is dropped; see above for why no slice lives
-        // longer. The file of a running program is not written to (ETXTBSY);
-        // that of a library is replaced by renaming, which leaves this one.
+        // longer. Its contents do not change: see `of_file` and `copy_of`.
         Some(unsafe { std::slice::from_raw_parts(self.address.cast::<u8>().add(start), size) })
     }
 
     /// Lets go of resident pages; they come back from the file when touched.
     fn release(&self) {
+        if !self.backed {
+            return;
+        }
         // SAFETY: MADV_DONTNEED on a private, read-only, file-backed mapping
         // changes no contents.
         unsafe { libc::madvise(self.address, self.length, libc::MADV_DONTNEED) };

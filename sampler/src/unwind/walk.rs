@@ -79,6 +79,10 @@ pub(crate) fn walk(
         *slot = lookup;
         walked.depth += 1;
         let rule = rule_for(table, cache, lookup);
+        // Guessing may get past it; the table is out of date all the same.
+        if matches!(rule, Rule::Missing) && !table.is_code(lookup) {
+            walked.unknown_code = true;
+        }
         match step(&mut frame, rule, interrupted.context, table, memory) {
             Step::Caller => {}
             Step::End => {
@@ -87,7 +91,6 @@ pub(crate) fn walk(
             }
             Step::Lost => {
                 walked.ended = Ended::Lost;
-                walked.unknown_code = !table.is_code(lookup);
                 break;
             }
         }
