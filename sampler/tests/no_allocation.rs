@@ -59,7 +59,11 @@ fn nothing_is_allocated_in_the_handler() {
             }
         });
         let window = sampler.stop().expect("it stops");
-        assert!(window.stats.samples > 50, "{clock}: {:?}", window.stats);
+        assert!(
+            window.stats.attributed.as_secs_f64() > 0.1,
+            "{clock}: {:?}",
+            window.stats
+        );
     }
     assert_eq!(IN_HANDLER.load(Ordering::Relaxed), 0);
 }

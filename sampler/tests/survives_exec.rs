@@ -33,7 +33,12 @@ fn fork_and_exec_at_999_hz() {
             });
         });
         let window = sampler.stop().expect("it stops");
-        assert!(window.stats.samples > 100, "{clock}: {:?}", window.stats);
+        // Time, not samples: on a busy machine a timer's sample weighs more.
+        assert!(
+            window.stats.attributed.as_secs_f64() > 0.4,
+            "{clock}: {:?}",
+            window.stats
+        );
         assert_eq!(window.stats.dropped(), 0, "{:?}", window.stats.drops);
     }
 }

@@ -35,7 +35,11 @@ fn ten_thousand_threads_born_and_gone() {
             }
         }
         let window = sampler.stop().expect("it stops");
-        assert!(window.stats.samples > 100, "{clock}: {:?}", window.stats);
+        assert!(
+            window.stats.attributed.as_secs_f64() > 1.0,
+            "{clock}: {:?}",
+            window.stats
+        );
         assert_eq!(descriptors(), descriptors_before, "{clock}");
         assert_eq!(timers(), timers_before, "{clock}");
     }

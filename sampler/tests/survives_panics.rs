@@ -30,7 +30,7 @@ fn a_panic_unwinds_while_sampled() {
         }
         burn(0.05);
         let window = sampler.stop().expect("it stops");
-        assert!(window.stats.samples > 10, "{clock}: {:?}", window.stats);
+        assert!(window.stats.samples > 3, "{clock}: {:?}", window.stats);
     }
     let _ = panic::take_hook();
 }
