@@ -8,6 +8,7 @@ use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
 use crate::error::Error;
 use crate::number::number;
 use crate::profile::{Profile, ValueType, stacks};
+use crate::run::Trust;
 use crate::svg::escape;
 
 /// How a flame graph is drawn.
@@ -97,6 +98,24 @@ pub fn flamegraph_diff(
         lines.clear();
     }
     draw(&lines, options, &scale)
+}
+
+/// A subtitle with what the profile can be trusted for: the clock that took
+/// it, and the share of the CPU time used that it accounts for.
+#[must_use]
+pub fn flame_subtitle(mut what: String, trust: Option<&Trust>) -> String {
+    if let Some(trust) = trust {
+        if let Some(clock) = &trust.cpu_clock {
+            what.push_str(&format!("; clock {clock}"));
+        }
+        if let Some(coverage) = trust.coverage {
+            let percent = number(coverage * 100.0, 1);
+            what.push_str(&format!(
+                "; {percent} % of the CPU time used is in the profile"
+            ));
+        }
+    }
+    what
 }
 
 fn value_index(profile: &Profile, options: &FlameOptions) -> usize {

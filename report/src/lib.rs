@@ -42,6 +42,7 @@ mod profile;
 mod run;
 mod run_dir;
 mod seal;
+mod speedscope;
 mod summary;
 mod svg;
 mod table;
@@ -51,7 +52,7 @@ mod verdict;
 
 pub use chart::timeline_svg;
 pub use error::Error;
-pub use flamegraph::{FlameOptions, flamegraph, flamegraph_diff};
+pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::readable_name;
 pub use leaks::{LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, judge_timeline};
 pub use number::number;
@@ -62,6 +63,7 @@ pub use profile::{
 pub use run::{Event, FORMAT, Host, Run, RunInfo, RunState, Trust};
 pub use run_dir::{ProfileRange, RunDir, process_alive, read_timeline};
 pub use seal::{seal, seal_judged};
+pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};

@@ -2,11 +2,11 @@
 
 use crate::chart::timeline_svg;
 use crate::error::Error;
-use crate::flamegraph::{FlameOptions, flamegraph};
+use crate::flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 use crate::number::{duration, number};
 use crate::profile::Profile;
 use crate::run::Run;
-use crate::run_dir::RunDir;
+use crate::run_dir::{ProfileRange, RunDir};
 use crate::summary::summary_markdown;
 use crate::verdict::{Verdict, judge, verdict_json};
 
@@ -15,7 +15,8 @@ use crate::verdict::{Verdict, judge, verdict_json};
 const MOST_PHASES: usize = 32;
 
 /// Judges a run and writes `verdict.json`, `report.md`, `timeline.svg`,
-/// `flamegraph.svg` and `flamegraph-<phase>.svg` into its directory.
+/// `flamegraph.svg`, `flamegraph-<phase>.svg` and `flamegraph-diff.svg` (first
+/// against last quarter) into its directory.
 ///
 /// A file that cannot be drawn or written is noted in [`Verdict::notes`] and
 /// costs none of the others.
@@ -39,10 +40,11 @@ pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) {
         }
     };
     write("timeline.svg", Ok(timeline_svg(run).into_bytes()));
+    let trust = run.info.trust.as_ref();
     if let Some(cpu) = &run.cpu {
         let options = FlameOptions {
             title: format!("{}: CPU", run.info.service),
-            subtitle: subtitle("whole run", cpu),
+            subtitle: flame_subtitle(subtitle("whole run", cpu), trust),
             ..FlameOptions::default()
         };
         write("flamegraph.svg", flamegraph(cpu, &options));
@@ -53,12 +55,15 @@ pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) {
             }
             let options = FlameOptions {
                 title: format!("{}: CPU in phase {phase}", run.info.service),
-                subtitle: subtitle(&phase, &part),
+                subtitle: flame_subtitle(subtitle(&phase, &part), trust),
                 ..FlameOptions::default()
             };
             let name = format!("flamegraph-{}.svg", file_name(&phase));
             write(&name, flamegraph(&part, &options));
         }
+    }
+    if let Some(difference) = drift(dir, run) {
+        write("flamegraph-diff.svg", difference);
     }
     verdict.notes.append(&mut failures);
     // These two last: they tell what became of the others.
@@ -72,6 +77,31 @@ pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) {
                 .push(format!("{name} was not written: {error}"));
         }
     }
+}
+
+/// What changed from the first quarter of the run to the last; `None` where
+/// the run is too short to have windows in both that are not the same.
+fn drift(dir: &RunDir, run: &Run) -> Option<Result<Vec<u8>, Error>> {
+    let hours = run.timeline.elapsed_hours();
+    let range = ProfileRange {
+        from_min: Some(hours.first()? * 60.0),
+        to_min: Some(hours.last()? * 60.0),
+        ..ProfileRange::default()
+    };
+    let [first, last] = range.outer_quarters()?;
+    let before = dir.profile("cpu", &first).ok()?.0?;
+    let after = dir.profile("cpu", &last).ok()?.0?;
+    if before.time_nanos + before.duration_nanos > after.time_nanos {
+        return None;
+    }
+    let what = "first quarter of the run against the last: red grew, blue shrank".to_owned();
+    let options = FlameOptions {
+        title: format!("{}: CPU, what changed", run.info.service),
+        subtitle: flame_subtitle(what, run.info.trust.as_ref()),
+        normalize: true,
+        ..FlameOptions::default()
+    };
+    Some(flamegraph_diff(&before, &after, &options))
 }
 
 /// What a flame graph is of, in CPU time.

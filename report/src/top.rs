@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use crate::frame_name::readable_name;
-use crate::profile::{Profile, location_names};
+use crate::profile::{Profile, frame_names};
 
 /// What entries stand for, and what they are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,7 +107,7 @@ fn frames(profile: &Profile, location: usize, by: TopBy) -> Vec<(String, String)
     if !named.is_empty() {
         return named;
     }
-    location_names(profile, location)
+    frame_names(profile, location)
         .into_iter()
         .map(|name| (name, String::new()))
         .collect()

@@ -230,3 +230,56 @@ fn the_summary_says_the_verdict_first_and_leaves_nothing_out() {
         "{leaks}"
     );
 }
+
+#[test]
+fn speedscope_gets_a_profile_per_thread_and_marks_what_was_cut() {
+    let mut builder = ProfileBuilder::cpu(0, 0, 1);
+    let function = builder.function(HOSTILE, "raw", "src/main.rs", 0);
+    let leaf = builder.location(None, 1, &[(function, 7)]);
+    let label = |key, value| soakscope_report::Label::text(key, value);
+    builder.sample(&[leaf], &[1, 10], vec![label("thread", "worker")]);
+    let cut = vec![label("thread", "main"), label("truncated", "true")];
+    builder.sample(&[leaf, leaf], &[3, 30], cut);
+    let profile = builder.build();
+    let json = soakscope_report::speedscope(&profile, 1, "CPU");
+    let file: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let [main, worker] = [&file["profiles"][0], &file["profiles"][1]];
+    assert_eq!(
+        (&main["name"], &worker["name"]),
+        (&"main".into(), &"worker".into())
+    );
+    assert_eq!(
+        (&main["endValue"], &main["unit"]),
+        (&30.into(), &"nanoseconds".into())
+    );
+    let frame =
+        |index: &serde_json::Value| &file["shared"]["frames"][index.as_u64().unwrap() as usize];
+    let stack = main["samples"][0].as_array().unwrap();
+    assert_eq!(stack.len(), 3, "recursion is not merged: {json}");
+    assert_eq!(frame(&stack[0])["name"], "[truncated]");
+    assert_eq!(frame(&stack[1])["name"], HOSTILE);
+    assert_eq!(
+        (&frame(&stack[1])["file"], &frame(&stack[1])["line"]),
+        (&"src/main.rs".into(), &7.into())
+    );
+    assert!(
+        profile.collapsed(0).contains("[truncated];"),
+        "{}",
+        profile.collapsed(0)
+    );
+}
+
+#[test]
+fn sealing_shows_what_changed_and_what_the_profile_can_be_trusted_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = write_run(&temp.path().join("run"), Plan::default());
+    soakscope_report::seal(&dir).unwrap();
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    let diff = texts(&read("flamegraph-diff.svg")).join("\n");
+    assert!(
+        diff.contains("first quarter of the run against the last"),
+        "{diff}"
+    );
+    let whole = texts(&read("flamegraph.svg")).join("\n");
+    assert!(whole.contains("clock perf-event; 99.3 %"), "{whole}");
+}

@@ -66,9 +66,9 @@ fn windows_are_chosen_by_phase_and_by_minute() {
     assert_eq!(phase("warmup") + phase("steady") + phase("spike"), all);
     let minutes = |from, to| {
         total(ProfileRange {
-            phase: None,
             from_min: from,
             to_min: to,
+            ..ProfileRange::default()
         })
     };
     let (early, late) = (

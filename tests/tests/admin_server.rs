@@ -106,6 +106,21 @@ fn a_profile_on_demand_names_the_busy_function_and_there_is_one_at_a_time() {
     );
 }
 
+#[test]
+fn every_thread_s_stack_can_be_had_now() {
+    let scratch = scratch();
+    let subject = subject(&scratch);
+    let stacks = get(&subject.address, "/debug/pprof/threads?format=collapsed");
+    assert_eq!(stacks.status, 200, "{}", stacks.text());
+    assert!(stacks.text().contains("subject::main"), "{}", stacks.text());
+    let json = get(&subject.address, "/debug/pprof/threads?format=speedscope").json();
+    assert_eq!(json["profiles"][0]["type"], "sampled", "{json}");
+    assert_eq!(
+        get(&subject.address, "/debug/pprof/threads?format=pie").status,
+        400
+    );
+}
+
 fn nanoseconds<'a>(lines: impl Iterator<Item = &'a str>) -> f64 {
     lines
         .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())

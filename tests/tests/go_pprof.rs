@@ -55,6 +55,21 @@ fn it_reads_the_profiles_of_a_run() {
         (1.6..2.4).contains(&seconds),
         "two seconds were burned:\n{top}"
     );
+    let mut peek = vec!["-peek=burn_in_subject", "-sample_index=cpu"];
+    peek.extend(&windows);
+    assert!(pprof(&peek).contains("subject::main"), "callers are known");
+    let whole = subject.run.join("cpu.pb.gz");
+    let whole = whole.to_str().expect("text");
+    let list = pprof(&["-list=burn_in_subject", "-sample_index=cpu", whole]);
+    assert!(
+        list.contains("subject.rs") && list.contains("black_box"),
+        "the whole run's profile has source lines:\n{list}"
+    );
+    let none = pprof(&["-top", "-sample_index=cpu", "-diff_base", whole, whole]);
+    assert!(
+        none.contains("accounting for 0,"),
+        "a profile less itself is nothing:\n{none}"
+    );
     let mut by_phase = vec!["-top", "-tagfocus=phase=busy"];
     by_phase.extend(&windows);
     assert!(

@@ -11,7 +11,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use soakscope_report::{FlameOptions, flamegraph};
+use soakscope_report::{FlameOptions, flamegraph, speedscope};
 use soakscope_sampler::Detail;
 
 use crate::admin::routes::{blocking, broken};
@@ -21,6 +21,11 @@ use crate::profiler::ProfilerHandle;
 
 /// The longest profile one request may ask for.
 const MOST_SECONDS: f64 = 300.0;
+
+/// Where in a sample's values its count and its CPU time are. What threads are
+/// doing now has taken no time, so it is counted.
+const COUNT: usize = 0;
+const CPU: usize = 1;
 
 /// One profile at a time, in the whole process.
 static BUSY: AtomicBool = AtomicBool::new(false);
@@ -35,8 +40,8 @@ pub(super) fn routes() -> Router<Arc<Live>> {
 }
 
 async fn index() -> &'static str {
-    "profile?seconds=N[&format=pprof|svg|collapsed]  CPU profile of the next N seconds\n\
-     threads[?format=pprof|svg|collapsed]            every thread's stack, now\n\
+    "profile?seconds=N[&format=pprof|svg|collapsed|speedscope]  CPU profile of the next N seconds\n\
+     threads[?format=pprof|svg|collapsed|speedscope]            every thread's stack, now\n\
      cmdline                                         the command line, NUL between arguments\n"
 }
 
@@ -58,6 +63,7 @@ enum Format {
     Pprof,
     Svg,
     Collapsed,
+    Speedscope,
 }
 
 /// Whether a profile is being taken for somebody.
@@ -102,7 +108,7 @@ async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
     let made = blocking(move || {
         let _turn = turn;
         let pieces = profiler.untap()?;
-        Some(render(&pieces, format))
+        Some(render(&pieces, CPU, format))
     });
     match made.await.flatten() {
         Some(answer) => answer,
@@ -117,7 +123,7 @@ async fn threads(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
         Err((status, text)) => return (status, text).into_response(),
     };
     let made = blocking(move || match profiler.threads() {
-        Ok(piece) => render(&[piece], format),
+        Ok(piece) => render(&[piece], COUNT, format),
         Err(why) => (StatusCode::NOT_IMPLEMENTED, format!("{why}\n")).into_response(),
     });
     match made.await {
@@ -135,8 +141,9 @@ fn prepared(
         None | Some("pprof" | "proto") => Format::Pprof,
         Some("svg") => Format::Svg,
         Some("collapsed") => Format::Collapsed,
+        Some("speedscope") => Format::Speedscope,
         Some(_) => {
-            let text = "format takes pprof, svg or collapsed\n";
+            let text = "format takes pprof, svg, collapsed or speedscope\n";
             return Err((StatusCode::BAD_REQUEST, text));
         }
     };
@@ -149,10 +156,12 @@ fn prepared(
     }
 }
 
-fn render(pieces: &[Piece], format: Format) -> Response {
+fn render(pieces: &[Piece], value_index: usize, format: Format) -> Response {
     let profile = cpu_profile(pieces, &mut Symbols::default(), Detail::Lines);
-    // CPU time is the second value of a sample, after the count.
-    const CPU: usize = 1;
+    let options = FlameOptions {
+        value_index: Some(value_index),
+        ..FlameOptions::default()
+    };
     match format {
         Format::Pprof => (
             [
@@ -164,10 +173,15 @@ fn render(pieces: &[Piece], format: Format) -> Response {
             .into_response(),
         Format::Collapsed => (
             [(CONTENT_TYPE, "text/plain; charset=utf-8")],
-            profile.collapsed(CPU),
+            profile.collapsed(value_index),
         )
             .into_response(),
-        Format::Svg => match flamegraph(&profile, &FlameOptions::default()) {
+        Format::Speedscope => (
+            [(CONTENT_TYPE, "application/json")],
+            speedscope(&profile, value_index, "soakscope"),
+        )
+            .into_response(),
+        Format::Svg => match flamegraph(&profile, &options) {
             Ok(svg) => ([(CONTENT_TYPE, "image/svg+xml")], svg).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         },

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Location, Profile};
+use super::{Location, Profile, Sample};
 use crate::frame_name::readable_name;
 
 impl Profile {
@@ -17,6 +17,15 @@ impl Profile {
         }
         text
     }
+}
+
+/// The root of stacks that were cut off before they reached their thread's
+/// start, so that they are not taken for stacks that begin there.
+pub(crate) const TRUNCATED: &str = "[truncated]";
+
+/// Whether a sample's stack was cut off.
+pub(crate) fn is_truncated(sample: &Sample) -> bool {
+    sample.label("truncated").is_some()
 }
 
 /// Each distinct stack by its names, root first, with the sum of one value.
@@ -37,6 +46,9 @@ pub(crate) fn stacks(profile: &Profile, value_index: usize) -> BTreeMap<String, 
             continue;
         }
         let mut stack = String::new();
+        if is_truncated(sample) {
+            stack.push_str(TRUNCATED);
+        }
         for location in sample.locations.iter().rev() {
             for name in names.get(*location as usize).into_iter().flatten() {
                 if !stack.is_empty() {

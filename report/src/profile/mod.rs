@@ -13,7 +13,7 @@ mod strings;
 mod wire;
 
 pub use builder::ProfileBuilder;
-pub(crate) use collapsed::{frame_names as location_names, stacks};
+pub(crate) use collapsed::{TRUNCATED, frame_names, is_truncated, stacks};
 pub use merge::Merger;
 
 /// What a value of a sample counts.

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 
 use super::{PROFILES, RunDir, check_name};
 use crate::error::Error;
-use crate::profile::{Merger, Profile};
+use crate::profile::{Merger, Profile, Sample};
 
 /// Which part of a run's profiles is wanted. The default is all of it.
 #[derive(Debug, Clone, Default)]
 pub struct ProfileRange {
     /// Samples with this label in `phase` only.
     pub phase: Option<String>,
+    /// Samples of threads of this name only.
+    pub thread: Option<String>,
     /// Windows that end after this minute of the run only.
     pub from_min: Option<f64>,
     /// Windows that begin before this minute of the run only.
@@ -86,11 +88,10 @@ impl RunDir {
                     if !range.covers(&window, start) {
                         return Ok(0);
                     }
-                    match &range.phase {
-                        Some(phase) => {
-                            merger.add(&window.filter(|s| s.label("phase") == Some(phase)))
-                        }
-                        None => merger.add(&window),
+                    if range.phase.is_none() && range.thread.is_none() {
+                        merger.add(&window)
+                    } else {
+                        merger.add(&window.filter(|sample| range.takes(sample)))
                     }
                     .map(|()| 1)
                 });
@@ -111,6 +112,29 @@ impl RunDir {
 }
 
 impl ProfileRange {
+    /// The first and the last quarter of this range, which must have both ends.
+    /// What changed between the two is what changed while the run went on.
+    #[must_use]
+    pub fn outer_quarters(&self) -> Option<[ProfileRange; 2]> {
+        let (from, to) = (self.from_min?, self.to_min?);
+        let quarter = (to - from) / 4.0;
+        let part = |from: f64, to: f64| ProfileRange {
+            from_min: Some(from),
+            to_min: Some(to),
+            ..self.clone()
+        };
+        Some([part(from, from + quarter), part(to - quarter, to)])
+    }
+
+    fn takes(&self, sample: &Sample) -> bool {
+        let is = |key: &str, wanted: &Option<String>| {
+            wanted
+                .as_deref()
+                .is_none_or(|wanted| sample.label(key) == Some(wanted))
+        };
+        is("phase", &self.phase) && is("thread", &self.thread)
+    }
+
     /// Whether a window overlaps the range. One whose time is unknown is only
     /// in a range without bounds.
     fn covers(&self, window: &Profile, run_start_nanos: Option<f64>) -> bool {

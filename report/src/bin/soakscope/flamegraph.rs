@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use soakscope_report::{
-    FlameOptions, Profile, ProfileRange, RunDir, RunInfo, flamegraph, flamegraph_diff,
+    FlameOptions, Profile, ProfileRange, RunDir, RunInfo, flame_subtitle, flamegraph,
+    flamegraph_diff, speedscope,
 };
 
 use crate::Outcome;
 use crate::answer::Answer;
 
-/// Draw a flame graph of a run as SVG, to standard output or a file.
+/// Draw a flame graph of a run, to standard output or a file.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The directory of the run
@@ -26,12 +27,23 @@ pub(crate) struct Args {
     /// given by --from and --to) to the last: red grew, blue shrank
     #[arg(long)]
     diff: bool,
-    /// Where to write the SVG; standard output if not given
+    /// What to write: a picture, text for other flame graph tools (a stack a
+    /// line), or JSON for speedscope
+    #[arg(long, value_enum, default_value_t = Format::Svg, conflicts_with = "diff")]
+    format: Format,
+    /// Where to write it; standard output if not given
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Print what was drawn as JSON; needs --output
     #[arg(long, requires = "output")]
     json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Svg,
+    Collapsed,
+    Speedscope,
 }
 
 /// Which part of a run's profile is wanted.
@@ -40,6 +52,9 @@ pub(crate) struct Part {
     /// Only samples taken in this phase
     #[arg(long, value_name = "NAME")]
     phase: Option<String>,
+    /// Only samples of threads of this name
+    #[arg(long, value_name = "NAME")]
+    thread: Option<String>,
     /// Only from this minute of the run on
     #[arg(long, value_name = "MINUTE")]
     from: Option<f64>,
@@ -54,34 +69,37 @@ impl Part {
         &self,
         dir: &RunDir,
     ) -> Result<(Profile, Vec<String>), Box<dyn std::error::Error>> {
-        self.between(dir, self.from, self.to)
+        self.read(dir, &self.range())
     }
 
-    fn between(
-        &self,
-        dir: &RunDir,
-        from_min: Option<f64>,
-        to_min: Option<f64>,
-    ) -> Result<(Profile, Vec<String>), Box<dyn std::error::Error>> {
+    fn range(&self) -> ProfileRange {
         let mut range = ProfileRange::default();
         range.phase.clone_from(&self.phase);
-        range.from_min = from_min;
-        range.to_min = to_min;
-        let (profile, notes) = dir.profile("cpu", &range)?;
+        range.thread.clone_from(&self.thread);
+        range.from_min = self.from;
+        range.to_min = self.to;
+        range
+    }
+
+    fn read(
+        &self,
+        dir: &RunDir,
+        range: &ProfileRange,
+    ) -> Result<(Profile, Vec<String>), Box<dyn std::error::Error>> {
+        let path = dir.path().display();
+        let (profile, notes) = dir.profile("cpu", range)?;
         let profile = profile.ok_or_else(|| {
-            let path = dir.path().display();
-            if from_min.is_some() || to_min.is_some() {
+            if range.from_min.is_some() || range.to_min.is_some() {
                 format!("{path} has no CPU profile between these minutes; see the phases in soakscope report {path}")
             } else {
                 format!("{path} has no CPU profile; was the run taken with the profiler off?")
             }
         })?;
-        if let Some(phase) = &self.phase
-            && profile.samples.is_empty()
-        {
-            let path = dir.path().display();
+        let narrowed = self.phase.is_some() || self.thread.is_some();
+        if narrowed && profile.samples.is_empty() {
             return Err(format!(
-                "{path} has no samples in phase {phase:?}; see the phases in soakscope report {path}"
+                "{path} has no samples of {}; soakscope report {path} names its phases",
+                self.words()
             )
             .into());
         }
@@ -91,6 +109,11 @@ impl Part {
     fn words(&self) -> String {
         let mut words = Vec::new();
         words.extend(self.phase.as_ref().map(|phase| format!("phase {phase}")));
+        words.extend(
+            self.thread
+                .as_ref()
+                .map(|thread| format!("thread {thread}")),
+        );
         words.extend(self.from.map(|from| format!("from minute {from}")));
         words.extend(self.to.map(|to| format!("to minute {to}")));
         if words.is_empty() {
@@ -112,23 +135,29 @@ struct Document {
 pub(crate) fn run(args: &Args) -> Outcome {
     let dir = RunDir::open(&args.path)?;
     let info = dir.info()?;
-    let (svg, profile, notes) = if args.diff {
+    let (drawn, profile, notes) = if args.diff {
         difference(args, &dir, &info)?
     } else {
         let (profile, notes) = args.part.profile(&dir)?;
         let options = options(args, &info, args.part.words());
-        (flamegraph(&profile, &options)?, profile, notes)
+        let cpu = profile.default_value_index();
+        let drawn = match args.format {
+            Format::Svg => flamegraph(&profile, &options)?,
+            Format::Collapsed => profile.collapsed(cpu).into_bytes(),
+            Format::Speedscope => speedscope(&profile, cpu, &options.title).into_bytes(),
+        };
+        (drawn, profile, notes)
     };
     let Some(file) = &args.output else {
-        return Ok(Answer::new(svg).remarking(notes));
+        return Ok(Answer::new(drawn).remarking(notes));
     };
-    fs::write(file, &svg).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    fs::write(file, &drawn).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     let answer = if args.json {
         Answer::json(&Document {
             file: file.clone(),
             samples: profile.total(0),
             stacks: profile.samples.len(),
-            bytes: svg.len(),
+            bytes: drawn.len(),
         })?
     } else {
         Answer::new(format!("{}\n", file.display()))
@@ -153,11 +182,12 @@ fn difference(
             "a difference needs to know how long the run is; give --from and --to in minutes",
         )
     };
-    let from = bound(args.part.from, hours.first())?;
-    let to = bound(args.part.to, hours.last())?;
-    let quarter = (to - from) / 4.0;
-    let (before, mut notes) = args.part.between(dir, Some(from), Some(from + quarter))?;
-    let (after, more) = args.part.between(dir, Some(to - quarter), Some(to))?;
+    let mut range = args.part.range();
+    range.from_min = Some(bound(args.part.from, hours.first())?);
+    range.to_min = Some(bound(args.part.to, hours.last())?);
+    let [first, last] = range.outer_quarters().ok_or("a range has two ends")?;
+    let (before, mut notes) = args.part.read(dir, &first)?;
+    let (after, more) = args.part.read(dir, &last)?;
     notes.extend(more);
     let words = format!("{}: first quarter against last", args.part.words());
     let mut options = options(args, info, words);
@@ -168,7 +198,7 @@ fn difference(
 fn options(args: &Args, info: &RunInfo, subtitle: String) -> FlameOptions {
     FlameOptions {
         title: format!("{}: CPU", info.service),
-        subtitle,
+        subtitle: flame_subtitle(subtitle, info.trust.as_ref()),
         inverted: args.inverted,
         ..FlameOptions::default()
     }
