@@ -65,6 +65,7 @@ async fn serve(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
         listen: options.listen,
         leak: options.leak,
         n_plus_one: options.n_plus_one,
+        ..shop::Options::default()
     })
     .await?;
     let agent = Arc::new(shop::attach(

@@ -93,6 +93,7 @@ async fn soak(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
     let shop = Shop::start(shop::Options {
         leak: options.leak,
         n_plus_one: options.n_plus_one,
+        burst_at: plan.requests_before("spike").unwrap_or(plan.requests() / 2),
         ..shop::Options::default()
     })
     .await?;

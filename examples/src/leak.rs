@@ -79,6 +79,7 @@ impl FromStr for Leak {
 #[derive(Debug)]
 pub(crate) struct Faults {
     leak: Leak,
+    burst_at: u64,
     requests: AtomicU64,
     orders: AtomicU64,
     memory: memory::Journal,
@@ -90,9 +91,10 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Prepares the fault; only [`Leak::Connections`] has something to start, its payment gateway.
-    pub(crate) async fn prepare(leak: Leak) -> std::io::Result<Self> {
+    pub(crate) async fn prepare(leak: Leak, burst_at: u64) -> std::io::Result<Self> {
         Ok(Self {
             leak,
+            burst_at,
             requests: AtomicU64::new(0),
             orders: AtomicU64::new(0),
             memory: memory::Journal::default(),
@@ -111,9 +113,7 @@ impl Faults {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         match self.leak {
             Leak::Memory => self.memory.remember_request_forever(number, route),
-            Leak::Retention if number == retention::AFTER_REQUESTS => {
-                self.retention.import_in_one_burst()
-            }
+            Leak::Retention if number == self.burst_at => self.retention.import_in_one_burst(),
             _ => {}
         }
     }

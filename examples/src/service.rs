@@ -16,7 +16,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::leak::Faults;
@@ -35,6 +35,8 @@ pub struct Options {
     pub leak: Leak,
     /// Whether `GET /orders/{user}` asks the database once for each order instead of once.
     pub n_plus_one: bool,
+    /// With [`Leak::Retention`], the request that brings the burst.
+    pub burst_at: u64,
 }
 
 impl Default for Options {
@@ -43,6 +45,7 @@ impl Default for Options {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             leak: Leak::None,
             n_plus_one: false,
+            burst_at: 3_000,
         }
     }
 }
@@ -53,6 +56,8 @@ struct Counter {
     store: Store,
     faults: Faults,
     n_plus_one: bool,
+    /// Turns at making a report: more at a time than there are cores would only wait for each other.
+    reports: Semaphore,
 }
 
 /// A shop that is open. [`stop`](Self::stop) closes it in good order.
@@ -79,8 +84,11 @@ impl Shop {
         let addr = listener.local_addr().map_err(listen)?;
         let counter = Arc::new(Counter {
             store: Store::open().await?,
-            faults: Faults::prepare(options.leak).await.map_err(listen)?,
+            faults: Faults::prepare(options.leak, options.burst_at)
+                .await
+                .map_err(listen)?,
             n_plus_one: options.n_plus_one,
+            reports: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
         });
         let (closing, closed) = oneshot::channel();
         let routes = routes(Arc::clone(&counter));

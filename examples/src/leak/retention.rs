@@ -7,8 +7,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// The burst comes with this request: about 20 seconds into a soak at the default rate.
-pub(super) const AFTER_REQUESTS: u64 = 3_000;
 /// Records in the catalogue; with [`RECORD_BYTES`], 96 MB.
 const RECORDS: usize = 96 * 1024;
 /// Small enough that no record gets a mapping of its own.

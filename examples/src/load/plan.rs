@@ -105,6 +105,12 @@ impl Plan {
         self.phases.iter().map(|phase| phase.length).sum()
     }
 
+    /// How many requests are due before this phase begins; `None` where there is no such phase.
+    pub fn requests_before(&self, phase: &str) -> Option<u64> {
+        let number = self.phases.iter().position(|known| known.name == phase)?;
+        Some(self.phases[..number].iter().map(Phase::requests).sum())
+    }
+
     /// How many requests are due in all.
     pub fn requests(&self) -> u64 {
         self.phases.iter().map(Phase::requests).sum()
@@ -114,6 +120,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Scenario;
 
     fn phase(seconds: u64, from_rate: f64, to_rate: f64) -> Phase {
         Phase {
@@ -147,6 +154,14 @@ mod tests {
                 "{from} to {to}: {first_half}, not {expected}"
             );
         }
+    }
+
+    #[test]
+    fn requests_add_up_to_a_phase() {
+        let plan = Scenario::Soak.plan(Duration::from_secs(60), 150.0).unwrap();
+        assert_eq!(plan.requests_before("warmup"), Some(0));
+        assert_eq!(plan.requests_before("spike"), Some(675 + 4950));
+        assert_eq!(plan.requests_before("lunch"), None);
     }
 
     #[test]

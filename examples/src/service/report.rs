@@ -19,6 +19,11 @@ pub(super) async fn sales(State(counter): State<Arc<Counter>>) -> Result<String,
         .into_iter()
         .map(Sale::from)
         .collect();
+    let _turn = counter
+        .reports
+        .acquire()
+        .await
+        .map_err(|error| Refusal::internal(&error))?;
     // A blocking task begins without a span; the request's goes with it, so that its CPU is the request's.
     let span = tracing::Span::current();
     let page = tokio::task::spawn_blocking(move || {
