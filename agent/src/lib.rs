@@ -54,6 +54,7 @@ mod facts;
 mod history;
 mod layer;
 mod live;
+mod module_path;
 mod outcome;
 mod phases;
 mod profile;

@@ -11,6 +11,8 @@ use soakscope_report::{
 };
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
+use crate::module_path::with_module;
+
 /// Addresses whose names are remembered between windows.
 const REMEMBERED: usize = 50_000;
 
@@ -82,7 +84,7 @@ pub(crate) fn add_lines(profile: &mut Profile) {
         } else {
             let lines = resolved.frames.into_iter().map(|frame| Line {
                 function: functions.index(Function {
-                    name: readable_name(&frame.name),
+                    name: readable_name(&with_module(frame.name, frame.file.as_deref())),
                     system_name: frame.system_name,
                     file: frame.file.unwrap_or_default(),
                     start_line: 0,
@@ -217,8 +219,12 @@ impl<'a> Places<'a> {
             .flat_map(|resolved| &resolved.frames)
             .map(|frame| {
                 let file = frame.file.as_deref().unwrap_or("");
-                let function =
-                    builder.function(&readable_name(&frame.name), &frame.system_name, file, 0);
+                let function = builder.function(
+                    &readable_name(&with_module(frame.name.clone(), frame.file.as_deref())),
+                    &frame.system_name,
+                    file,
+                    0,
+                );
                 (function, frame.line.unwrap_or(0))
             })
             .collect();
