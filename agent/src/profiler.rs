@@ -87,16 +87,12 @@ impl ProfilerHandle {
         let _ = self.commands.send(Command::PhaseEnded(name));
     }
 
-    /// Begins to keep a copy of the samples; `false` where the profiler ended.
-    pub(crate) fn tap(&self) -> bool {
-        self.commands.send(Command::Tap).is_ok()
-    }
-
-    /// Ends the copy and answers it.
-    pub(crate) fn untap(&self) -> Option<Vec<Piece>> {
-        let (reply, answer) = sync_channel(1);
-        self.commands.send(Command::Untap(reply)).ok()?;
-        answer.recv_timeout(Duration::from_secs(30)).ok()
+    /// Begins to keep a copy of the samples; `None` where the profiler ended.
+    pub(crate) fn tap(&self) -> Option<Tap> {
+        self.commands.send(Command::Tap).ok()?;
+        Some(Tap {
+            commands: self.commands.clone(),
+        })
     }
 
     /// Every thread's stack, now; what the sampler says where it cannot.
@@ -116,6 +112,28 @@ impl ProfilerHandle {
         figures
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone()
+    }
+}
+
+/// A copy of the samples that is being kept; dropped, it is thrown away.
+pub(crate) struct Tap {
+    commands: Sender<Command>,
+}
+
+impl Tap {
+    /// Ends the copy and answers it; `None` where the profiler ended.
+    pub(crate) fn take(self) -> Option<Vec<Piece>> {
+        let (reply, answer) = sync_channel(1);
+        self.commands.send(Command::Untap(reply)).ok()?;
+        answer.recv_timeout(Duration::from_secs(30)).ok()
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // After `take` this finds nothing to throw away.
+        let (nobody, _) = sync_channel(1);
+        let _ = self.commands.send(Command::Untap(nobody));
     }
 }
 
@@ -185,7 +203,9 @@ impl Drain {
                     self.tap = Some(Vec::new());
                 }
                 Ok(Command::Untap(reply)) => {
-                    self.drain_now();
+                    if self.tap.is_some() {
+                        self.drain_now();
+                    }
                     // Nobody is left to take it where the client went away.
                     let _ = reply.send(self.tap.take().unwrap_or_default());
                 }

@@ -5,18 +5,18 @@ use std::process::{Command, Output};
 
 /// The `soakscope` command, built as these tests are.
 pub fn soakscope() -> Command {
-    Command::new(build(&["-p", "soakscope-report", "--bin", "soakscope"]).join("soakscope"))
+    Command::new(build().join("soakscope"))
 }
 
 /// An example of the workspace, built as these tests are.
 pub fn example(name: &str) -> Command {
-    let built = build(&["-p", "soakscope-examples", "--example", name]);
-    Command::new(built.join("examples").join(name))
+    Command::new(build().join("examples").join(name))
 }
 
-/// Builds with the profile of the running test, and answers where the results
-/// are. Costs a moment when all is built already.
-fn build(what: &[&str]) -> PathBuf {
+/// Builds the workspace's programs with the profile of the running test, and
+/// answers where they are. Takes a moment when all is built already; the whole
+/// workspace is named, so that features come out as they did for the tests.
+fn build() -> PathBuf {
     let test = std::env::current_exe().expect("this test");
     let profile_dir = test
         .ancestors()
@@ -26,9 +26,7 @@ fn build(what: &[&str]) -> PathBuf {
     let release = profile_dir.ends_with("release");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .arg("build")
-        .arg("--quiet")
-        .args(what)
+        .args(["build", "--quiet", "--workspace", "--examples", "--bins"])
         .args(release.then_some("--release"))
         .arg("--target-dir")
         .arg(profile_dir.parent().expect("target"))

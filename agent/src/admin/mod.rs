@@ -2,6 +2,7 @@
 //! answers while the service's runtime is stalled.
 
 mod guard;
+mod late;
 mod pprof;
 mod routes;
 mod status;

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use soakscope_report::{FlameOptions, flamegraph, speedscope};
 use soakscope_sampler::Detail;
 
+use crate::admin::late::{self, Failure};
 use crate::admin::routes::{blocking, broken};
 use crate::live::Live;
 use crate::profile::{Piece, Symbols, cpu_profile};
@@ -66,6 +67,21 @@ enum Format {
     Speedscope,
 }
 
+impl Format {
+    fn headers(self) -> [(HeaderName, &'static str); 2] {
+        let (kind, disposition) = match self {
+            Format::Pprof => (
+                "application/octet-stream",
+                "attachment; filename=\"profile.pb.gz\"",
+            ),
+            Format::Svg => ("image/svg+xml", "inline"),
+            Format::Collapsed => ("text/plain; charset=utf-8", "inline"),
+            Format::Speedscope => ("application/json", "inline"),
+        };
+        [(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, disposition)]
+    }
+}
+
 /// Whether a profile is being taken for somebody.
 pub(super) fn busy() -> bool {
     BUSY.load(Ordering::Acquire)
@@ -100,20 +116,23 @@ async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
         let text = "another CPU profile is being taken; ask again when it is done\n";
         return (StatusCode::CONFLICT, text).into_response();
     };
-    if !profiler.tap() {
+    let Some(tap) = profiler.tap() else {
         let text = "the run is over, and its CPU profile with it\n";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
-    }
-    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-    let made = blocking(move || {
-        let _turn = turn;
-        let pieces = profiler.untap()?;
-        Some(render(&pieces, CPU, format))
+    };
+    // In this order, so that the turn is free only after the tap is closed.
+    let held = (tap, turn);
+    let body = late::body(async move {
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        let made = blocking(move || {
+            let (tap, _turn) = held;
+            let pieces = tap.take().ok_or("the profiler ended")?;
+            render(&pieces, CPU, format)
+        });
+        made.await
+            .unwrap_or_else(|| Err("a profile's making panicked".into()))
     });
-    match made.await.flatten() {
-        Some(answer) => answer,
-        None => broken("the profile could not be made"),
-    }
+    (format.headers(), body).into_response()
 }
 
 /// Unlike a profile this takes no time, so any number may be asked for.
@@ -123,7 +142,10 @@ async fn threads(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
         Err((status, text)) => return (status, text).into_response(),
     };
     let made = blocking(move || match profiler.threads() {
-        Ok(piece) => render(&[piece], COUNT, format),
+        Ok(piece) => match render(&[piece], COUNT, format) {
+            Ok(bytes) => (format.headers(), bytes).into_response(),
+            Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")).into_response(),
+        },
         Err(why) => (StatusCode::NOT_IMPLEMENTED, format!("{why}\n")).into_response(),
     });
     match made.await {
@@ -156,34 +178,16 @@ fn prepared(
     }
 }
 
-fn render(pieces: &[Piece], value_index: usize, format: Format) -> Response {
+fn render(pieces: &[Piece], value_index: usize, format: Format) -> Result<Vec<u8>, Failure> {
     let profile = cpu_profile(pieces, &mut Symbols::default(), Detail::Lines);
     let options = FlameOptions {
         value_index: Some(value_index),
         ..FlameOptions::default()
     };
-    match format {
-        Format::Pprof => (
-            [
-                (CONTENT_TYPE, "application/octet-stream"),
-                (CONTENT_DISPOSITION, "attachment; filename=\"profile\""),
-            ],
-            profile.encode(),
-        )
-            .into_response(),
-        Format::Collapsed => (
-            [(CONTENT_TYPE, "text/plain; charset=utf-8")],
-            profile.collapsed(value_index),
-        )
-            .into_response(),
-        Format::Speedscope => (
-            [(CONTENT_TYPE, "application/json")],
-            speedscope(&profile, value_index, "soakscope"),
-        )
-            .into_response(),
-        Format::Svg => match flamegraph(&profile, &options) {
-            Ok(svg) => ([(CONTENT_TYPE, "image/svg+xml")], svg).into_response(),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-        },
-    }
+    Ok(match format {
+        Format::Pprof => profile.encode(),
+        Format::Collapsed => profile.collapsed(value_index).into_bytes(),
+        Format::Speedscope => speedscope(&profile, value_index, "soakscope").into_bytes(),
+        Format::Svg => flamegraph(&profile, &options)?,
+    })
 }
