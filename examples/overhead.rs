@@ -43,7 +43,12 @@ struct Options {
     #[arg(long, value_name = "HZ", default_value_t = 99)]
     frequency: u32,
     /// Requests per second
-    #[arg(long, value_name = "N", default_value_t = 1500.0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1500.0,
+        allow_negative_numbers = true
+    )]
     rate: f64,
 }
 

@@ -89,8 +89,9 @@ async fn serve(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
         _ = terminate.recv() => {}
     }
     println!("closing");
-    shop.stop().await;
+    // First the run, so that its last rows show the shop at work and not its end.
     let outcome = tokio::task::spawn_blocking(move || agent.finish()).await??;
+    shop.stop().await;
     print!("{}", outcome.summary());
     Ok(u8::try_from(outcome.exit_code())?)
 }

@@ -33,7 +33,12 @@ struct Options {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span_of_time::parse)]
     duration: Duration,
     /// Requests per second of the scenario's steady stretch
-    #[arg(long, value_name = "N", default_value_t = 150.0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 150.0,
+        allow_negative_numbers = true
+    )]
     rate: f64,
     /// The shape of the load: smoke, load, stress, spike or soak
     #[arg(long, value_name = "SHAPE", default_value_t)]
@@ -93,7 +98,7 @@ async fn soak(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
     let shop = Shop::start(shop::Options {
         leak: options.leak,
         n_plus_one: options.n_plus_one,
-        burst_at: plan.requests_before("spike").unwrap_or(plan.requests() / 2),
+        burst_at: plan.middle_of("steady").unwrap_or(plan.requests() / 2),
         ..shop::Options::default()
     })
     .await?;

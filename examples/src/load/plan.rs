@@ -105,10 +105,11 @@ impl Plan {
         self.phases.iter().map(|phase| phase.length).sum()
     }
 
-    /// How many requests are due before this phase begins; `None` where there is no such phase.
-    pub fn requests_before(&self, phase: &str) -> Option<u64> {
+    /// The number of the request that is due in the middle of this phase; `None` where there is no such phase.
+    pub fn middle_of(&self, phase: &str) -> Option<u64> {
         let number = self.phases.iter().position(|known| known.name == phase)?;
-        Some(self.phases[..number].iter().map(Phase::requests).sum())
+        let before: u64 = self.phases[..number].iter().map(Phase::requests).sum();
+        Some(before + self.phases[number].requests() / 2)
     }
 
     /// How many requests are due in all.
@@ -157,11 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn requests_add_up_to_a_phase() {
+    fn a_phase_has_a_middle() {
         let plan = Scenario::Soak.plan(Duration::from_secs(60), 150.0).unwrap();
-        assert_eq!(plan.requests_before("warmup"), Some(0));
-        assert_eq!(plan.requests_before("spike"), Some(675 + 4950));
-        assert_eq!(plan.requests_before("lunch"), None);
+        assert_eq!(plan.middle_of("warmup"), Some(675 / 2));
+        assert_eq!(plan.middle_of("steady"), Some(675 + 4950 / 2));
+        assert_eq!(plan.middle_of("lunch"), None);
     }
 
     #[test]
