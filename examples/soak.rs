@@ -7,7 +7,6 @@
 //!
 //! The exit code is the verdict's: 0 pass, 1 fail, 3 inconclusive; 2 when the soak could not run as asked.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -114,7 +113,13 @@ async fn soak(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
     )?;
     introduce(&shop, &agent, &plan, options.scenario, options.leak);
 
-    let client = load(&agent, shop.addr(), plan, &mut interrupt).await;
+    let mut driver = Driver::start(&Order {
+        plan: plan.clone(),
+        target: shop.addr(),
+        connections: CONNECTIONS,
+    })
+    .await?;
+    let client = load(&agent, &plan, &mut driver, &mut interrupt).await;
     if let (Ok(client), Some(run)) = (&client, agent.run_dir()) {
         keep(run, client)?;
     }
@@ -124,6 +129,8 @@ async fn soak(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
         let agent = Arc::clone(&agent);
         tokio::task::spawn_blocking(move || agent.finish()).await??
     };
+    // Only now may the client hang up: the run's last row is of a shop at work.
+    drop(driver);
     shop.stop().await;
     print!("\n{}", outcome.summary());
     let client = client?;
@@ -150,22 +157,15 @@ fn introduce(shop: &Shop, agent: &Agent, plan: &Plan, scenario: Scenario, leak: 
     }
 }
 
-/// Runs the load in its own process and marks its phases, until it is over or Ctrl-C ends it early.
+/// Follows the load and marks its phases, until it is over or Ctrl-C ends it early.
 async fn load(
     agent: &Agent,
-    target: SocketAddr,
-    plan: Plan,
+    plan: &Plan,
+    driver: &mut Driver,
     interrupt: &mut Signal,
 ) -> Result<Outcome, shop::Error> {
     let mut status = StatusLine::new(plan.length());
-    let phases = plan.phases().to_vec();
     let mut phase = "";
-    let mut driver = Driver::start(&Order {
-        plan,
-        target,
-        connections: CONNECTIONS,
-    })
-    .await?;
     let mut interrupted = false;
     loop {
         let event = tokio::select! {
@@ -182,7 +182,7 @@ async fn load(
         };
         match event {
             Event::Phase(number) => {
-                if let Some(begun) = phases.get(number) {
+                if let Some(begun) = plan.phases().get(number) {
                     phase = &begun.name;
                     agent.phase(phase);
                     status.say(&begun.to_string());

@@ -23,7 +23,7 @@ mod scenario;
 mod tally;
 
 pub use driver::{Driver, Event, Order, Outcome, drive};
-pub use generator::{Progress, generate};
+pub use generator::{Progress, Sent, generate};
 pub use plan::{Phase, Plan};
 pub use scenario::Scenario;
 pub use tally::{Percentiles, Tally};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use shop::Leak;
-use shop::load::{Phase, Plan, Tally, generate};
+use shop::load::{Phase, Plan, Sent, Tally, generate};
 use support::Visit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -34,7 +34,9 @@ async fn every_request_of_the_plan_is_sent_in_its_time() {
     let plan = plan(&[("steady", 2.0, 100.0), ("spike", 1.0, 300.0)]);
     let mut begun = Vec::new();
     let mut told = Vec::new();
-    let (tallies, length) = generate(
+    let Sent {
+        tallies, length, ..
+    } = generate(
         &plan,
         visit.shop.addr(),
         8,
@@ -74,7 +76,7 @@ async fn it_stops_when_told() {
         told.store(true, Ordering::Relaxed);
     });
     let plan = plan(&[("long", 600.0, 50.0)]);
-    let (tallies, _) = generate(&plan, visit.shop.addr(), 2, stop, |_| {}, |_| {})
+    let Sent { tallies, .. } = generate(&plan, visit.shop.addr(), 2, stop, |_| {}, |_| {})
         .await
         .unwrap();
     assert!(begin.elapsed() < Duration::from_secs(3));
@@ -113,7 +115,7 @@ async fn a_stall_shows_in_every_request_that_was_due_in_it() {
         }
     });
     let plan = plan(&[("steady", 2.0, 100.0)]);
-    let (tallies, _) = generate(&plan, target, 1, running(), |_| {}, |_| {})
+    let Sent { tallies, .. } = generate(&plan, target, 1, running(), |_| {}, |_| {})
         .await
         .unwrap();
     let latency = tallies[0].percentiles();
@@ -129,7 +131,7 @@ async fn a_closed_door_is_counted_not_hidden() {
     let target = listener.local_addr().unwrap();
     drop(listener);
     let plan = plan(&[("steady", 0.5, 40.0)]);
-    let (tallies, _) = generate(&plan, target, 4, running(), |_| {}, |_| {})
+    let Sent { tallies, .. } = generate(&plan, target, 4, running(), |_| {}, |_| {})
         .await
         .unwrap();
     assert_eq!((tallies[0].requests(), tallies[0].errors()), (20, 20));

@@ -11,16 +11,22 @@ use std::net::SocketAddr;
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::generator::{Progress, generate};
+use super::generator::{Progress, Sent, generate};
 use super::plan::Plan;
 use super::tally::{Percentiles, Tally};
 use crate::Error;
+
+/// How long the child keeps its connections at most when it is done.
+const LINGER: Duration = Duration::from_secs(60);
+/// How soon it notices that it need not.
+const NAP: Duration = Duration::from_millis(20);
 
 /// What the child is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,7 +46,7 @@ pub enum Event {
     Phase(usize),
     /// How far it is, once a second.
     Progress(Progress),
-    /// It is over; nothing follows.
+    /// It is over; nothing follows. The connections are still open.
     Done(Outcome),
     /// It could not run; nothing follows.
     Failed(String),
@@ -60,10 +66,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(order: &Order, tallies: &[Tally], length: std::time::Duration) -> Self {
+    fn of(order: &Order, sent: &Sent) -> Self {
         let mut total = Tally::default();
         let mut phases = Vec::new();
-        for (phase, tally) in order.plan.phases().iter().zip(tallies) {
+        for (phase, tally) in order.plan.phases().iter().zip(&sent.tallies) {
             total.add(tally);
             phases.push(serde_json::json!({
                 "name": phase.name,
@@ -72,7 +78,7 @@ impl Outcome {
                 "latency": tally.percentiles(),
             }));
         }
-        let mut result = total.to_json(length);
+        let mut result = total.to_json(sent.length);
         result["phases"] = Value::Array(phases);
         Self {
             requests: total.requests(),
@@ -144,20 +150,19 @@ impl Driver {
     }
 }
 
-/// The child's end: reads an order from standard input, carries it out, and says so on standard output.
+/// The child's end: reads an order from standard input, carries it out, and says so on standard output. Its
+/// connections stay open until the parent has no more use for it.
 pub fn drive() -> ExitCode {
-    let said = match obey() {
-        Ok(outcome) => Event::Done(outcome),
-        Err(error) => Event::Failed(error.to_string()),
-    };
-    say(&said);
-    match said {
-        Event::Failed(_) => ExitCode::FAILURE,
-        _ => ExitCode::SUCCESS,
+    match obey() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&Event::Failed(error.to_string()));
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn obey() -> Result<Outcome, Error> {
+fn obey() -> Result<(), Error> {
     let mut line = String::new();
     io::stdin()
         .lock()
@@ -166,25 +171,33 @@ fn obey() -> Result<Outcome, Error> {
     let order: Order = serde_json::from_str(&line)
         .map_err(|error| Error::Load(format!("unreadable order: {error}")))?;
     let stop = Arc::new(AtomicBool::new(false));
-    let watched = Arc::clone(&stop);
+    let leash = Arc::clone(&stop);
     std::thread::spawn(move || {
         // Whatever comes, even an error, the end of it means the end of the load.
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        watched.store(true, Ordering::Relaxed);
+        leash.store(true, Ordering::Relaxed);
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Load(format!("cannot start its runtime: {error}")))?;
-    let (tallies, length) = runtime.block_on(generate(
-        &order.plan,
-        order.target,
-        order.connections,
-        stop,
-        |phase| say(&Event::Phase(phase)),
-        |progress| say(&Event::Progress(progress)),
-    ))?;
-    Ok(Outcome::of(&order, &tallies, length))
+    runtime.block_on(async {
+        let sent = generate(
+            &order.plan,
+            order.target,
+            order.connections,
+            Arc::clone(&stop),
+            |phase| say(&Event::Phase(phase)),
+            |progress| say(&Event::Progress(progress)),
+        )
+        .await?;
+        say(&Event::Done(Outcome::of(&order, &sent)));
+        let said = Instant::now();
+        while !stop.load(Ordering::Relaxed) && said.elapsed() < LINGER {
+            tokio::time::sleep(NAP).await;
+        }
+        Ok(())
+    })
 }
 
 /// Says one line. A parent that no longer listens is no reason to panic; the leash will tell.

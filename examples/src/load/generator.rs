@@ -53,6 +53,17 @@ pub struct Progress {
     pub latency: Percentiles,
 }
 
+/// A load that is over. Its connections stay open until it is dropped, so that a run can be sealed first and its last
+/// row does not show the client hanging up.
+#[derive(Debug)]
+pub struct Sent {
+    /// What the client saw in each phase of the plan.
+    pub tallies: Vec<Tally>,
+    /// How long the load took.
+    pub length: Duration,
+    _connections: Vec<HttpClient>,
+}
+
 /// A request that is due.
 struct Due {
     phase: usize,
@@ -60,8 +71,7 @@ struct Due {
     request: Request<Full<Bytes>>,
 }
 
-/// Sends all requests of `plan` to `target` over `connections` connections and returns a tally of each phase
-/// with the time the load took. `stop` ends it early; `begun` and `told` are called when a phase begins and
+/// Sends all requests of `plan` to `target` over `connections` connections. `stop` ends it early; `begun` and `told` are called when a phase begins and
 /// once a second.
 ///
 /// # Errors
@@ -74,7 +84,7 @@ pub async fn generate(
     stop: Arc<AtomicBool>,
     mut begun: impl FnMut(usize),
     mut told: impl FnMut(Progress),
-) -> Result<(Vec<Tally>, Duration), Error> {
+) -> Result<Sent, Error> {
     if !target.ip().is_loopback() {
         return Err(Error::Load(format!(
             "{target} is not a loopback address; use k6, Locust, oha or wrk for others"
@@ -119,7 +129,12 @@ pub async fn generate(
     let queued = timetable
         .join()
         .map_err(|_| Error::Load("its timetable panicked".to_owned()))?;
-    let drained = async { while clients.join_next().await.is_some() {} };
+    let mut connections = Vec::new();
+    let drained = async {
+        while let Some(client) = clients.join_next().await {
+            connections.extend(client);
+        }
+    };
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
         clients.shutdown().await;
     }
@@ -130,7 +145,11 @@ pub async fn generate(
         .collect();
     let served: u64 = tallies.iter().map(Tally::requests).sum();
     tallies[phase].unserved(queued.saturating_sub(served));
-    Ok((tallies, length))
+    Ok(Sent {
+        tallies,
+        length,
+        _connections: connections,
+    })
 }
 
 /// Puts each request into the queue when it is due; gives how many it put there.
@@ -183,15 +202,18 @@ fn wait_until(moment: Instant, stop: &AtomicBool) -> bool {
     }
 }
 
-/// One client: takes its turn at the queue until there is no more.
-async fn work(due: Arc<tokio::sync::Mutex<mpsc::Receiver<Due>>>, tallies: Arc<Vec<Mutex<Tally>>>) {
+/// One client: takes its turn at the queue until there is no more. Gives back its connection.
+async fn work(
+    due: Arc<tokio::sync::Mutex<mpsc::Receiver<Due>>>,
+    tallies: Arc<Vec<Mutex<Tally>>>,
+) -> HttpClient {
     let client: HttpClient = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(1)
         .build_http();
     loop {
         let next = due.lock().await.recv().await;
         let Some(Due { phase, at, request }) = next else {
-            return;
+            return client;
         };
         let answer = tokio::time::timeout(PATIENCE, exchange(&client, request)).await;
         let latency = at.elapsed();
