@@ -97,8 +97,8 @@ fn a_profile_on_demand_names_the_busy_function_and_there_is_one_at_a_time() {
     let total: f64 = nanoseconds(text.lines());
     let burned = nanoseconds(text.lines().filter(|line| line.contains("burn_in_subject")));
     assert!(
-        burned >= 0.6e9,
-        "a second was burned, {burned} ns of {total} found:\n{text}"
+        burned > 0.1e9 && burned >= 0.8 * total,
+        "{burned} ns of {total} found:\n{text}"
     );
     assert!(
         !text.contains("soakscope-drain"),
