@@ -46,6 +46,7 @@
 
 mod admin;
 mod agent;
+mod appender;
 mod builder;
 mod config;
 mod drops;
@@ -58,7 +59,9 @@ mod outcome;
 mod phases;
 mod profile;
 mod profiler;
+mod rates;
 mod requests;
+mod retention;
 mod row;
 mod session;
 mod spans;
@@ -67,6 +70,7 @@ mod telemetry;
 mod ticker;
 mod tokio_runtime;
 mod tracked;
+mod wall_clock;
 mod writer;
 
 pub use agent::Agent;
