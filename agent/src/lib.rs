@@ -67,6 +67,8 @@ mod session;
 mod spans;
 mod stop;
 mod telemetry;
+#[cfg(test)]
+mod three_days;
 mod ticker;
 mod tokio_runtime;
 mod tracked;
