@@ -24,19 +24,19 @@ fn kill_one(number: u64) -> usize {
     let scratch = scratch();
     let run = scratch.path().join("run");
     let environment = [
-        ("SOAKSCOPE_TICK", "10ms"),
+        ("SOAKSCOPE_TICK", "50ms"),
         ("SOAKSCOPE_CPU_CLOCK", "off"),
         ("SOAKSCOPE_LISTEN", "off"),
     ];
     let mut subject = Subject::start(SUBJECT, &run, &environment);
     let random = mixed(number);
-    let asked = (random % 6) as usize;
+    let asked = (random % 5) as usize;
     for _ in 0..asked {
         subject.ask("row");
     }
     // The moment within a tick is what is random here, so nothing else than
     // time can be waited for.
-    let moment = Instant::now() + Duration::from_micros((random >> 8) % 11_000);
+    let moment = Instant::now() + Duration::from_micros((random >> 8) % 55_000);
     while Instant::now() < moment {
         std::hint::spin_loop();
     }
@@ -44,11 +44,8 @@ fn kill_one(number: u64) -> usize {
     let dir = RunDir::open(&run).expect("run.json is whole");
     let read = dir.load_with(process_alive).expect("a readable run");
     assert_eq!(read.info.state, RunState::Interrupted);
-    // A run that was killed before its first row has no timeline yet.
-    let rows = read.timeline.len();
-    // A first row was taken before the first that was asked for.
-    let seen = if asked == 0 { 0 } else { asked + 1 };
-    seen.saturating_sub(rows)
+    // The first row may have been taken before it was asked for, or after.
+    asked.saturating_sub(read.timeline.len())
 }
 
 #[test]
