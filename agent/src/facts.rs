@@ -48,6 +48,10 @@ pub(crate) fn run_info(
                 "cgroup_memory_mb".to_owned(),
                 mb(limits.cgroup_memory_bytes),
             ),
+            (
+                "ephemeral_ports".to_owned(),
+                limits.ephemeral_ports.map(|n| n as f64),
+            ),
         ]),
         config: BTreeMap::from([
             ("tick_s".to_owned(), config.tick.as_secs_f64().to_string()),

@@ -6,8 +6,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Rows kept at most: an hour and a half at one second.
-const MOST: usize = 5_400;
+/// Rows kept at most: an hour at one second.
+const MOST: usize = 3_600;
 
 #[derive(Debug, Default)]
 pub(crate) struct History {
@@ -17,7 +17,8 @@ pub(crate) struct History {
 #[derive(Debug, Default)]
 struct Rows {
     header: String,
-    lines: Vec<String>,
+    lines: Vec<Box<str>>,
+    bytes: usize,
     /// Of how many rows one is kept.
     step: u64,
     seen: u64,
@@ -36,7 +37,8 @@ impl History {
         let mut rows = self.lock();
         rows.newest = numbers;
         if rows.seen.is_multiple_of(rows.step.max(1)) {
-            rows.lines.push(line);
+            rows.bytes += line.len();
+            rows.lines.push(line.into_boxed_str());
         }
         rows.seen += 1;
         if rows.lines.len() > MOST {
@@ -46,6 +48,7 @@ impl History {
                 index % 2 == 1
             });
             rows.step *= 2;
+            rows.bytes = rows.lines.iter().map(|line| line.len()).sum();
         }
     }
 
@@ -62,11 +65,17 @@ impl History {
         self.lock().newest.clone()
     }
 
+    /// Bytes of the rows kept.
+    pub(crate) fn bytes(&self) -> u64 {
+        let rows = self.lock();
+        (rows.bytes + rows.lines.capacity() * size_of::<Box<str>>()) as u64
+    }
+
     /// The rows kept, as CSV with a header.
     pub(crate) fn csv(&self) -> String {
         let rows = self.lock();
         let mut text = rows.header.clone();
-        text.extend(rows.lines.iter().map(String::as_str));
+        text.extend(rows.lines.iter().map(|line| &**line));
         text
     }
 

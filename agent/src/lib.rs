@@ -46,6 +46,7 @@
 
 mod admin;
 mod agent;
+mod appender;
 mod builder;
 mod config;
 mod drops;
@@ -59,15 +60,20 @@ mod outcome;
 mod phases;
 mod profile;
 mod profiler;
+mod rates;
 mod requests;
+mod retention;
 mod row;
 mod session;
 mod spans;
 mod stop;
 mod telemetry;
+#[cfg(test)]
+mod three_days;
 mod ticker;
 mod tokio_runtime;
 mod tracked;
+mod wall_clock;
 mod writer;
 
 pub use agent::Agent;

@@ -5,8 +5,11 @@
 
 use jiff::Timestamp;
 use soakscope_report::Cell;
-use soakscope_sampler::resources::{ProcessReading, SocketCounts, TcpState};
+use soakscope_sampler::resources::{
+    Cgroup, Limits, MemoryDetail, Pressure, ProcessReading, SocketCounts, TcpState,
+};
 
+use crate::rates::Rates;
 use crate::requests::Interval;
 use crate::session::rfc3339;
 use crate::tokio_runtime::RuntimeReading;
@@ -21,11 +24,24 @@ pub(crate) struct Row {
     cells: Vec<(String, Cell)>,
 }
 
+/// Totals that [`Row::activity`] makes rates and shares of.
+pub(crate) struct Activity<'a> {
+    pub(crate) process: &'a ProcessReading,
+    /// Bytes read from and written to storage.
+    pub(crate) disk_io: Option<(u64, u64)>,
+    pub(crate) cgroup: Option<&'a Cgroup>,
+    pub(crate) pressure: Option<&'a Pressure>,
+}
+
 /// What the agent itself cost.
 #[derive(Debug, Default)]
 pub(crate) struct Own {
     pub(crate) cpu_percent: Option<f64>,
     pub(crate) threads: u64,
+    /// What its buffers hold: the history and what waits for the disk.
+    pub(crate) bytes: u64,
+    /// Descriptors it holds for its readings and the run's files.
+    pub(crate) open_fds: u64,
     pub(crate) late_ms: f64,
     pub(crate) missed: u64,
     pub(crate) dropped: u64,
@@ -61,6 +77,77 @@ impl Row {
         self.count("open_fds", reading.open_fds);
         self.mb("rss_anon_mb", reading.rss_anon_bytes);
         self.mb("rss_file_mb", reading.rss_file_bytes);
+        self.mb("rss_shmem_mb", reading.rss_shmem_bytes);
+        self.mb("peak_rss_mb", reading.rss_peak_bytes);
+    }
+
+    /// What is read at longer steps: exact memory, and the limits beside it.
+    pub(crate) fn rare(&mut self, memory: Option<&MemoryDetail>, limits: Option<&Limits>) {
+        self.mb("pss_mb", memory.map(|memory| memory.pss_bytes));
+        self.mb(
+            "private_dirty_mb",
+            memory.map(|memory| memory.private_dirty_bytes),
+        );
+        self.mb("swap_mb", memory.map(|memory| memory.swap_bytes));
+        self.count("open_fds_limit", limits.and_then(|limits| limits.open_fds));
+        self.mb(
+            "vms_limit_mb",
+            limits.and_then(|limits| limits.address_space_bytes),
+        );
+        self.mb(
+            "cgroup_memory_limit_mb",
+            limits.and_then(|limits| limits.cgroup_memory_bytes),
+        );
+    }
+
+    /// What the process did since the last row, and what it waited for.
+    pub(crate) fn activity(&mut self, rates: &mut Rates, readings: &Activity<'_>) {
+        let process = readings.process;
+        for (name, total) in [
+            ("page_faults_minor_per_s", process.minor_faults),
+            ("page_faults_major_per_s", process.major_faults),
+            (
+                "context_switches_voluntary_per_s",
+                process.voluntary_switches,
+            ),
+            (
+                "context_switches_involuntary_per_s",
+                process.involuntary_switches,
+            ),
+        ] {
+            let rate = rates.per_second(name, total.map(|total| total as f64));
+            self.number(name, rate);
+        }
+        let (read, written) = readings.disk_io.unzip();
+        for (name, total) in [("io_read_mb_per_s", read), ("io_write_mb_per_s", written)] {
+            let rate = rates.per_second(name, total.map(|total| total as f64 / MB));
+            self.number(name, rate);
+        }
+        let cgroup = readings.cgroup;
+        self.mb("cgroup_memory_mb", cgroup.and_then(|c| c.memory_bytes));
+        self.mb("cgroup_anon_mb", cgroup.and_then(|c| c.anon_bytes));
+        self.mb("cgroup_file_mb", cgroup.and_then(|c| c.file_bytes));
+        for (name, total) in [
+            ("cgroup_high_total", cgroup.and_then(|c| c.high_events)),
+            ("cgroup_max_total", cgroup.and_then(|c| c.max_events)),
+            ("cgroup_oom_kills_total", cgroup.and_then(|c| c.oom_kills)),
+        ] {
+            self.count(name, total);
+        }
+        let pressure = readings.pressure;
+        let stalls = pressure.map(|p| (p.cpu, p.memory, p.io));
+        let (cpu, memory, io) = stalls.unwrap_or_default();
+        for (name, time) in [
+            ("cgroup_throttled_percent", cgroup.and_then(|c| c.throttled)),
+            ("pressure_cpu_percent", cpu.map(|s| s.some)),
+            ("pressure_memory_percent", memory.map(|s| s.some)),
+            ("pressure_memory_full_percent", memory.and_then(|s| s.full)),
+            ("pressure_io_percent", io.map(|s| s.some)),
+            ("pressure_io_full_percent", io.and_then(|s| s.full)),
+        ] {
+            let rate = rates.per_second(name, time.map(|time| time.as_secs_f64() * 100.0));
+            self.number(name, rate);
+        }
     }
 
     /// Live heap, where the allocator tells it, and sockets by state.
@@ -112,6 +199,8 @@ impl Row {
     pub(crate) fn own(&mut self, own: &Own) {
         self.number("agent_cpu_percent", own.cpu_percent);
         self.count("agent_threads", Some(own.threads));
+        self.mb("agent_memory_mb", Some(own.bytes));
+        self.count("agent_open_fds", Some(own.open_fds));
         self.number("tick_late_ms", Some(own.late_ms));
         self.count("ticks_missed", Some(own.missed));
         self.count("dropped", Some(own.dropped));
@@ -124,7 +213,8 @@ impl Row {
                 Answer::Value(value) => Some(*value),
                 Answer::Panicked | Answer::Blocked => None,
             };
-            self.number(name, value);
+            let cell = value.map_or(Cell::Empty, Cell::Number);
+            self.cells.push((name.clone(), cell));
         }
     }
 
@@ -145,8 +235,15 @@ impl Row {
         self.cells.into_iter().map(|(_, cell)| cell).collect()
     }
 
+    /// Digits that say nothing are left out: three days of them fill a disk.
     fn number(&mut self, name: &str, value: Option<f64>) {
-        let cell = value.map_or(Cell::Empty, Cell::Number);
+        let steps = match name.rsplit('_').next() {
+            Some("percent") => 1e2,
+            Some("ms" | "mb" | "s") => 1e3,
+            _ => 1e6,
+        };
+        let rounded = |value: f64| (value * steps).round() / steps;
+        let cell = value.map_or(Cell::Empty, |value| Cell::Number(rounded(value)));
         self.cells.push((name.to_owned(), cell));
     }
 

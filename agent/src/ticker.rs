@@ -12,20 +12,20 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use soakscope_report::TimelineWriter;
-use soakscope_sampler::resources::{
-    HostReading, ProcessReading, Resources, SocketCounts, TcpState,
-};
+use soakscope_sampler::resources::{HostReading, TcpState, TickReading, Ticks};
 use soakscope_sampler::{exclude_current_thread, heap_live_bytes};
 
 use crate::error::Error;
+use crate::rates::Rates;
 use crate::requests::Interval;
-use crate::row::{Own, Row, Served};
+use crate::row::{Activity, Own, Row, Served};
 use crate::session::Session;
 use crate::spans::SpanRows;
 use crate::stop::Stop;
 use crate::telemetry::Seconds;
 use crate::tokio_runtime::{Runtime, RuntimeReading};
 use crate::tracked::{Answer, Tracked};
+use crate::wall_clock::WallClock;
 use crate::writer::Job;
 
 /// How often histograms are folded.
@@ -61,9 +61,11 @@ impl Ticker {
     }
 }
 
-struct Ticking {
+pub(crate) struct Ticking {
     session: Arc<Session>,
-    resources: Resources,
+    ticks: Ticks,
+    rates: Rates,
+    wall_clock: WallClock,
     host: HostReading,
     tracked: Tracked,
     complained: Vec<bool>,
@@ -84,8 +86,8 @@ struct Before {
 /// Everything read in one tick.
 struct Readings {
     at: Instant,
-    process: ProcessReading,
-    sockets: Option<SocketCounts>,
+    time: Timestamp,
+    own: TickReading,
     runtime: Option<RuntimeReading>,
     heap_live_bytes: Option<u64>,
     own_cpu: Duration,
@@ -93,11 +95,13 @@ struct Readings {
 }
 
 impl Ticking {
-    fn new(session: Arc<Session>, tracked: Tracked, runtime: Option<Runtime>) -> Self {
+    pub(crate) fn new(session: Arc<Session>, tracked: Tracked, runtime: Option<Runtime>) -> Self {
         Self {
             complained: vec![false; tracked.names().len()],
+            rates: Rates::new(session.started),
             session,
-            resources: Resources::new(),
+            ticks: Ticks::new(),
+            wall_clock: WallClock::default(),
             host: HostReading::new(),
             tracked,
             runtime,
@@ -112,7 +116,8 @@ impl Ticking {
         let step = self.session.config.tick;
         let mut due = self.session.started;
         loop {
-            self.tick(Instant::now().saturating_duration_since(due));
+            let now = Instant::now();
+            self.tick(now, Timestamp::now(), now.saturating_duration_since(due));
             due += step;
             let behind = Instant::now().saturating_duration_since(due);
             let skipped = u32::try_from(behind.as_nanos() / step.as_nanos()).unwrap_or(u32::MAX);
@@ -123,7 +128,7 @@ impl Ticking {
                 due += step * skipped;
             }
             if stop.wait_until(due) {
-                self.tick(Duration::ZERO);
+                self.tick(Instant::now(), Timestamp::now(), Duration::ZERO);
                 let elapsed = self.session.elapsed_min();
                 self.spans.finish(elapsed, &self.session);
                 return;
@@ -131,15 +136,20 @@ impl Ticking {
         }
     }
 
-    fn tick(&mut self, late: Duration) {
+    /// Takes one row. Both clocks are arguments, so that three days can be
+    /// had in a minute.
+    pub(crate) fn tick(&mut self, now: Instant, time: Timestamp, late: Duration) {
         let round = self.session.ticks.fetch_add(1, Ordering::Relaxed);
-        let readings = self.read(round);
+        let readings = self.read(round, now, time);
+        if let Some(jump) = self.wall_clock.jumped(now, time) {
+            self.session.warn(&jump);
+        }
         self.complain(&readings.tracked);
         let row = self.row(&readings, late);
         self.publish(&readings, late);
         self.before = Some(Before {
             at: readings.at,
-            cpu: readings.process.cpu,
+            cpu: readings.own.process.cpu,
             own_cpu: readings.own_cpu,
         });
         let writer = self.writer.get_or_insert_with(|| {
@@ -153,22 +163,21 @@ impl Ticking {
         let line = writer.row(&row.into_cells());
         self.session.history.push(line.clone(), numbers);
         self.session.writer.send(Job::Timeline(line));
-        if self.upkept.elapsed() >= UPKEEP {
-            self.upkept = Instant::now();
+        if now.saturating_duration_since(self.upkept) >= UPKEEP {
+            self.upkept = now;
             self.session.telemetry.upkeep();
         }
     }
 
-    fn read(&mut self, round: u64) -> Readings {
+    fn read(&mut self, round: u64, at: Instant, time: Timestamp) -> Readings {
         let tracked = self.tracked.ask(round);
-        let at = Instant::now();
         Readings {
             at,
-            process: self.resources.process(),
-            sockets: self.resources.sockets(),
+            time,
+            own: self.ticks.read(at),
             runtime: self.runtime.as_mut().map(|runtime| runtime.read(at)),
             heap_live_bytes: heap_live_bytes(),
-            own_cpu: self.resources.own_cpu(),
+            own_cpu: self.ticks.resources().own_cpu(),
             tracked,
         }
     }
@@ -186,7 +195,7 @@ impl Ticking {
             seconds.map(|seconds| used / seconds * 100.0)
         };
         let cpu_percent = percent(
-            readings.process.cpu,
+            readings.own.process.cpu,
             self.before.as_ref().and_then(|before| before.cpu),
         );
         let own = Own {
@@ -194,24 +203,36 @@ impl Ticking {
                 Some(readings.own_cpu),
                 self.before.as_ref().map(|before| before.own_cpu),
             ),
-            threads: self.resources.own_threads(),
+            threads: self.ticks.resources().own_threads(),
+            bytes: session.history.bytes() + session.writer.waiting_bytes(),
+            open_fds: self.ticks.resources().own_descriptors() + session.writer.descriptors(),
             late_ms: late.as_secs_f64() * 1_000.0,
             missed: session.missed_ticks(),
             dropped: session.drops.total(),
         };
         let all = self.spans.collect(elapsed_min, &phase, &session);
-        let sockets = readings.sockets.as_ref();
+        let read = &readings.own;
+        let sockets = read.sockets.as_ref();
 
         let mut row = Row::default();
         row.process(
             elapsed_min,
-            Timestamp::now(),
+            readings.time,
             &phase,
-            &readings.process,
+            &read.process,
             sockets,
             cpu_percent,
         );
         row.heap_and_sockets(readings.heap_live_bytes, sockets);
+        row.rare(read.memory.as_ref(), read.limits.as_ref());
+        self.rates.at(readings.at);
+        let activity = Activity {
+            process: &read.process,
+            disk_io: read.disk_io.map(|io| (io.read_bytes, io.written_bytes)),
+            cgroup: read.cgroup.as_ref(),
+            pressure: read.pressure.as_ref(),
+        };
+        row.activity(&mut self.rates, &activity);
         row.runtime(readings.runtime.as_ref());
         row.requests(served(&session, &all, seconds).as_ref());
         row.host(self.host.available_memory_bytes(), self.host.load_1m());
@@ -221,10 +242,11 @@ impl Ticking {
     }
 
     /// The same readings as metrics.
-    fn publish(&self, readings: &Readings, late: Duration) {
+    fn publish(&mut self, readings: &Readings, late: Duration) {
+        let own_threads = self.ticks.resources().own_threads();
         let session = &self.session;
         let telemetry = &session.telemetry;
-        let process = &readings.process;
+        let process = &readings.own.process;
         let gauge = |name, value: Option<u64>| {
             telemetry.gauge(name, &[], value.map(|value| value as f64));
         };
@@ -233,10 +255,7 @@ impl Ticking {
         gauge("process_open_fds", process.open_fds);
         gauge("process_threads", process.threads);
         gauge("soakscope_heap_live_bytes", readings.heap_live_bytes);
-        gauge(
-            "soakscope_agent_threads",
-            Some(self.resources.own_threads()),
-        );
+        gauge("soakscope_agent_threads", Some(own_threads));
         let runtime = readings.runtime.as_ref();
         gauge(
             "soakscope_tokio_alive_tasks",
@@ -246,13 +265,16 @@ impl Ticking {
             "soakscope_tokio_global_queue_depth",
             runtime.map(|r| r.global_queue),
         );
-        for state in TcpState::ALL {
-            let count = readings.sockets.as_ref().map(|sockets| sockets.tcp(state));
-            telemetry.gauge(
-                "soakscope_tcp_sockets",
-                &[("state", state.name())],
-                count.map(|count| count as f64),
-            );
+        // A reading that was not due keeps the value of the last one.
+        if let Some(sockets) = &readings.own.sockets {
+            for state in TcpState::ALL {
+                let count = sockets.tcp(state) as f64;
+                let labels = [("state", state.name())];
+                telemetry.gauge("soakscope_tcp_sockets", &labels, Some(count));
+            }
+        }
+        if let Some(limits) = &readings.own.limits {
+            gauge("process_max_fds", limits.open_fds);
         }
         if session.requests.any() {
             let in_flight = session.requests.in_flight() as f64;

@@ -1,31 +1,35 @@
 //! The one thread that writes to the run directory.
 //!
-//! Whoever has something to write hands it over without waiting: the queue is
-//! bounded, and what does not fit is dropped and counted. A disk that refuses
-//! (full, gone, read-only) does not lose what was handed over: it is kept, up
-//! to a bound, in order, and written when the disk takes it again. A line is
-//! on disk whole or not at all: after a partial write the file is cut back.
+//! Whoever has something to write hands it over without waiting for the disk.
+//! What the disk does not take, because it is full, gone, read-only or slow, is
+//! kept up to a bound and written when it takes it again; beyond the bound the
+//! oldest goes and is counted, profiles before rows. Each kind of file is a
+//! lane of its own, so that one that cannot be written holds up no other.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::Write;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use soakscope_report::RunDir;
+use soakscope_report::{RunDir, RunInfo};
 use soakscope_sampler::exclude_current_thread;
 
+use crate::appender::Appender;
 use crate::drops::Drops;
 use crate::error::Error;
+use crate::retention::{Retention, Step};
 
-/// Jobs that wait for the writer.
-const QUEUE: usize = 1024;
-/// Bytes kept while the disk refuses; the oldest go first.
+/// Bytes kept while the disk refuses: some hours of rows.
 const KEPT_BYTES: usize = 4 << 20;
 /// How often a disk that refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// A write that takes longer is trouble.
+const SLOW: Duration = Duration::from_secs(1);
+/// Bytes of `spans.csv` and `events.jsonl`, whatever the service calls its
+/// spans and however often something happens to it.
+const MOST_SPAN_BYTES: u64 = 40 << 20;
+const MOST_EVENT_BYTES: u64 = 10 << 20;
 
 /// One thing to write.
 #[derive(Debug)]
@@ -36,7 +40,19 @@ pub(crate) enum Job {
     Profile { name: String, bytes: Vec<u8> },
 }
 
+/// In the order in which they are given up when there is no room.
+const LANES: usize = 4;
+
 impl Job {
+    fn lane(&self) -> usize {
+        match self {
+            Job::Profile { .. } => 0,
+            Job::Spans(_) => 1,
+            Job::Event(_) => 2,
+            Job::Timeline(_) => 3,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Job::Timeline(line) | Job::Spans(line) | Job::Event(line) => line.len(),
@@ -54,171 +70,249 @@ impl Job {
     }
 }
 
-enum Message {
-    Write(Job),
-    /// Write what can be written, then say so; whether all was.
-    Flush(SyncSender<bool>),
-}
-
 #[derive(Debug)]
 pub(crate) struct Writer {
-    queue: SyncSender<Message>,
-    drops: Arc<Drops>,
-    trouble: Arc<Mutex<Option<String>>>,
+    shared: Arc<Shared>,
     _thread: JoinHandle<()>,
+}
+
+/// What the writer's thread shares with those who hand jobs over. The lock is
+/// never held while something is written.
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    drops: Arc<Drops>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lanes: [VecDeque<Job>; LANES],
+    bytes: usize,
+    flushes: Vec<SyncSender<bool>>,
+    /// What the disk last said, by lane, while it refuses.
+    refused: [Option<String>; LANES],
+    /// Since when a write is under way.
+    writing: Option<Instant>,
+    closed: bool,
+}
+
+impl State {
+    fn trouble(&self) -> Option<String> {
+        let said = self.refused.iter().flatten().next().cloned();
+        let slow = || {
+            let took = self.writing?.elapsed();
+            (took > SLOW).then(|| format!("a write has taken {:.0} s", took.as_secs_f64()))
+        };
+        said.or_else(slow)
+    }
 }
 
 impl Writer {
     pub(crate) fn start(dir: RunDir, drops: Arc<Drops>) -> Result<Self, Error> {
-        let (queue, messages) = sync_channel(QUEUE);
-        let trouble = Arc::new(Mutex::new(None));
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::default()),
+            wake: Condvar::new(),
+            drops,
+        });
         let mut scribe = Scribe {
-            timeline: Appender::new(dir.append_timeline()?),
-            spans: Appender::new(dir.append_spans()?),
-            events: Appender::new(dir.append_events()?),
+            info: dir.info()?,
+            timeline: Appender::open(dir.clone(), RunDir::append_timeline, u64::MAX)?,
+            spans: Appender::open(dir.clone(), RunDir::append_spans, MOST_SPAN_BYTES)?,
+            events: Appender::open(dir.clone(), RunDir::append_events, MOST_EVENT_BYTES)?,
             dir,
-            kept: VecDeque::new(),
-            kept_bytes: 0,
-            drops: Arc::clone(&drops),
-            trouble: Arc::clone(&trouble),
+            retention: Retention::default(),
+            shared: Arc::clone(&shared),
         };
         let thread = std::thread::Builder::new()
             .name("soakscope-write".to_owned())
             .spawn(move || {
                 let _own = exclude_current_thread();
-                scribe.run(&messages);
+                scribe.run();
             })
             .map_err(Error::Thread)?;
         Ok(Self {
-            queue,
-            drops,
-            trouble,
+            shared,
             _thread: thread,
         })
     }
 
-    /// Hands a job over, or drops and counts it where the queue is full.
+    /// Hands a job over. Never waits for the disk.
     pub(crate) fn send(&self, job: Job) {
-        if let Err(
-            TrySendError::Full(Message::Write(job))
-            | TrySendError::Disconnected(Message::Write(job)),
-        ) = self.queue.try_send(Message::Write(job))
-        {
-            self.drops.add(job.lost(), 1);
+        let mut state = self.shared.lock();
+        state.bytes += job.bytes();
+        state.lanes[job.lane()].push_back(job);
+        while state.bytes > KEPT_BYTES {
+            let Some(oldest) = state.lanes.iter_mut().find_map(VecDeque::pop_front) else {
+                break;
+            };
+            state.bytes -= oldest.bytes();
+            self.shared.drops.add(oldest.lost(), 1);
         }
+        drop(state);
+        self.shared.wake.notify_one();
     }
 
     /// Waits until what was handed over before is written, at most `patience`.
     /// Answers whether everything is on disk.
     pub(crate) fn flush(&self, patience: Duration) -> bool {
         let (done, wait) = sync_channel(1);
-        self.queue.try_send(Message::Flush(done)).is_ok()
-            && wait.recv_timeout(patience).unwrap_or(false)
+        self.shared.lock().flushes.push(done);
+        self.shared.wake.notify_one();
+        wait.recv_timeout(patience).unwrap_or(false)
     }
 
-    /// What the disk last said, while it refuses.
+    /// What the disk last said, while it refuses or is slow.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.shared.lock().trouble()
+    }
+
+    /// Bytes that wait for the disk.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        self.shared.lock().bytes as u64
+    }
+
+    /// Descriptors held for the files that grow.
+    pub(crate) fn descriptors(&self) -> u64 {
+        3
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Scribe {
     dir: RunDir,
+    /// Written again where the directory was made anew.
+    info: RunInfo,
     timeline: Appender,
     spans: Appender,
     events: Appender,
-    kept: VecDeque<Job>,
-    kept_bytes: usize,
-    drops: Arc<Drops>,
-    trouble: Arc<Mutex<Option<String>>>,
+    retention: Retention,
+    shared: Arc<Shared>,
 }
 
 impl Scribe {
-    fn run(&mut self, messages: &Receiver<Message>) {
+    fn run(&mut self) {
         loop {
-            let message = if self.kept.is_empty() {
-                messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            let refused = self.write_all();
+            if !refused {
+                self.retain();
+            }
+            let mut state = self.shared.lock();
+            let empty = state.lanes.iter().all(VecDeque::is_empty);
+            if !refused && !empty {
+                continue;
+            }
+            for done in std::mem::take(&mut state.flushes) {
+                // Nobody waits any more where this fails; nothing is lost.
+                let _ = done.try_send(empty);
+            }
+            if state.closed {
+                return;
+            }
+            let wake = &self.shared.wake;
+            // A job that came to another lane than the refused one wakes too.
+            if refused {
+                let waited = wake.wait_timeout(state, RETRY);
+                drop(waited.unwrap_or_else(PoisonError::into_inner));
             } else {
-                messages.recv_timeout(RETRY)
-            };
-            match message {
-                Ok(Message::Write(job)) => {
-                    self.keep(job);
-                    self.write_kept();
-                }
-                Ok(Message::Flush(done)) => {
-                    self.write_kept();
-                    // Nobody waits any more where this fails; nothing is lost.
-                    let _ = done.try_send(self.kept.is_empty());
-                }
-                Err(RecvTimeoutError::Timeout) => self.write_kept(),
-                Err(RecvTimeoutError::Disconnected) => return self.write_kept(),
+                drop(wake.wait(state).unwrap_or_else(PoisonError::into_inner));
             }
         }
     }
 
-    fn keep(&mut self, job: Job) {
-        self.kept_bytes += job.bytes();
-        self.kept.push_back(job);
-        while self.kept_bytes > KEPT_BYTES {
-            let Some(oldest) = self.kept.pop_front() else {
-                break;
-            };
-            self.kept_bytes -= oldest.bytes();
-            self.drops.add(oldest.lost(), 1);
+    /// Writes lane by lane until each is empty or refused. Answers whether any
+    /// was refused.
+    fn write_all(&mut self) -> bool {
+        let mut any_refused = false;
+        // Rows first: they are what a run is made of.
+        for lane in (0..LANES).rev() {
+            loop {
+                let mut state = self.shared.lock();
+                let Some(job) = state.lanes[lane].pop_front() else {
+                    break;
+                };
+                // Its bytes stay counted until it is written.
+                state.writing = Some(Instant::now());
+                drop(state);
+                let written = self.write(&job);
+                let mut state = self.shared.lock();
+                state.writing = None;
+                match written {
+                    Ok(()) => {
+                        state.bytes -= job.bytes();
+                        state.refused[lane] = None;
+                    }
+                    Err(error) => {
+                        if state.trouble().is_none() {
+                            tracing::warn!(target: "soakscope", %error, "the run directory refuses a write; kept and tried again");
+                        }
+                        state.refused[lane] = Some(error);
+                        state.lanes[lane].push_front(job);
+                        any_refused = true;
+                        break;
+                    }
+                }
+            }
         }
+        any_refused
     }
 
-    fn write_kept(&mut self) {
-        while let Some(job) = self.kept.front() {
-            let written = match job {
-                Job::Timeline(line) => self.timeline.append(line).map_err(|e| e.to_string()),
-                Job::Spans(line) => self.spans.append(line).map_err(|e| e.to_string()),
-                Job::Event(line) => self.events.append(line).map_err(|e| e.to_string()),
-                Job::Profile { name, bytes } => self
-                    .dir
-                    .write_profile(name, bytes)
-                    .map_err(|e| e.to_string()),
-            };
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            match written {
-                Ok(()) => {
-                    self.kept_bytes -= job.bytes();
-                    self.kept.pop_front();
-                    *trouble = None;
+    fn write(&mut self, job: &Job) -> Result<(), String> {
+        let drops = &self.shared.drops;
+        let appended = match job {
+            Job::Timeline(line) => self.timeline.append(line),
+            Job::Spans(line) => self.spans.append(line),
+            Job::Event(line) => self.events.append(line),
+            Job::Profile { name, bytes } => {
+                // A directory that is gone is not made anew behind its owner's back.
+                if !self.dir.path().is_dir() {
+                    return Err(format!("{} is gone", self.dir.path().display()));
                 }
+                let written = self.dir.write_profile(name, bytes);
+                written.map_err(|error| error.to_string())?;
+                self.retention.wrote(name, bytes.len() as u64);
+                return Ok(());
+            }
+        };
+        let fitted = appended.map_err(|error| error.to_string())?;
+        if !fitted {
+            drops.add(job.lost(), 1);
+        }
+        if !self.dir.path().join("run.json").exists() {
+            let written = self.dir.write_info(&self.info);
+            written.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Merges old windows as long as nothing waits to be written.
+    fn retain(&mut self) {
+        loop {
+            let idle = self.shared.lock().lanes.iter().all(VecDeque::is_empty);
+            if !idle {
+                return;
+            }
+            match self.retention.step(&self.dir) {
+                Ok(Step::Merged) => {}
+                Ok(Step::Nothing) => return,
+                Ok(Step::Lost(windows)) => self.shared.drops.add("profile_windows", windows),
                 Err(error) => {
-                    if trouble.is_none() {
-                        tracing::warn!(target: "soakscope", %error, "the run directory refuses a write; kept and tried again");
-                    }
-                    *trouble = Some(error);
+                    tracing::debug!(target: "soakscope", %error, "profiles were not merged");
                     return;
                 }
             }
         }
-    }
-}
-
-/// A file that grows by whole lines.
-#[derive(Debug)]
-struct Appender {
-    file: File,
-}
-
-impl Appender {
-    fn new(file: File) -> Self {
-        Self { file }
-    }
-
-    fn append(&mut self, line: &str) -> std::io::Result<()> {
-        let length = self.file.metadata()?.len();
-        self.file.write_all(line.as_bytes()).inspect_err(|_| {
-            // Half a line may be there; without room to write there is still
-            // room to cut. Where even that fails, readers skip the bad line.
-            let _ = self.file.set_len(length);
-        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use soakscope_tests::{Subject, get, output_text, scratch, soakscope};
+use soakscope_tests::{Subject, Timeline, get, output_text, scratch, soakscope};
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 
@@ -200,26 +200,123 @@ fn a_full_disk_loses_nothing_that_was_written_and_nothing_that_fits_later() {
         subject.ask("row");
     }
     assert!(subject.ask("finish").starts_with("exit-code"));
-    let timeline = subject.timeline();
+    no_row_is_missing(&subject.timeline());
+}
+
+/// What `/status` says of the disk.
+fn trouble(subject: &Subject) -> Option<String> {
+    let status = get(&subject.address, "/status").json();
+    status["disk_trouble"].as_str().map(str::to_owned)
+}
+
+/// Asserts that rows are at most a quarter of a second apart, but for the ticks
+/// that were missed.
+fn no_row_is_missing(timeline: &Timeline) {
     let minutes: Vec<f64> = timeline
         .column("elapsed_min")
         .iter()
         .map(|cell| cell.parse().expect("a number"))
         .collect();
-    let missed: u64 = timeline
-        .column("ticks_missed")
-        .last()
-        .expect("rows")
-        .parse()
-        .expect("n");
+    let missed = timeline.column("ticks_missed");
+    let missed: usize = missed.last().expect("rows").parse().expect("a number");
     let gaps = minutes
         .windows(2)
         .filter(|pair| pair[1] - pair[0] > 0.25 / 60.0)
-        .count() as u64;
+        .count();
+    assert!(gaps <= missed, "{missed} missed: {minutes:?}");
+}
+
+#[test]
+fn a_directory_that_is_moved_away_and_back_has_every_row() {
+    let scratch = scratch();
+    let run = scratch.path().join("run");
+    let away = scratch.path().join("away");
+    let mut subject = Subject::start(SUBJECT, &run, &[]);
+    subject.ask("row");
+    std::fs::rename(&run, &away).expect("rename");
+    while trouble(&subject).is_none() {
+        subject.ask("row");
+    }
+    let said = trouble(&subject).expect("trouble");
+    assert!(said.contains("gone"), "{said}");
+    assert!(!run.exists(), "the agent does not make it anew by itself");
+    std::fs::rename(&away, &run).expect("rename");
+    while trouble(&subject).is_some() {
+        subject.ask("row");
+    }
+    assert!(subject.ask("finish").starts_with("exit-code"));
+    no_row_is_missing(&subject.timeline());
+}
+
+#[test]
+fn a_directory_that_is_removed_and_made_anew_is_a_run_from_there_on() {
+    let scratch = scratch();
+    let run = scratch.path().join("run");
+    let mut subject = Subject::start(SUBJECT, &run, &[]);
+    subject.ask("row");
+    std::fs::remove_dir_all(&run).expect("remove");
+    while trouble(&subject).is_none() {
+        subject.ask("row");
+    }
+    std::fs::create_dir(&run).expect("mkdir");
+    while trouble(&subject).is_some() {
+        subject.ask("row");
+    }
+    assert!(subject.ask("finish").starts_with("exit-code"));
+    let timeline = subject.timeline();
+    assert_eq!(timeline.columns[0], "elapsed_min");
+    assert!(timeline.rows.len() >= 2);
+    no_row_is_missing(&timeline);
+}
+
+/// The timeline is a pipe that nobody reads: the writer's thread hangs in a
+/// write, rows are kept meanwhile, and all of them come once somebody reads.
+#[test]
+fn a_disk_that_hangs_holds_up_nothing_and_loses_no_row() {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let scratch = scratch();
+    let run = scratch.path().join("run");
+    std::fs::create_dir(&run).expect("mkdir");
+    let pipe = run.join("timeline.csv");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let mut end = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&pipe)
+        .expect("the reading end");
+    let faster = [("SOAKSCOPE_TICK", "10ms"), ("SOAKSCOPE_CPU_CLOCK", "off")];
+    let mut subject = Subject::start(SUBJECT, &run, &faster);
+    while trouble(&subject).is_none() {
+        subject.ask("row");
+    }
+    let said = trouble(&subject).expect("trouble");
+    assert!(said.contains("a write has taken"), "{said}");
+    let mut text = String::new();
+    let mut drain = |text: &mut String| {
+        let mut bytes = [0u8; 65_536];
+        while let Ok(length @ 1..) = end.read(&mut bytes) {
+            text.push_str(std::str::from_utf8(&bytes[..length]).expect("text"));
+        }
+    };
+    while trouble(&subject).is_some() {
+        drain(&mut text);
+        subject.ask("row");
+    }
+    drain(&mut text);
+    let status = get(&subject.address, "/status").json();
     assert!(
-        gaps <= missed,
-        "rows kept while the disk was full are there: {minutes:?}"
+        status["dropped"]["timeline_rows"].is_null(),
+        "{}",
+        status["dropped"]
     );
+    let whole = &text[..=text.rfind('\n').expect("rows")];
+    let timeline = Timeline::parse(whole);
+    assert!(timeline.rows.len() > 100, "{}", timeline.rows.len());
+    let wide = |row: &Vec<String>| row.len() == timeline.columns.len();
+    assert!(timeline.rows.iter().all(wide));
 }
 
 struct Disk {

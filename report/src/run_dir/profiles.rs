@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{PROFILES, RunDir, check_name};
 use crate::error::Error;
@@ -57,7 +57,71 @@ impl RunDir {
             })
             .collect();
         paths.sort();
+        // A merged window comes before its parts, which may still be there
+        // where the process was killed while it merged.
+        let mut until = 0;
+        paths.retain(|path| match windows(path, &prefix) {
+            Some((_, last)) if last <= until => false,
+            Some((_, last)) => {
+                until = last;
+                true
+            }
+            None => true,
+        });
         Ok(paths)
+    }
+
+    /// Merges windows of this run into one and writes it; the parts stay.
+    /// Answers its size and how many parts could not be read. Its time is from
+    /// the first part's beginning to the last part's end.
+    ///
+    /// A merged window is named after the first and the last window in it,
+    /// such as `cpu-000001-000060`, and readers pass over those.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadName`], or [`Error::Io`] if it cannot be written.
+    pub fn merge_profiles(&self, parts: &[&str], into: &str) -> Result<(u64, u64), Error> {
+        let mut merger = Merger::new();
+        let (mut end, mut unread) = (i64::MIN, 0);
+        for part in parts {
+            let added = self.read_profile(part).and_then(|window| {
+                end = end.max(window.time_nanos.saturating_add(window.duration_nanos));
+                merger.add(&window)
+            });
+            unread += u64::from(added.is_err());
+        }
+        let mut merged = merger.finish();
+        merged.duration_nanos = end.saturating_sub(merged.time_nanos).max(0);
+        let bytes = merged.encode();
+        self.write_profile(into, &bytes)?;
+        Ok((bytes.len() as u64, unread))
+    }
+
+    /// Removes a window; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadName`] or [`Error::Io`].
+    pub fn remove_profile(&self, name: &str) -> Result<(), Error> {
+        let path = self.profile_path(name)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read_profile(&self, name: &str) -> Result<Profile, Error> {
+        let path = self.profile_path(name)?;
+        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        Profile::decode(&bytes)
+    }
+
+    fn profile_path(&self, name: &str) -> Result<PathBuf, Error> {
+        check_name(name)?;
+        Ok(self.path.join(PROFILES).join(format!("{name}.pb.gz")))
     }
 
     /// The merged profile of a kind over a range of the run, and what could
@@ -109,6 +173,15 @@ impl RunDir {
         }
         Ok(((taken > 0).then(|| merger.finish()), notes))
     }
+}
+
+/// The first and the last window in a file: `cpu-000007.pb.gz` is one,
+/// `cpu-000001-000060.pb.gz` sixty.
+fn windows(path: &Path, prefix: &str) -> Option<(u64, u64)> {
+    let name = path.file_name()?.to_str()?;
+    let numbers = name.strip_prefix(prefix)?.strip_suffix(".pb.gz")?;
+    let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+    Some((first.parse().ok()?, last.parse().ok()?))
 }
 
 impl ProfileRange {

@@ -1,18 +1,23 @@
 //! What this process holds and has used: memory, CPU, threads, descriptors,
-//! sockets, and the host around it.
+//! sockets, its cgroup, and the host around it.
 //!
 //! Every value is an `Option`: a reading that could not be taken is `None`,
 //! never zero. Platform code is in [`sys`]; portable and host figures come from
-//! the `sysinfo` crate. Nothing here keeps history or knows a schedule.
+//! the `sysinfo` crate. Nothing here keeps history or a schedule; [`Ticks`] only
+//! leaves out of a tick what would cost more than its share.
 
 mod host;
+mod pace;
 mod reading;
 mod sockets;
 mod sys;
+mod tick;
 
 pub use host::{Host, HostReading};
-pub use reading::{Limits, ProcessReading};
+pub use pace::Pace;
+pub use reading::{Cgroup, DiskIo, Limits, MemoryDetail, Pressure, ProcessReading, Stall};
 pub use sockets::{SocketCounts, TcpState};
+pub use tick::{TickReading, Ticks};
 
 use crate::excluded;
 
@@ -52,9 +57,36 @@ impl Resources {
         self.process.sockets()
     }
 
+    /// Exact memory by a walk over all mappings. Costs microseconds for each
+    /// megabyte mapped, during which the service's own `mmap` calls may wait.
+    pub fn memory_detail(&mut self) -> Option<MemoryDetail> {
+        self.process.memory_detail()
+    }
+
+    /// Bytes from and to storage. Costs more the more threads there are.
+    pub fn disk_io(&mut self) -> Option<DiskIo> {
+        self.process.disk_io()
+    }
+
+    /// The cgroup (v2) that the process is in; the one it was in when the
+    /// readings began.
+    pub fn cgroup(&mut self) -> Option<Cgroup> {
+        self.process.cgroup()
+    }
+
+    /// Time lost waiting for CPU, memory and I/O.
+    pub fn pressure(&mut self) -> Option<Pressure> {
+        self.process.pressure()
+    }
+
     /// The limits in force now.
     pub fn limits(&self) -> Limits {
-        sys::limits()
+        self.process.limits()
+    }
+
+    /// Descriptors that this reader itself holds open.
+    pub fn own_descriptors(&self) -> u64 {
+        self.process.descriptors()
     }
 
     /// CPU time used so far by threads while they were kept out of the profile
@@ -67,6 +99,12 @@ impl Resources {
     pub fn own_threads(&self) -> u64 {
         excluded::threads()
     }
+}
+
+/// How long the machine was suspended since it started; `None` where the system
+/// does not tell. The monotonic clock stands still meanwhile.
+pub fn suspended() -> Option<std::time::Duration> {
+    sys::suspended()
 }
 
 impl Default for Resources {

@@ -8,12 +8,14 @@ use std::time::Duration;
 pub struct ProcessReading {
     /// Resident set size.
     pub rss_bytes: Option<u64>,
+    /// The highest resident set size so far.
+    pub rss_peak_bytes: Option<u64>,
     /// Resident memory that no file backs: heap, stacks, private mappings.
-    /// Where only `statm` is at hand this is resident minus shared, which
-    /// counts written private file pages as anonymous, as the kernel does.
     pub rss_anon_bytes: Option<u64>,
-    /// Resident pages of files and of shared memory.
+    /// Resident pages of mapped files.
     pub rss_file_bytes: Option<u64>,
+    /// Resident shared memory.
+    pub rss_shmem_bytes: Option<u64>,
     /// Address space.
     pub vms_bytes: Option<u64>,
     /// User and system CPU time of all threads since the process began.
@@ -22,6 +24,80 @@ pub struct ProcessReading {
     pub threads: Option<u64>,
     /// Open descriptors, the agent's own among them.
     pub open_fds: Option<u64>,
+    /// Page faults that needed no disk, since the process began.
+    pub minor_faults: Option<u64>,
+    /// Page faults that waited for a disk, since the process began.
+    pub major_faults: Option<u64>,
+    /// Context switches because a thread waited, since the process began.
+    pub voluntary_switches: Option<u64>,
+    /// Context switches because a thread's time was up, since the process began.
+    pub involuntary_switches: Option<u64>,
+}
+
+/// What only a walk over all mappings tells exactly (`smaps_rollup`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryDetail {
+    /// Resident memory, shared pages divided by how many processes share them.
+    pub pss_bytes: u64,
+    /// Resident pages of this process alone that were written to.
+    pub private_dirty_bytes: u64,
+    /// Memory that is swapped out.
+    pub swap_bytes: u64,
+}
+
+/// What went to and came from storage, since the process began. Caches and
+/// sockets are not in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiskIo {
+    /// Bytes fetched from storage.
+    pub read_bytes: u64,
+    /// Bytes sent to storage, or to be sent to it.
+    pub written_bytes: u64,
+}
+
+/// The process's cgroup (v2), other processes in it included. Counts and times
+/// are since the cgroup was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cgroup {
+    /// `memory.current`; it counts page cache.
+    pub memory_bytes: Option<u64>,
+    /// Memory that no file backs.
+    pub anon_bytes: Option<u64>,
+    /// Page cache and mapped files.
+    pub file_bytes: Option<u64>,
+    /// How often it went over `memory.high` and was slowed down.
+    pub high_events: Option<u64>,
+    /// How often it was about to go over `memory.max`.
+    pub max_events: Option<u64>,
+    /// Processes of it that were killed for want of memory.
+    pub oom_kills: Option<u64>,
+    /// Time in which its threads could have run and had no CPU quota left.
+    pub throttled: Option<Duration>,
+}
+
+/// Time lost waiting, of the cgroup where that is known, or else of the host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pressure {
+    /// Waiting for a CPU.
+    pub cpu: Option<Stall>,
+    /// Waiting for memory.
+    pub memory: Option<Stall>,
+    /// Waiting for I/O.
+    pub io: Option<Stall>,
+}
+
+/// Time lost waiting for one resource, since the machine or the cgroup began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stall {
+    /// At least one task waited.
+    pub some: Duration,
+    /// No task could go on.
+    pub full: Option<Duration>,
 }
 
 /// Limits that a growing series can run into.
@@ -32,6 +108,9 @@ pub struct Limits {
     pub open_fds: Option<u64>,
     /// `RLIMIT_AS`, soft; `None` where unlimited.
     pub address_space_bytes: Option<u64>,
-    /// cgroup v2 `memory.max`; `None` where unlimited or unknown.
+    /// cgroup v2 `memory.max`, the lowest from this cgroup up; `None` where
+    /// unlimited or unknown.
     pub cgroup_memory_bytes: Option<u64>,
+    /// Ports that outgoing connections to one address can choose from.
+    pub ephemeral_ports: Option<u64>,
 }

@@ -4,9 +4,9 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Process, limits};
+pub(super) use linux::{Process, suspended, thread_cpu};
 
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(not(target_os = "linux"))]
-pub(super) use portable::{Process, limits};
+pub(super) use portable::{Process, suspended, thread_cpu};

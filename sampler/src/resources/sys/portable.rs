@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::resources::{Limits, ProcessReading, SocketCounts};
+use crate::resources::{
+    Cgroup, DiskIo, Limits, MemoryDetail, Pressure, ProcessReading, SocketCounts,
+};
 
 #[derive(Debug)]
 pub(in crate::resources) struct Process {
@@ -38,8 +40,37 @@ impl Process {
     pub(in crate::resources) fn sockets(&mut self) -> Option<SocketCounts> {
         None
     }
+
+    pub(in crate::resources) fn memory_detail(&mut self) -> Option<MemoryDetail> {
+        None
+    }
+
+    pub(in crate::resources) fn disk_io(&mut self) -> Option<DiskIo> {
+        None
+    }
+
+    pub(in crate::resources) fn cgroup(&mut self) -> Option<Cgroup> {
+        None
+    }
+
+    pub(in crate::resources) fn pressure(&mut self) -> Option<Pressure> {
+        None
+    }
+
+    pub(in crate::resources) fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    pub(in crate::resources) fn descriptors(&self) -> u64 {
+        0
+    }
 }
 
-pub(in crate::resources) fn limits() -> Limits {
-    Limits::default()
+/// CPU time of one thread is not to be had portably.
+pub(in crate::resources) fn thread_cpu() -> Option<Duration> {
+    None
+}
+
+pub(in crate::resources) fn suspended() -> Option<Duration> {
+    None
 }

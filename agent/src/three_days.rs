@@ -1,0 +1,265 @@
+//! Three days in a minute or two: the real ticker, writer and retention, driven
+//! by made-up clocks.
+//!
+//! ```text
+//! cargo test --release -p soakscope --lib three_days -- --ignored --nocapture --test-threads 1
+//! ```
+//!
+//! The second of them holds 18,000 sockets open and needs `ulimit -n 20000`.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use soakscope_report::{ProfileBuilder, ProfileRange, RunDir, RunInfo};
+use soakscope_sampler::resources::Resources;
+use soakscope_sampler::{HeapProfiler, exclude_current_thread, heap_live_bytes};
+
+use crate::config::Config;
+use crate::drops::Drops;
+use crate::history::History;
+use crate::phases::Phases;
+use crate::requests::Requests;
+use crate::session::{Session, rfc3339};
+use crate::telemetry::Telemetry;
+use crate::ticker::Ticking;
+use crate::tracked::Tracked;
+use crate::writer::{Job, Writer};
+
+#[global_allocator]
+static ALLOC: HeapProfiler = HeapProfiler::system();
+
+const HOUR: u32 = 3_600;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Simulation {
+    path: PathBuf,
+    session: Arc<Session>,
+    ticking: Ticking,
+    began: Timestamp,
+    second: u32,
+}
+
+/// What the agent holds.
+#[derive(Debug, Clone, Copy)]
+struct Memory {
+    heap: u64,
+    rss: u64,
+}
+
+impl Memory {
+    fn now() -> Self {
+        Self {
+            heap: heap_live_bytes().expect("our allocator"),
+            rss: Resources::new().process().rss_bytes.expect("Linux"),
+        }
+    }
+}
+
+impl Simulation {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("soakscope-{name}-{}", std::process::id()));
+        let began = Timestamp::now();
+        let info = RunInfo {
+            service: "shop".to_owned(),
+            start: rfc3339(began),
+            ..RunInfo::default()
+        };
+        let dir = RunDir::create(&path, &info).expect("a run directory");
+        let drops = Arc::new(Drops::default());
+        let session = Arc::new(Session {
+            service: "shop".to_owned(),
+            config: Config::default(),
+            started: Instant::now(),
+            phases: Phases::default(),
+            requests: Requests::default(),
+            history: History::default(),
+            telemetry: Telemetry::new(),
+            writer: Writer::start(dir, Arc::clone(&drops)).expect("a writer"),
+            drops,
+            ticks: AtomicU64::new(0),
+            missed_ticks: AtomicU64::new(0),
+        });
+        let tracked = Tracked::new(vec![("pool_in_use".to_owned(), Box::new(|| 7.0))], PATIENCE);
+        Self {
+            path,
+            ticking: Ticking::new(Arc::clone(&session), tracked, None),
+            session,
+            began,
+            second: 0,
+        }
+    }
+
+    /// Runs on until this second, with requests on 20 routes and a profile
+    /// window every ten seconds.
+    fn run_until(&mut self, second: u32) {
+        while self.second < second {
+            for route in 0..20 {
+                let name = format!("GET /route/{route}");
+                let route = self
+                    .session
+                    .requests
+                    .route(&name, |route| self.session.telemetry.route(None, route));
+                let took = Duration::from_micros(u64::from(self.second % 977) * 10);
+                route.record(took, took / 2, self.second.is_multiple_of(50));
+            }
+            let at = self.session.started + Duration::from_secs(u64::from(self.second));
+            let time = self.began + SignedDuration::from_secs(i64::from(self.second));
+            self.ticking.tick(at, time, Duration::ZERO);
+            self.second += 1;
+            if self.second.is_multiple_of(10) {
+                let number = self.second / 10;
+                self.session.writer.send(Job::Profile {
+                    name: format!("cpu-{number:06}"),
+                    bytes: window(number, time),
+                });
+            }
+            // In truth a second passes; here the writer is waited for.
+            if self.second.is_multiple_of(50) {
+                assert!(self.session.writer.flush(PATIENCE), "the disk takes it");
+            }
+        }
+        assert!(self.session.writer.flush(PATIENCE), "the disk takes it");
+    }
+
+    /// Files of the run directory and their bytes.
+    fn disk(&self) -> (usize, u64) {
+        let below = |path: &std::path::Path| {
+            let entries = std::fs::read_dir(path).expect("a directory").flatten();
+            let files: Vec<u64> = entries
+                .filter_map(|entry| entry.metadata().ok())
+                .filter(|metadata| metadata.is_file())
+                .map(|metadata| metadata.len())
+                .collect();
+            (files.len(), files.iter().sum::<u64>())
+        };
+        let (a, b) = (below(&self.path), below(&self.path.join("profiles")));
+        (a.0 + b.0, a.1 + b.1)
+    }
+
+    fn rows(&self) -> usize {
+        let dir = RunDir::open(&self.path).expect("a run");
+        dir.timeline().expect("a timeline").len()
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// A window of a busy service: 60 of 600 stacks, each 12 frames deep.
+fn window(number: u32, time: Timestamp) -> Vec<u8> {
+    let start = i64::try_from(time.as_nanosecond()).unwrap_or(0);
+    let mut builder = ProfileBuilder::cpu(start, 10_000_000_000, 10_101_010);
+    for sample in 0..60u32 {
+        let stack_number = (number.wrapping_mul(31) + sample * 7) % 600;
+        let stack: Vec<u32> = (0..12u32)
+            .map(|depth| {
+                let frame = (stack_number >> (depth / 2)) * 16 + depth;
+                let name = format!("shop::module_{}::function_{frame}", frame % 9);
+                let function = builder.function(&name, &name, "", 0);
+                builder.location(None, u64::from(frame) * 64, &[(function, 0)])
+            })
+            .collect();
+        builder.sample(&stack, &[2, 20_202_020], Vec::new());
+    }
+    builder.build().encode()
+}
+
+#[test]
+fn an_hour_keeps_every_row_and_few_files() {
+    let mut run = Simulation::new("an-hour");
+    run.run_until(HOUR);
+    assert_eq!(run.rows(), HOUR as usize);
+    let (files, bytes) = run.disk();
+    assert!(files < 300, "{files} files");
+    assert!(bytes < 6 << 20, "{bytes} bytes");
+    assert_eq!(run.session.drops.by_cause(), Default::default());
+}
+
+#[test]
+#[ignore = "a measurement: run it with --release, alone"]
+fn three_days_hold_their_memory_and_their_disk() {
+    let mut run = Simulation::new("three-days");
+    let start = Instant::now();
+    run.run_until(HOUR);
+    let first = Memory::now();
+    for hour in [12, 24, 36, 48, 60, 72] {
+        run.run_until(hour * HOUR);
+        let (files, bytes) = run.disk();
+        let (memory, mb) = (Memory::now(), |bytes: u64| bytes as f64 / 1_048_576.0);
+        println!(
+            "hour {hour:2}: heap {:.2} MB, resident {:.2} MB, {files} files, {:.1} MB on disk, after {:.0?}",
+            mb(memory.heap),
+            mb(memory.rss),
+            mb(bytes),
+            start.elapsed()
+        );
+    }
+    let last = Memory::now();
+    println!("hour  1: {first:?}\nhour 72: {last:?}");
+    let took = start.elapsed();
+    let (files, bytes) = run.disk();
+    let reading = Instant::now();
+    assert_eq!(run.rows(), 72 * HOUR as usize);
+    let read = reading.elapsed();
+    let merging = Instant::now();
+    let dir = RunDir::open(&run.path).expect("a run");
+    let (profile, notes) = dir
+        .profile("cpu", &ProfileRange::default())
+        .expect("profiles");
+    println!(
+        "259,200 ticks in {took:.1?}; timeline read in {read:.2?}, profiles merged in {:.2?}",
+        merging.elapsed()
+    );
+    assert!(notes.is_empty(), "{notes:?}");
+    assert_eq!(
+        profile.expect("some").total(0),
+        i64::from(72 * HOUR / 10) * 120,
+        "every sample is there"
+    );
+    assert_eq!(run.session.drops.by_cause(), Default::default());
+    assert!(files <= 2_000 && bytes <= 200 << 20, "{files}, {bytes}");
+    assert!(last.heap <= first.heap + (1 << 20), "{first:?} {last:?}");
+    assert!(last.rss <= first.rss + (1 << 20), "{first:?} {last:?}");
+    assert!(took <= Duration::from_secs(180), "{took:?}");
+}
+
+#[test]
+#[ignore = "a measurement: run it with --release and ulimit -n 20000, alone"]
+fn the_whole_ticker_costs_two_percent_at_18000_sockets() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    let held: Vec<(TcpStream, TcpStream)> = (0..9_000)
+        .map(|_| {
+            let ours = TcpStream::connect(address).expect("ulimit -n 20000");
+            (ours, listener.accept().expect("accept").0)
+        })
+        .collect();
+    let mut run = Simulation::new("sockets");
+    let seconds = 600;
+    let _own = exclude_current_thread();
+    let resources = Resources::new();
+    run.run_until(1);
+    let before = resources.own_cpu();
+    run.run_until(1 + seconds);
+    let used = (resources.own_cpu() - before).as_secs_f64();
+    let dir = RunDir::open(&run.path).expect("a run");
+    let timeline = dir.timeline().expect("a timeline");
+    let cells = timeline.readings("tcp_established").expect("a column");
+    let counts: Vec<f64> = cells.iter().copied().filter(|n| n.is_finite()).collect();
+    println!(
+        "{} sockets: {:.2} % of a core for ticker and writer, states read in {} of {seconds} ticks",
+        2 * held.len() + 1,
+        used / f64::from(seconds) * 100.0,
+        counts.len()
+    );
+    assert!(counts.iter().all(|n| *n >= 18_000.0));
+    assert!(counts.len() >= seconds as usize / 10, "every ten seconds");
+    assert!(used / f64::from(seconds) <= 0.02, "{used} s");
+}
