@@ -54,7 +54,9 @@ pub use chart::timeline_svg;
 pub use error::Error;
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::readable_name;
-pub use leaks::{LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, judge_timeline};
+pub use leaks::{
+    LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, TimeToLimit, judge_timeline,
+};
 pub use number::number;
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,

@@ -300,7 +300,7 @@ fn missing_samples_do_not_bend_the_verdict() {
         }
     });
     assert_eq!(verdict.verdict, SeriesOutcome::Leak);
-    assert_eq!(verdict.samples, 128);
+    assert_eq!(verdict.samples, 160);
 }
 
 #[test]

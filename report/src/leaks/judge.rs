@@ -1,139 +1,233 @@
 //! The verdict on one series.
 
 use super::candidates::{Candidate, Unit};
-use super::floors::{Point, floors, quarters};
-use super::slope::{Slope, median, theil_sen};
-use super::window::{Settling, settling, span, steady};
-use super::{LeakOptions, SeriesOutcome, SeriesVerdict};
+use super::evidence::{self, Evidence, LEAST_LEFT};
+use super::normal::quantile;
+use super::shape::Form;
+use super::window::{Point, quarters, span, steady};
+use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait};
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
 
 /// The rule that a series must have enough samples to be judged at all.
 pub(super) const ENOUGH_DATA: &str = "enough-data";
 
-/// Each quarter must rise by this share of the mean rise to count as growth
-/// that goes on.
-const EVEN_RISE: f64 = 0.3;
+/// What is left after a warm-up must hold this part of its rate to its end.
+const EVEN: f64 = 0.75;
 
-/// One rise of this share of the whole growth is a step.
-const ONE_RISE: f64 = 0.6;
+/// The second half must be this sure to have grown too.
+const LATE_DOUBT: f64 = 0.15;
 
-/// The load must itself have grown by this share to explain growth.
-const LOAD_GROWTH: f64 = 0.25;
+/// Unless most of the run is left: then this part will do.
+const EVEN_MOSTLY: f64 = 0.4;
+const MOST_LEFT: f64 = 0.8;
 
-pub(super) fn series(
-    timeline: &Timeline,
-    candidate: &Candidate,
-    options: &LeakOptions,
-) -> SeriesVerdict {
-    let factor = candidate.unit.factor();
-    let values = timeline.series(&candidate.name).unwrap_or_default();
-    let points: Vec<Point> = steady(timeline, values, options)
-        .into_iter()
-        .map(|(hour, value)| (hour, value * factor))
-        .collect();
-    let mut verdict = SeriesVerdict {
-        name: candidate.name.clone(),
-        unit: candidate.unit.name().to_owned(),
-        verdict: SeriesOutcome::Inconclusive,
-        slope_per_hour: None,
-        slope_interval: None,
-        detectable_per_hour: None,
-        quarters: quarters(&points),
-        judged_from_min: points.first().map(|point| point.0 * 60.0),
-        samples: points.len(),
-        rule: String::new(),
-        explanation: String::new(),
-    };
-    if let Some(needed) = too_little(timeline, &points, options) {
-        verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
-        return verdict;
-    }
-    let limits = match candidate.unit {
-        Unit::Memory { .. } => &options.material_mb,
-        Unit::Count => &options.material_count,
-    };
-    let material = limits.growth(verdict.quarters[0].unwrap_or(0.0));
-    let (start, settled) = match settling(&points, material) {
-        Settling::From(start) => (start, true),
-        Settling::Never => (points.len() / 2, false),
-    };
-    let points = &points[start..];
-    verdict.quarters = quarters(points);
-    verdict.judged_from_min = points.first().map(|point| point.0 * 60.0);
-    verdict.samples = points.len();
-    let floors = floors(points);
-    let Some(slope) = theil_sen(&floors) else {
-        let needed = "all samples are of one moment; a trend needs time to pass".to_owned();
-        verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
-        return verdict;
-    };
-    let hours = span(points);
-    let floor = (slope.high - slope.low) / 2.0;
-    verdict.slope_per_hour = Some(slope.per_hour);
-    verdict.slope_interval = Some([slope.low, slope.high]);
-    verdict.detectable_per_hour = Some(floor.max(material / hours));
-    let judged = Judged {
-        slope,
-        hours,
-        material,
-        settled,
-        load: load(timeline, points),
-    };
-    verdict.decide(&judged);
-    verdict
+/// The second half of what saturates must be this close to its line.
+const ON_ITS_LINE: f64 = 0.1;
+
+/// How likely it may be at most that what is left of a warm-up is its tail.
+const SATURATES: f64 = 0.05;
+
+/// A leak may start up to this part of the time judged.
+const LATEST_START: f64 = 0.71;
+
+/// Cycles that must be seen whole so many times.
+const LEAST_TURNS: f64 = 2.0;
+
+/// The rate of the last part must be this part of the whole's.
+const LAST_RATE: f64 = 0.2;
+
+/// The series must have risen by this part of what it would have at its last
+/// rate.
+const NET: f64 = 0.2;
+
+/// Growth that fell back by this part of itself comes and goes.
+const FALL: f64 = 0.4;
+
+/// The part of the growth that a load must leave unexplained.
+const LEFT_BY_LOAD: f64 = 0.6;
+
+/// The tail left on either side of an interval of 95 %.
+const TAIL: f64 = 0.025;
+
+/// A leak that this run would have shown nine times out of ten.
+const POWER_TAIL: f64 = 0.1;
+
+/// A series on its way to a verdict.
+pub(super) struct Case {
+    pub verdict: SeriesVerdict,
+    evidence: Option<Evidence>,
 }
 
-/// What is known about the growth of a series.
-struct Judged {
-    slope: Slope,
-    hours: f64,
-    material: f64,
-    settled: bool,
-    /// By which share the load grew meanwhile, and how closely the series
-    /// followed it, from -1 to 1.
-    load: Option<(f64, f64)>,
+impl Case {
+    pub(super) fn open(timeline: &Timeline, candidate: &Candidate, options: &LeakOptions) -> Case {
+        let factor = candidate.unit.factor();
+        let values = timeline.series(&candidate.name).unwrap_or_default();
+        let points: Vec<Point> = steady(timeline, values, options)
+            .into_iter()
+            .map(|(hour, value)| (hour, value * factor))
+            .collect();
+        let mut verdict = SeriesVerdict {
+            name: candidate.name.clone(),
+            unit: candidate.unit.name().to_owned(),
+            verdict: SeriesOutcome::Inconclusive,
+            slope_per_hour: None,
+            slope_interval: None,
+            slope_per_request: None,
+            detectable_per_hour: None,
+            shape: None,
+            chance: None,
+            time_to_limit: None,
+            quarters: quarters(&points),
+            judged_from_min: points.first().map(|point| point.0 * 60.0),
+            samples: points.len(),
+            rule: String::new(),
+            explanation: String::new(),
+        };
+        if let Some(explanation) = close_wait::stuck(&candidate.name, &points) {
+            verdict.settle(SeriesOutcome::Leak, close_wait::RULE, explanation);
+        } else if let Some(needed) = too_little(timeline, &points, options) {
+            verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
+            return Case {
+                verdict,
+                evidence: None,
+            };
+        }
+        let evidence = evidence::gather(timeline, candidate, &points, options);
+        if let Some(evidence) = &evidence {
+            verdict.tell(evidence, options, candidate.unit);
+        } else if verdict.rule.is_empty() {
+            let needed = "too few samples of different moments; run for longer".to_owned();
+            verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
+        }
+        Case { verdict, evidence }
+    }
+
+    /// The probability of the growth by chance, if it is to be judged.
+    pub(super) fn chance(&self) -> Option<f64> {
+        self.evidence.as_ref().map(|evidence| evidence.chance)
+    }
+
+    /// The verdict, where growth that has up to this chance is no chance.
+    pub(super) fn close(mut self, alpha: f64) -> SeriesVerdict {
+        if let Some(evidence) = &self.evidence
+            && self.verdict.rule.is_empty()
+        {
+            self.verdict.decide(evidence, alpha);
+        }
+        self.verdict
+    }
 }
 
 impl SeriesVerdict {
-    fn settle(&mut self, outcome: SeriesOutcome, rule: &str, explanation: String) {
+    pub(super) fn settle(&mut self, outcome: SeriesOutcome, rule: &str, explanation: String) {
         self.verdict = outcome;
         self.rule = rule.to_owned();
         self.explanation = explanation;
     }
 
-    fn decide(&mut self, judged: &Judged) {
-        let amount = |value: f64| {
-            format!("{} {}", readable(value), self.unit)
-                .trim()
-                .to_owned()
-        };
-        let rises: Vec<f64> = self
-            .quarters
-            .windows(2)
-            .filter_map(|pair| Some(pair[1]? - pair[0]?))
-            .collect();
-        let growth: f64 = rises.iter().sum();
-        let by_slope = judged.slope.per_hour * judged.hours;
-        let numbers = format!(
-            "{}/h (99 % between {} and {}) over {} after warm-up, quarters {}",
-            amount(judged.slope.per_hour),
-            readable(judged.slope.low),
-            amount(judged.slope.high),
-            duration(judged.hours),
+    fn amount(&self, value: f64) -> String {
+        format!("{} {}", readable(value), self.unit)
+            .trim()
+            .to_owned()
+    }
+
+    /// The numbers, whatever the verdict will be.
+    fn tell(&mut self, evidence: &Evidence, options: &LeakOptions, unit: Unit) {
+        let hours = evidence.hours;
+        let slope = evidence.growth.mean() / hours;
+        let interval = evidence.growth.interval(TAIL).map(|end| end / hours);
+        let certain = evidence.growth.interval(options.alpha())[1] - evidence.growth.mean();
+        let powerful = certain + quantile(POWER_TAIL) * evidence.growth.error();
+        self.slope_per_hour = Some(slope);
+        self.slope_interval = Some(interval);
+        self.slope_per_request = evidence.requests_per_hour.map(|requests| slope / requests);
+        self.detectable_per_hour = Some(powerful.max(evidence.material) / hours);
+        self.shape = Some(evidence.form.name().to_owned());
+        self.chance = Some(evidence.chance);
+        self.quarters.clone_from(&evidence.quarters);
+        self.judged_from_min = Some(evidence.from_min);
+        self.samples = evidence.samples;
+        let is_memory = matches!(unit, Unit::Memory { .. });
+        self.time_to_limit = options
+            .limit(&self.name, is_memory)
+            .and_then(|limit| TimeToLimit::of(limit, evidence.level, slope, interval));
+    }
+
+    fn decide(&mut self, evidence: &Evidence, alpha: f64) {
+        let growth = evidence.growth.mean();
+        let slope = growth / evidence.hours;
+        let [low, high] = self.slope_interval.unwrap_or([f64::NAN; 2]);
+        let mut numbers = format!(
+            "{}/h (95 % between {} and {}) over {}, quarters {}",
+            self.amount(slope),
+            readable(low),
+            self.amount(high),
+            duration(evidence.hours),
             self.quarters
                 .iter()
                 .map(|quarter| quarter.map_or("-".to_owned(), readable))
                 .collect::<Vec<_>>()
                 .join(" → "),
         );
-        let floor = amount(self.detectable_per_hour.unwrap_or(f64::NAN));
-        let material = amount(judged.material);
-        let mean_rise = growth / rises.len().max(1) as f64;
-        let goes_on = rises.len() == 3 && rises.iter().all(|rise| *rise >= EVEN_RISE * mean_rise);
-        let steepest = rises.iter().copied().fold(0.0, f64::max);
-
-        let (outcome, rule, explanation) = if growth.max(by_slope) <= judged.material {
+        if let Some(left) = evidence.left {
+            numbers.push_str(&format!(
+                ", after a warm-up of {} % of the run",
+                readable((1.0 - left) * 100.0)
+            ));
+        }
+        let floor = self.amount(self.detectable_per_hour.unwrap_or(f64::NAN));
+        let material = self.amount(evidence.material);
+        let longer = duration(evidence.hours * 2.0);
+        let certain = evidence.chance <= alpha;
+        let too_short = evidence.left.is_some_and(|left| left < LEAST_LEFT);
+        let even = match evidence.left {
+            Some(left) if left > MOST_LEFT => EVEN_MOSTLY,
+            _ => EVEN,
+        };
+        let uneven = evidence.evenness < even || evidence.saturates > SATURATES;
+        let slows = match evidence.form {
+            Form::Saturating(_) => (evidence.evenness - 1.0).abs() > ON_ITS_LINE,
+            Form::LineAndStep(_) | Form::LineAndCycle(_) => evidence.evenness < EVEN,
+            _ => evidence.left.is_some() && uneven,
+        };
+        // What began a moment ago, and what may be half a turn of something
+        // that comes back, has not gone on for long enough.
+        let young = match evidence.form {
+            Form::Bend(at) => at > LATEST_START,
+            Form::LineAndCycle(turns) => turns < LEAST_TURNS,
+            _ => false,
+        };
+        let steps = match &evidence.form {
+            Form::Steps(at) => at.len(),
+            Form::Ramp(..) => 1,
+            _ => 0,
+        };
+        let (outcome, rule, explanation) = if steps > 0 && evidence.climb > evidence.material {
+            let times = match steps {
+                1 => "once".to_owned(),
+                steps => format!("in {steps} steps"),
+            };
+            let climb = self.amount(evidence.climb);
+            (
+                SeriesOutcome::Step,
+                "steps",
+                format!("{numbers}: changed {times}, by {climb} in all, and stayed level between"),
+            )
+        } else if let Some(load) = &evidence.load
+            && !(certain && growth > evidence.material && load.rest >= LEFT_BY_LOAD)
+        {
+            (
+                SeriesOutcome::LoadCorrelated,
+                "load",
+                format!(
+                    "{numbers}: it followed {}, which grew by {} %; \
+                     repeat at a steady load to tell the two apart",
+                    load.name,
+                    readable(load.grown * 100.0)
+                ),
+            )
+        } else if growth.min(evidence.net) <= evidence.material || steps > 0 {
             (
                 SeriesOutcome::Clean,
                 "material-growth",
@@ -142,22 +236,7 @@ impl SeriesVerdict {
                      a leak below {floor}/h could not have been seen"
                 ),
             )
-        } else if !judged.settled {
-            (
-                SeriesOutcome::Warming,
-                "settled",
-                format!(
-                    "{numbers}: growing ever more slowly; run for at least {} more to see it settle",
-                    duration(judged.hours * 2.0)
-                ),
-            )
-        } else if steepest >= ONE_RISE * growth && !goes_on {
-            (
-                SeriesOutcome::Step,
-                "persistence",
-                format!("{numbers}: rose once by {} and stayed", amount(steepest)),
-            )
-        } else if judged.slope.low <= 0.0 {
+        } else if !certain && !too_short {
             (
                 SeriesOutcome::Clean,
                 "certain-growth",
@@ -165,58 +244,37 @@ impl SeriesVerdict {
                     "{numbers}: no certain growth; a leak below {floor}/h could not have been seen"
                 ),
             )
-        } else if !goes_on {
+        } else if too_short || slows {
+            (
+                SeriesOutcome::Warming,
+                "settled",
+                format!(
+                    "{numbers}: growing ever more slowly; run for at least {longer} more to see it settle"
+                ),
+            )
+        } else if young
+            || evidence.late_doubt > LATE_DOUBT
+            || evidence.fall > FALL
+            || evidence.last < LAST_RATE
+            || evidence.net < NET * growth
+        {
             (
                 SeriesOutcome::Inconclusive,
                 "persistence",
-                format!(
-                    "{numbers}: grew, but not in every quarter; run for at least {} more",
-                    duration(judged.hours)
-                ),
-            )
-        } else if let Some((grown, follows)) = judged.load
-            && grown >= LOAD_GROWTH
-            && follows >= 0.9
-        {
-            (
-                SeriesOutcome::LoadCorrelated,
-                "load",
-                format!(
-                    "{numbers}: it followed the load, which grew by {} %; \
-                     repeat at a steady load to tell the two apart",
-                    readable(grown * 100.0)
-                ),
+                format!("{numbers}: grew, but not all the time; run for at least {longer} more"),
             )
         } else {
             (
                 SeriesOutcome::Leak,
                 "persistent-growth",
                 format!(
-                    "{numbers}: grew in every quarter, by more than the {material} that matters"
+                    "{numbers}: growth goes on to the end, is more than the {material} that \
+                     matters, and by chance has a probability below {}",
+                    readable(evidence.chance.max(0.0001))
                 ),
             )
         };
         self.settle(outcome, rule, explanation);
-    }
-}
-
-/// Resident memory that grows while the live heap does not is kept by the
-/// allocator, not leaked by the code.
-pub(super) fn retention(series: &mut [SeriesVerdict]) {
-    let heap_is_flat = series
-        .iter()
-        .any(|s| s.name == "heap_live_mb" && s.verdict == SeriesOutcome::Clean);
-    if !heap_is_flat {
-        return;
-    }
-    for series in series {
-        if series.name.starts_with("rss") && series.verdict == SeriesOutcome::Leak {
-            let explanation = format!(
-                "{}; the live heap did not grow, so the allocator keeps what was freed",
-                series.explanation
-            );
-            series.settle(SeriesOutcome::Retention, "live-heap", explanation);
-        }
     }
 }
 
@@ -227,71 +285,24 @@ fn too_little(timeline: &Timeline, points: &[Point], options: &LeakOptions) -> O
     if enough {
         return None;
     }
-    let steps: Vec<f64> = timeline
+    let mut steps: Vec<f64> = timeline
         .elapsed_hours()
         .windows(2)
         .map(|pair| (pair[1] - pair[0]) * 3600.0)
         .filter(|step| *step > 0.0)
         .collect();
-    let mut sorted = steps;
-    sorted.sort_by(f64::total_cmp);
-    let step = median(&sorted).unwrap_or(1.0);
-    // Warm-up takes its share of what is added, too.
+    steps.sort_by(f64::total_cmp);
+    let step = steps.get(steps.len() / 2).copied().unwrap_or(1.0);
+    // What is left out takes its share of what is added, too.
     let missing = (options.least_samples.saturating_sub(points.len()) as f64 * step)
         .max(options.least_seconds - seconds)
         / (1.0 - options.warm_up).max(0.1);
     Some(format!(
-        "{} usable samples over {} after warm-up, where {} over {} are needed; \
-         run for at least {} more",
+        "{} usable samples over {}, where {} over {} are needed; run for at least {} more",
         points.len(),
         duration(seconds / 3600.0),
         options.least_samples,
         duration(options.least_seconds / 3600.0),
         duration(missing.max(1.0) / 3600.0)
     ))
-}
-
-/// By how much the load grew over the time judged, and its rank correlation
-/// with the series.
-fn load(timeline: &Timeline, points: &[Point]) -> Option<(f64, f64)> {
-    let values = timeline.readings("requests_per_s")?;
-    let (from, to) = (points.first()?.0, points.last()?.0);
-    let loads: Vec<Point> = timeline
-        .elapsed_hours()
-        .iter()
-        .zip(values)
-        .filter(|(hour, value)| **hour >= from && **hour <= to && value.is_finite())
-        .map(|(hour, value)| (*hour, *value))
-        .collect();
-    let mean = |points: &[Point]| points.iter().map(|p| p.1).sum::<f64>() / points.len() as f64;
-    let blocks = 8;
-    if loads.len() < blocks || points.len() < blocks {
-        return None;
-    }
-    let means = |points: &[Point]| -> Vec<f64> {
-        let at = |block: usize| block * points.len() / blocks;
-        (0..blocks)
-            .map(|b| mean(&points[at(b)..at(b + 1)]))
-            .collect()
-    };
-    let (load, level) = (means(&loads), means(points));
-    let first = load[..2].iter().sum::<f64>() / 2.0;
-    let last = load[blocks - 2..].iter().sum::<f64>() / 2.0;
-    let grown = if first > 0.0 { last / first - 1.0 } else { 0.0 };
-    Some((grown, concordance(&load, &level)))
-}
-
-/// Kendall's tau: pairs in the same order less pairs in the opposite, of all.
-fn concordance(a: &[f64], b: &[f64]) -> f64 {
-    let (mut score, mut pairs) = (0.0, 0.0);
-    for i in 0..a.len() {
-        for j in i + 1..a.len() {
-            pairs += 1.0;
-            let product = (a[j] - a[i]) * (b[j] - b[i]);
-            if product != 0.0 {
-                score += product.signum();
-            }
-        }
-    }
-    if pairs > 0.0 { score / pairs } else { 0.0 }
 }

@@ -1,20 +1,32 @@
 //! Did anything leak? Judges every series of a timeline by itself.
 //!
-//! A series passes through four steps: the rows after warm-up are chosen
+//! A series passes through five steps: the rows of steady load are chosen
 //! (`window`), reduced to the floor of each block so that a saw-tooth counts
-//! by its bottom (`floors`), given a slope with an interval (`slope`), and
-//! asked three questions: is the growth certain, is it large enough to matter,
-//! and does it go on in every quarter (`judge`)?
+//! by its bottom (`blocks`), relieved of what the load explains (`load`), and
+//! fitted with a line, bends, steps and cycles (`shape`) under every noise that
+//! could be behind it (`noise`). `evidence` takes the warm-up off and collects
+//! what is left; `judge` asks whether the growth is certain, large enough to
+//! matter, and goes on to the end. `LEAKS.md` tells the method in one page,
+//! with its sources, its limits and its measured error rates.
 
+mod blocks;
 mod candidates;
-mod floors;
+mod close_wait;
+mod evidence;
 mod judge;
+mod load;
+mod noise;
+mod normal;
 mod options;
-mod slope;
+mod retention;
+mod several;
+mod shape;
+mod teeth;
 mod window;
 
 use serde::Serialize;
 
+use judge::Case;
 pub use options::{LeakOptions, Material};
 
 use crate::timeline::Timeline;
@@ -48,10 +60,21 @@ pub struct SeriesVerdict {
     pub verdict: SeriesOutcome,
     /// Growth per hour after warm-up, in the unit.
     pub slope_per_hour: Option<f64>,
-    /// Where the true slope lies with 99 % confidence.
+    /// Where the true slope lies with 95 % confidence.
     pub slope_interval: Option<[f64; 2]>,
+    /// Growth per request, in the unit, where the timeline has
+    /// `requests_per_s`.
+    pub slope_per_request: Option<f64>,
     /// The smallest leak per hour that this run could have shown.
     pub detectable_per_hour: Option<f64>,
+    /// The shape that fits best: `line`, `curve`, `bend`, `steps`, `line and step`,
+    /// `line and cycle` or `saturating`.
+    pub shape: Option<String>,
+    /// The probability of growth like this where there is none, before it is
+    /// corrected for the number of series and of looks.
+    pub chance: Option<f64>,
+    /// When a known limit is reached at this slope.
+    pub time_to_limit: Option<TimeToLimit>,
     /// The floor of each quarter of the time judged.
     pub quarters: Vec<Option<f64>>,
     /// From when on the series was judged, in minutes of the run.
@@ -62,6 +85,33 @@ pub struct SeriesVerdict {
     pub rule: String,
     /// One sentence with the numbers.
     pub explanation: String,
+}
+
+/// When a series that goes on growing as it does reaches its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TimeToLimit {
+    /// The limit, in the series' unit.
+    pub limit: f64,
+    /// Hours from the end of the run.
+    pub hours: f64,
+    /// Hours at the upper end of the slope's interval.
+    pub earliest_hours: f64,
+    /// Hours at its lower end; `None` if that is no growth.
+    pub latest_hours: Option<f64>,
+}
+
+impl TimeToLimit {
+    /// `None` for a series that does not grow or is past its limit.
+    fn of(limit: f64, level: f64, slope: f64, interval: [f64; 2]) -> Option<TimeToLimit> {
+        let room = limit - level;
+        (slope > 0.0 && room > 0.0).then(|| TimeToLimit {
+            limit,
+            hours: room / slope,
+            earliest_hours: room / interval[1],
+            latest_hours: (interval[0] > 0.0).then(|| room / interval[0]),
+        })
+    }
 }
 
 /// What a series is doing.
@@ -120,11 +170,18 @@ impl SeriesOutcome {
 /// column of a name that is not known to be a rate, a time or a total.
 #[must_use]
 pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport {
-    let mut series: Vec<SeriesVerdict> = candidates::of(timeline)
+    let cases: Vec<Case> = candidates::of(timeline)
         .iter()
-        .map(|candidate| judge::series(timeline, candidate, options))
+        .map(|candidate| Case::open(timeline, candidate, options))
         .collect();
-    judge::retention(&mut series);
+    let chances: Vec<Option<f64>> = cases.iter().map(Case::chance).collect();
+    let levels = several::levels(&chances, options.alpha());
+    let mut series: Vec<SeriesVerdict> = cases
+        .into_iter()
+        .zip(levels)
+        .map(|(case, level)| case.close(level))
+        .collect();
+    retention::apply(&mut series);
     let verdict = overall(&series);
     LeakReport {
         verdict,

@@ -1,23 +1,14 @@
-//! Which samples of a series are judged: not warm-up, not spike, not cool-down.
+//! Which samples of a series are judged: not those of a named warm-up, spike or
+//! cool-down. A warm-up that nobody named is found later, by its shape.
 
 use super::LeakOptions;
-use super::floors::{Point, floors};
-use super::slope::theil_sen;
 use crate::timeline::Timeline;
 
-/// Parts of the judged time that a settling series may take off, one after the
-/// other. What is left must still be half.
-const LATER_STARTS: [f64; 4] = [0.0, 0.15, 0.3, 0.5];
+/// One sample: hours and value.
+pub(super) type Point = (f64, f64);
 
-/// A second half that grows slower than this share of the first is settling.
-const SETTLING: f64 = 0.6;
-
-/// Once a series was seen to settle, what is left must be this even to count
-/// as growth of another kind.
-const EVEN: f64 = 0.8;
-
-/// Samples of a column after warm-up, in the order of time, without those of
-/// phases that are not steady load.
+/// Samples of a column in the order of time, without those of phases that are
+/// not steady load.
 pub(super) fn steady(timeline: &Timeline, values: &[f64], options: &LeakOptions) -> Vec<Point> {
     let hours = timeline.elapsed_hours();
     let mut skipped = vec![false; hours.len()];
@@ -51,39 +42,6 @@ pub(super) fn steady(timeline: &Timeline, values: &[f64], options: &LeakOptions)
         .collect()
 }
 
-/// Where a series has got to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Settling {
-    /// From this sample on it grows evenly, or not at all.
-    From(usize),
-    /// It grows ever more slowly to the end.
-    Never,
-}
-
-/// Finds the first start from which a series no longer slows down, or no
-/// longer grows by what matters.
-pub(super) fn settling(points: &[Point], material: f64) -> Settling {
-    for share in LATER_STARTS {
-        let start = (points.len() as f64 * share) as usize;
-        let rest = &points[start..];
-        let floors = floors(rest);
-        let (first, second) = floors.split_at(floors.len() / 2);
-        let (Some(whole), Some(first), Some(second)) =
-            (theil_sen(&floors), theil_sen(first), theil_sen(second))
-        else {
-            return Settling::From(start);
-        };
-        let hours = span(rest);
-        let grows = whole.per_hour * hours > material || rise(&floors) > material;
-        let share_kept = if start == 0 { SETTLING } else { EVEN };
-        let slows = second.per_hour < share_kept * first.per_hour;
-        if !(grows && slows) {
-            return Settling::From(start);
-        }
-    }
-    Settling::Never
-}
-
 /// Hours from the first point to the last.
 pub(super) fn span(points: &[Point]) -> f64 {
     match (points.first(), points.last()) {
@@ -92,9 +50,31 @@ pub(super) fn span(points: &[Point]) -> f64 {
     }
 }
 
-fn rise(floors: &[Point]) -> f64 {
-    match (floors.first(), floors.last()) {
-        (Some(first), Some(last)) => last.1 - first.1,
-        _ => 0.0,
+/// The floor of each quarter of the samples: its lowest tenth, so that one
+/// false reading does not stand for a quarter.
+pub(super) fn quarters(points: &[Point]) -> Vec<Option<f64>> {
+    let at = |quarter: usize| quarter * points.len() / 4;
+    (0..4)
+        .map(|quarter| {
+            let mut values: Vec<f64> = points[at(quarter)..at(quarter + 1)]
+                .iter()
+                .map(|point| point.1)
+                .collect();
+            let place = values.len() / 10;
+            (!values.is_empty()).then(|| *values.select_nth_unstable_by(place, f64::total_cmp).1)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quarters_shrug_off_one_false_reading() {
+        let mut points: Vec<Point> = (0..40).map(|n| (n as f64, 50.0)).collect();
+        points[25].1 = 0.0;
+        assert_eq!(quarters(&points), [Some(50.0); 4]);
+        assert_eq!(quarters(&[]), [None; 4]);
     }
 }

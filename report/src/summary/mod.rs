@@ -51,7 +51,7 @@ fn series_table(leaks: &LeakReport) -> Table {
         "verdict",
         "unit",
         "per hour",
-        "99 % interval",
+        "95 % interval",
         "detectable",
         "quarters",
     ])

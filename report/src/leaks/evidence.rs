@@ -1,0 +1,307 @@
+//! What can be known of the growth of one series.
+
+use super::LeakOptions;
+use super::blocks::{self, Blocks};
+use super::candidates::{Candidate, Unit};
+use super::load::{self, Explained};
+use super::noise::Posterior;
+use super::shape::{Form, Shape};
+use super::window::{Point, quarters};
+use crate::timeline::Timeline;
+
+/// A bend after which less than this part of the former rate is left is where
+/// a warm-up ended.
+const SLOWED: f64 = 0.6;
+
+/// What is left after a warm-up must be this part of the run to be judged.
+pub(super) const LEAST_LEFT: f64 = 0.3;
+
+/// A warm-up is over after so many of its time constants.
+const SATURATED: f64 = 4.0;
+
+/// Where the last part begins that must go on growing too.
+const LAST: f64 = 0.7;
+
+/// Fewer floors than this tell nothing of their noise.
+const LEAST_BLOCKS: usize = 10;
+
+/// The price, in certainty, of having chosen among many shapes.
+const CHOSEN: f64 = 4.0;
+/// Nothing healthy gains speed.
+const GAINS_SPEED: f64 = 2.0;
+/// A curve that saturates looks like a line with a step, too.
+const WITH_STEP: f64 = 50.0;
+
+/// The growth of one series, from the end of its warm-up on.
+pub(super) struct Evidence {
+    pub quarters: Vec<Option<f64>>,
+    pub from_min: f64,
+    pub samples: usize,
+    pub hours: f64,
+    pub form: Form,
+    /// Growth over the time judged at the rate of its end.
+    pub growth: Posterior,
+    /// The probability of such growth where there is none.
+    pub chance: f64,
+    /// The level reached.
+    pub level: f64,
+    /// Growth that would matter.
+    pub material: f64,
+    /// A warm-up was taken off, and this part of the run was left.
+    pub left: Option<f64>,
+    /// The rate of the second half by that of the first; for what saturates,
+    /// that of its line by that of the second half.
+    pub evenness: f64,
+    /// The probability that the second half grew no more than what saturates
+    /// would have.
+    pub saturates: f64,
+    /// The rate of the last part by that of the whole.
+    pub last: f64,
+    /// The probability that the second half did not grow.
+    pub late_doubt: f64,
+    /// The rise from the first part to the last.
+    pub net: f64,
+    /// The deepest fall between parts, by the whole growth.
+    pub fall: f64,
+    /// From the first level to the last, where there are steps.
+    pub climb: f64,
+    /// The load that explains the growth, if one does.
+    pub load: Option<ByLoad>,
+    pub requests_per_hour: Option<f64>,
+}
+
+/// Growth that a load explains.
+pub(super) struct ByLoad {
+    pub name: &'static str,
+    /// By which part of its mean the load grew.
+    pub grown: f64,
+    /// The part of the growth that goes with the sum of the load.
+    pub rest: f64,
+}
+
+/// The evidence in these points; `None` if there is no time between them.
+pub(super) fn gather(
+    timeline: &Timeline,
+    candidate: &Candidate,
+    all: &[Point],
+    options: &LeakOptions,
+) -> Option<Evidence> {
+    let mut from = 0;
+    let mut settled = settle(timeline, candidate, all)?;
+    let mut left = None;
+    // A warm-up is taken off piece by piece: a curve is a chain of bends.
+    while let Some(at) = settled.warm_until {
+        let hour = settled.blocks.first_hour + at * settled.blocks.hours();
+        let next = all.partition_point(|point| point.0 < hour);
+        let part = (all.last()?.0 - hour) / (all.last()?.0 - all[0].0);
+        left = Some(part);
+        if part < LEAST_LEFT || next <= from {
+            break;
+        }
+        let Some(rest) = settle(timeline, candidate, &all[next..]) else {
+            break;
+        };
+        from = next;
+        settled = rest;
+    }
+    let slowing = left.map(|left| slowing(all, from, settled.growth.mean() / left, left));
+    Some(settled.evidence(timeline, candidate, &all[from..], left, slowing, options))
+}
+
+/// The rate that the second half of the rest would have, by that of the whole
+/// rest, if all that was seen were one curve that saturates.
+///
+/// Its rate falls by the same factor over the same time. Between the middle of
+/// what was taken off and that of the rest lies half the run, and between the
+/// middles of the rest's halves half the rest.
+fn slowing(all: &[Point], from: usize, rate: f64, left: f64) -> f64 {
+    let near = (all.len() / 40).max(2);
+    let level = |points: &[Point]| {
+        let mut values: Vec<f64> = points.iter().map(|point| point.1).collect();
+        let middle = values.len() / 2;
+        *values.select_nth_unstable_by(middle, f64::total_cmp).1
+    };
+    let risen = level(&all[from.saturating_sub(near)..(from + near).min(all.len())])
+        - level(&all[..near.min(all.len())]);
+    let before = risen / (1.0 - left);
+    let kept = (rate / before).clamp(0.0, 1.0).powf(left);
+    2.0 * kept / (1.0 + kept)
+}
+
+/// A stretch of points with its shape.
+struct Settled {
+    blocks: Blocks,
+    others: Vec<Vec<f64>>,
+    shape: Shape,
+    growth: Posterior,
+    load: Option<ByLoad>,
+    /// The part of the stretch after which it grew more slowly.
+    warm_until: Option<f64>,
+}
+
+fn settle(timeline: &Timeline, candidate: &Candidate, points: &[Point]) -> Option<Settled> {
+    let blocks = blocks::floors(points)?;
+    if blocks.known().count() < LEAST_BLOCKS {
+        return None;
+    }
+    let (others, by) = match load::explain(timeline, &candidate.name, &blocks) {
+        Explained::No(others) => (others, None),
+        Explained::By(load, growth) => (Vec::new(), Some((load, growth))),
+    };
+    let line = Shape::new(Form::Line, &blocks, &others);
+    if let Some((load, growth)) = by {
+        let whole = line.growth(&blocks)?;
+        let growth = growth.unwrap_or_else(|| whole.clone());
+        let load = ByLoad {
+            name: load.name,
+            grown: load.grown,
+            rest: growth.mean() / whole.mean(),
+        };
+        return Some(Settled {
+            blocks,
+            others,
+            shape: line,
+            growth,
+            load: Some(load),
+            warm_until: None,
+        });
+    }
+    let shape = Shape::of(&blocks, &others);
+    let growth = shape.growth(&blocks).or_else(|| line.growth(&blocks))?;
+    let warm_until = match shape.form {
+        Form::Bend(at) => shape
+            .second(&blocks)
+            .filter(|before| before.mean() > 0.0 && growth.mean() < SLOWED * before.mean())
+            .map(|_| at),
+        Form::Saturating(time) if SATURATED * time <= 1.0 - LEAST_LEFT => shape
+            .second(&blocks)
+            .filter(|below| below.mean() < 0.0)
+            .map(|_| SATURATED * time),
+        _ => None,
+    };
+    Some(Settled {
+        blocks,
+        others,
+        shape,
+        growth,
+        load: None,
+        warm_until,
+    })
+}
+
+impl Settled {
+    fn evidence(
+        self,
+        timeline: &Timeline,
+        candidate: &Candidate,
+        points: &[Point],
+        left: Option<f64>,
+        slowing: Option<f64>,
+        options: &LeakOptions,
+    ) -> Evidence {
+        let Settled {
+            blocks,
+            others,
+            shape,
+            growth,
+            load,
+            ..
+        } = self;
+        let quarters = quarters(points);
+        let limits = match candidate.unit {
+            Unit::Memory { .. } => &options.material_mb,
+            Unit::Count => &options.material_count,
+        };
+        let material = limits.growth(quarters[0].unwrap_or(0.0), blocks.hours());
+        let plain = shape.form == Form::Line && left.is_none() && load.is_none();
+        let price = match shape.form {
+            Form::Line if plain => 1.0,
+            Form::Curve | Form::Bend(_) if left.is_none() => GAINS_SPEED,
+            Form::LineAndStep(_) => WITH_STEP,
+            _ => CHOSEN,
+        };
+        let mut beside = others;
+        beside.extend_from_slice(shape.beside_line());
+        let halves = Shape::new(Form::Bend(0.5), &blocks, &beside);
+        let last = Shape::new(Form::Bend(LAST), &blocks, &beside)
+            .growth(&blocks)
+            .map_or(0.0, |last| last.mean() / growth.mean());
+        let late = halves.growth(&blocks);
+        let early = halves.second(&blocks);
+        let evenness = match (&early, &late) {
+            (_, Some(late)) if matches!(shape.form, Form::Saturating(_)) => {
+                growth.mean() / late.mean()
+            }
+            (Some(early), Some(late)) => late.mean() / early.mean(),
+            _ => f64::NAN,
+        };
+        let saturates = match (&late, slowing) {
+            (Some(late), Some(slowing)) => late.below(growth.mean() * slowing),
+            (Some(_), None) => 0.0,
+            (None, _) => 1.0,
+        };
+        let parts = parts(&blocks);
+        let fall = fall(&parts) / growth.mean().abs().max(f64::MIN_POSITIVE);
+        Evidence {
+            from_min: points.first().map_or(0.0, |point| point.0 * 60.0),
+            samples: points.len(),
+            hours: blocks.hours() - blocks.step_hours,
+            chance: (growth.below(0.0) * price).min(1.0),
+            level: parts.last().copied().unwrap_or(f64::NAN),
+            material,
+            left,
+            evenness,
+            saturates,
+            last,
+            late_doubt: late.map_or(1.0, |late| late.below(0.0)),
+            // Between the middles of the first and the last sixth lie five.
+            net: (parts[5] - parts[0]) * 1.2,
+            fall,
+            climb: climb(&shape.form, &blocks),
+            load,
+            requests_per_hour: load::requests_per_hour(timeline, &blocks),
+            form: shape.form,
+            growth,
+            quarters,
+        }
+    }
+}
+
+/// The mean of each sixth of the floors.
+fn parts(blocks: &Blocks) -> Vec<f64> {
+    let values: Vec<f64> = blocks.known().map(|p| p.1).collect();
+    let at = |part: usize| part * values.len() / 6;
+    (0..6)
+        .map(|part| mean(&values[at(part)..at(part + 1)]))
+        .collect()
+}
+
+fn fall(parts: &[f64]) -> f64 {
+    let mut highest = f64::NEG_INFINITY;
+    parts.iter().fold(0.0, |deepest: f64, part| {
+        highest = highest.max(*part);
+        deepest.max(highest - part)
+    })
+}
+
+/// From the level before the first step to that after the last.
+fn climb(form: &Form, blocks: &Blocks) -> f64 {
+    let place = |x: f64| (x * (blocks.len() - 1) as f64).round() as usize;
+    let (first, last) = match form {
+        Form::Steps(at) => (at.first().copied(), at.last().copied()),
+        Form::Ramp(from, to) => (Some(place(*from) + 1), Some(place(*to))),
+        _ => (None, None),
+    };
+    let level = |values: &[f64]| {
+        let known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+        mean(&known)
+    };
+    match (first, last) {
+        (Some(first), Some(last)) => level(&blocks.values[last..]) - level(&blocks.values[..first]),
+        _ => 0.0,
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
