@@ -116,7 +116,13 @@ pub fn judge(run: &Run) -> Verdict {
 /// [`judge`] with dials for the leak test.
 #[must_use]
 pub fn judge_with(run: &Run, options: &LeakOptions) -> Verdict {
-    let leaks = judge_timeline(&run.timeline, options);
+    let mut options = options.clone();
+    for (name, limit) in &run.info.limits {
+        if let Some(limit) = limit {
+            options.limits.entry(name.clone()).or_insert(*limit);
+        }
+    }
+    let leaks = judge_timeline(&run.timeline, &options);
     let rules = vec![leaks_rule(&leaks)];
     let verdict = Verdict3::all(rules.iter().map(|rule| rule.verdict));
     let mut notes = run.notes.clone();

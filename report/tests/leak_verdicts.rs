@@ -313,3 +313,99 @@ fn the_document_is_written_in_snake_and_kebab_case() {
     let name = serde_json::to_value(SeriesOutcome::LoadCorrelated).unwrap();
     assert_eq!(name, SeriesOutcome::LoadCorrelated.name());
 }
+
+#[test]
+fn sockets_left_in_close_wait_are_a_leak_on_their_own_rule() {
+    let stuck = judge("tcp_close_wait", 240, |s| (s / 40.0).floor());
+    assert_eq!(stuck.verdict, SeriesOutcome::Leak, "{stuck:#?}");
+    assert_eq!(stuck.rule, "close-wait");
+    let passing = judge(
+        "tcp_close_wait",
+        240,
+        |s| if s % 9.0 < 3.0 { 4.0 } else { 0.0 },
+    );
+    assert_ne!(passing.verdict, SeriesOutcome::Leak, "{passing:#?}");
+}
+
+#[test]
+fn a_leak_is_told_per_request_and_by_the_time_to_its_limit() {
+    let mut csv = String::from("elapsed_s,rss_mb,requests_per_s\n");
+    let mut noise = Noise(11);
+    for second in 0..600 {
+        let value = 100.0 + 0.1 * f64::from(second) + noise.normal();
+        csv.push_str(&format!("{second},{value},{}\n", 50.0 + noise.normal()));
+    }
+    let timeline = Timeline::parse(csv.as_bytes()).unwrap();
+    let mut options = LeakOptions::default();
+    options.limits.insert("memory_mb".to_owned(), 512.0);
+    let report = judge_timeline(&timeline, &options);
+    let series = &report.series[0];
+    assert_eq!(series.verdict, SeriesOutcome::Leak, "{series:#?}");
+    let per_request = series.slope_per_request.unwrap();
+    assert!((per_request / 0.002 - 1.0).abs() < 0.1, "{per_request}");
+    // 160 of 512 MB are used, and 360 MB are added an hour.
+    let limit = series.time_to_limit.unwrap();
+    assert!((limit.hours - 352.0 / 360.0).abs() < 0.1, "{limit:?}");
+    assert!(limit.earliest_hours < limit.hours && limit.hours < limit.latest_hours.unwrap());
+}
+
+#[test]
+fn looking_often_asks_for_more_certainty() {
+    let mut options = LeakOptions::default();
+    let csv = |growth: f64| {
+        let mut noise = Noise(5);
+        let mut csv = String::from("elapsed_min,rss_mb\n");
+        for minute in 0..120 {
+            let value = 100.0 + growth * f64::from(minute) / 120.0 + 2.0 * noise.normal();
+            csv.push_str(&format!("{minute},{value}\n"));
+        }
+        Timeline::parse(csv.as_bytes()).unwrap()
+    };
+    let leaks = |options: &LeakOptions| {
+        (0..40)
+            .filter(|n| {
+                let report = judge_timeline(&csv(f64::from(*n) / 5.0), options);
+                report.series[0].verdict == SeriesOutcome::Leak
+            })
+            .count()
+    };
+    let once = leaks(&options);
+    options.looks = Some(1000);
+    let often = leaks(&options);
+    assert!(
+        once > often,
+        "{once} at one look, {often} at the thousandth"
+    );
+}
+
+#[test]
+fn awkward_series_are_answered() {
+    let mut two_million = String::from("elapsed_s,rss_mb\n");
+    for row in 0..2_000_000 {
+        two_million.push_str(&format!("{row},{}\n", 100 + row % 7));
+    }
+    let report = judge_timeline(
+        &Timeline::parse(two_million.as_bytes()).unwrap(),
+        &LeakOptions::default(),
+    );
+    assert_eq!(report.series[0].verdict, SeriesOutcome::Clean);
+    for csv in [
+        "elapsed_s,rss_mb\n0,1\n0,2\n0,3\n".to_owned(),
+        // Every reading twice, with a gap of an hour, and never the same step.
+        (0..200).fold("elapsed_s,rss_mb\n".to_owned(), |csv, n| {
+            let gap = if n > 100 { 3600 } else { 0 };
+            let time = n * 3 + (n * n) % 3 + gap;
+            csv + &format!("{time},{}\n{time},{}\n", 50 + n % 5, 50 + n % 3)
+        }),
+        (0..10).fold("elapsed_h,rss_mb\n".to_owned(), |csv, n| {
+            csv + &format!("{n},{}\n", 10 * n)
+        }),
+        (0..500).fold("elapsed_s,rss_mb\n".to_owned(), |csv, n| {
+            csv + &format!("{n},{}\n", if n == 250 { "1e300" } else { "7" })
+        }),
+    ] {
+        let timeline = Timeline::parse(csv.as_bytes()).unwrap();
+        let report = judge_timeline(&timeline, &LeakOptions::default());
+        assert_ne!(report.series[0].verdict, SeriesOutcome::Leak, "{csv:.60}");
+    }
+}

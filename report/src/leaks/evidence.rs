@@ -22,6 +22,11 @@ const SATURATED: f64 = 4.0;
 /// Where the last part begins that must go on growing too.
 const LAST: f64 = 0.7;
 
+/// The part of the growth by which the quarters' floors must rise, and the
+/// part of that which the last of them must.
+const RISE: f64 = 0.25;
+const LAST_RISE: f64 = 0.05;
+
 /// Fewer floors than this tell nothing of their noise.
 const LEAST_BLOCKS: usize = 10;
 
@@ -126,6 +131,20 @@ fn slowing(all: &[Point], from: usize, rate: f64, left: f64) -> f64 {
     let before = risen / (1.0 - left);
     let kept = (rate / before).clamp(0.0, 1.0).powf(left);
     2.0 * kept / (1.0 + kept)
+}
+
+impl Evidence {
+    /// Whether the quarters, which no shape and no tooth was taken out of, rose
+    /// too: by a part of the growth in all, and once more at the last.
+    pub(super) fn quarters_rise(&self) -> bool {
+        let growth = self.growth.mean().min(self.net);
+        match self.quarters.as_slice() {
+            [Some(first), _, Some(third), Some(last)] => {
+                last - first >= RISE * growth && last - third >= LAST_RISE * (last - first)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A stretch of points with its shape.

@@ -150,9 +150,10 @@ impl Form {
         match self {
             Form::Line => 1.0,
             Form::Curve => 2.0,
-            Form::Bend(_) | Form::Saturating(_) | Form::LineAndStep(_) => 3.0,
+            Form::Bend(_) | Form::Saturating(_) => 3.0,
+            Form::LineAndStep(_) => 5.0,
             Form::Ramp(..) => 3.0,
-            Form::Steps(at) => 2.0 * at.len() as f64,
+            Form::Steps(at) => 2.5 * at.len() as f64,
             Form::LineAndCycle(_) => 4.0,
         }
     }
