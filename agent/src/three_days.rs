@@ -227,7 +227,10 @@ fn three_days_hold_their_memory_and_their_disk() {
     assert!(files <= 2_000 && bytes <= 200 << 20, "{files}, {bytes}");
     assert!(last.heap <= first.heap + (1 << 20), "{first:?} {last:?}");
     assert!(last.rss <= first.rss + (1 << 20), "{first:?} {last:?}");
-    assert!(took <= Duration::from_secs(180), "{took:?}");
+    // Processor time, as others may be at work on the machine.
+    let cpu = Resources::new().process().cpu.expect("Linux");
+    println!("{cpu:.1?} of CPU time in all");
+    assert!(cpu <= Duration::from_secs(180), "{cpu:?}");
 }
 
 #[test]

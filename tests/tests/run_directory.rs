@@ -117,6 +117,9 @@ fn the_timeline_begins_with_the_columns_that_scripts_use() {
 
 #[test]
 fn a_killed_run_is_readable_and_called_interrupted() {
+    // Built first: a run that goes on while the command is compiled is long
+    // enough to be judged.
+    drop(soakscope());
     let scratch = scratch();
     let run = scratch.path().join("run");
     let mut subject = Subject::start(SUBJECT, &run, &[]);
@@ -254,7 +257,10 @@ fn a_directory_that_is_removed_and_made_anew_is_a_run_from_there_on() {
     let run = scratch.path().join("run");
     let mut subject = Subject::start(SUBJECT, &run, &[]);
     subject.ask("row");
-    std::fs::remove_dir_all(&run).expect("remove");
+    // Moved first: the agent may be making a file in it at this moment.
+    let trash = scratch.path().join("trash");
+    std::fs::rename(&run, &trash).expect("rename");
+    std::fs::remove_dir_all(&trash).expect("remove");
     while trouble(&subject).is_none() {
         subject.ask("row");
     }
