@@ -122,6 +122,7 @@ impl Writer {
             events: Appender::open(dir.clone(), RunDir::append_events, MOST_EVENT_BYTES)?,
             dir,
             retention: Retention::default(),
+            rest: [None; LANES],
             shared: Arc::clone(&shared),
         };
         let thread = std::thread::Builder::new()
@@ -199,6 +200,8 @@ struct Scribe {
     spans: Appender,
     events: Appender,
     retention: Retention,
+    /// Until when a lane that was refused is left alone.
+    rest: [Option<Instant>; LANES],
     shared: Arc<Shared>,
 }
 
@@ -236,8 +239,15 @@ impl Scribe {
     /// was refused.
     fn write_all(&mut self) -> bool {
         let mut any_refused = false;
+        // Whoever waits for a flush wants it tried now.
+        let flushing = !self.shared.lock().flushes.is_empty();
         // Rows first: they are what a run is made of.
         for lane in (0..LANES).rev() {
+            if !flushing && self.rest[lane].is_some_and(|until| Instant::now() < until) {
+                any_refused = true;
+                continue;
+            }
+            self.rest[lane] = None;
             loop {
                 let mut state = self.shared.lock();
                 let Some(job) = state.lanes[lane].pop_front() else {
@@ -260,6 +270,7 @@ impl Scribe {
                         }
                         state.refused[lane] = Some(error);
                         state.lanes[lane].push_front(job);
+                        self.rest[lane] = Some(Instant::now() + RETRY);
                         any_refused = true;
                         break;
                     }
