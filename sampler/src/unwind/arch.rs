@@ -2,7 +2,7 @@
 //! saved context, and the thread pointer.
 //!
 //! The aarch64 half follows the ABI documents ("DWARF for the Arm 64-bit
-//! Architecture", `asm/sigcontext.h`) and compiles; **it has not been run**.
+//! Architecture", `asm/sigcontext.h`); **it has been neither compiled nor run**.
 
 #[cfg(target_arch = "x86_64")]
 mod native {
