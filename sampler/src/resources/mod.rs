@@ -2,7 +2,7 @@
 //! sockets, and the host around it.
 //!
 //! Every value is an `Option`: a reading that could not be taken is `None`,
-//! never zero. Platform code is in [`sys`]; portable and host figures come from
+//! never zero. Platform code is in `sys`; portable and host figures come from
 //! the `sysinfo` crate. Nothing here keeps history or knows a schedule.
 
 mod host;
