@@ -93,7 +93,10 @@ async fn soak(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
     if let Some((before, after)) = shop::open_files::raise_limit() {
         eprintln!("soak: raised the limit on open files from {before} to {after}");
     }
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let shop = Shop::start(shop::Options {
         leak: options.leak,
         n_plus_one: options.n_plus_one,
@@ -119,7 +122,7 @@ async fn soak(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
         connections: CONNECTIONS,
     })
     .await?;
-    let client = load(&agent, &plan, &mut driver, &mut interrupt).await;
+    let client = load(&agent, &plan, &mut driver, &mut signals).await;
     if let (Ok(client), Some(run)) = (&client, agent.run_dir()) {
         keep(run, client)?;
     }
@@ -157,28 +160,30 @@ fn introduce(shop: &Shop, agent: &Agent, plan: &Plan, scenario: Scenario, leak: 
     }
 }
 
-/// Follows the load and marks its phases, until it is over or Ctrl-C ends it early.
+/// Follows the load and marks its phases, until it is over or Ctrl-C or SIGTERM ends it early.
 async fn load(
     agent: &Agent,
     plan: &Plan,
     driver: &mut Driver,
-    interrupt: &mut Signal,
+    (interrupt, terminate): &mut (Signal, Signal),
 ) -> Result<Outcome, shop::Error> {
     let mut status = StatusLine::new(plan.length());
     let mut phase = "";
     let mut interrupted = false;
     loop {
         let event = tokio::select! {
-            event = driver.next() => event,
-            _ = interrupt.recv() => {
-                status.say("ending the load early; once more ends everything at once");
-                if interrupted {
-                    std::process::exit(130);
-                }
-                interrupted = true;
-                driver.end();
-                continue;
+            event = driver.next() => Some(event),
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+        };
+        let Some(event) = event else {
+            if interrupted {
+                std::process::exit(130);
             }
+            status.say("ending the load early; once more ends everything at once");
+            interrupted = true;
+            driver.end();
+            continue;
         };
         match event {
             Event::Phase(number) => {
