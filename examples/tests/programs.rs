@@ -155,6 +155,7 @@ fn an_interrupted_soak_still_seals_its_run() {
     let home = tempfile::tempdir().unwrap();
     let run = home.path().join("run");
     let child = soak(&run, &["--duration", "10m"])
+        .env("SOAKSCOPE_CPU_CLOCK", "off")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -165,7 +166,7 @@ fn an_interrupted_soak_still_seals_its_run() {
     signal(&child, Signal::INT);
     let begin = Instant::now();
     let output = child.wait_with_output().unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(20));
+    assert!(begin.elapsed() < Duration::from_secs(60));
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(run.join("verdict.json").exists() && run.join("client/load.json").exists());
 }
@@ -204,6 +205,7 @@ fn the_shop_serves_until_it_is_told_to_stop() {
             "--run-dir",
         ])
         .arg(home.path())
+        .env("SOAKSCOPE_CPU_CLOCK", "off")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
