@@ -63,7 +63,8 @@ impl StatusLine {
         let elapsed = Duration::from_secs_f64(progress.elapsed_s.max(0.0));
         let line = line(phase, elapsed, self.length, progress, vitals);
         if self.in_place {
-            self.print(&line);
+            // A line that wraps could not be taken back.
+            self.print(&line.chars().take(columns() - 1).collect::<String>());
         } else if elapsed >= self.next_line {
             self.next_line = elapsed + (self.length / LINES).max(LINE_EVERY_LEAST);
             self.print(&format!("{line}\n"));
@@ -81,6 +82,13 @@ impl StatusLine {
         let mut out = stdout().lock();
         let _ = write!(out, "{begin}{text}").and_then(|()| out.flush());
     }
+}
+
+/// How wide the terminal is.
+fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(stdout());
+    size.ok()
+        .map_or(80, |size| usize::from(size.ws_col.max(20)))
 }
 
 fn line(
