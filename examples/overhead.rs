@@ -10,20 +10,26 @@
 //! is taken within its round.
 //!
 //! The shop without the agent is this executable, which has neither the agent nor the allocator wrapper; with it,
-//! it is the `shop` example, which has both, as a user's service would.
+//! it is the `shop` example, which has both, as a user's service would. A service that uses `tracing` pays for its spans
+//! whoever listens, so the shop is also run without the agent but with its request spans on.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use futures_util::future::{join_all, try_join_all};
 use shop::trial::{Figure, Server, Spread, Terms, measure};
 use shop::{Shop, load::Driver};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::{Layer, prelude::*};
 
 /// The first argument by which this executable knows that it is the shop without the agent.
 const PLAIN: &str = "--as-plain-shop";
+/// The first argument by which it knows that it is that shop with its request spans on.
+const TRACED: &str = "--as-traced-shop";
 
 /// How long one way is loaded at a time: short, so that all ways share whatever else the machine does.
 const TURN: Duration = Duration::from_millis(250);
@@ -56,16 +62,18 @@ struct Options {
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Without,
+    Traced,
     NoProfile,
     With,
 }
 
 impl Way {
-    const ALL: [Self; 3] = [Self::Without, Self::NoProfile, Self::With];
+    const ALL: [Self; 4] = [Self::Without, Self::Traced, Self::NoProfile, Self::With];
 
     fn name(self) -> &'static str {
         match self {
             Self::Without => "without the agent",
+            Self::Traced => "without it, spans on",
             Self::NoProfile => "with it, no CPU profile",
             Self::With => "with it",
         }
@@ -77,8 +85,17 @@ fn main() -> ExitCode {
     if first.as_deref() == Some(Driver::FLAG) {
         return shop::load::drive();
     }
-    let plain = first.as_deref() == Some(PLAIN);
-    let options = if plain { None } else { Some(Options::parse()) };
+    let options = match first.as_deref() {
+        Some(PLAIN) => None,
+        Some(TRACED) => {
+            let spans = RequestSpans.with_filter(filter_fn(|metadata| {
+                metadata.is_span() && metadata.fields().field("http.route").is_some()
+            }));
+            tracing_subscriber::registry().with(spans).init();
+            None
+        }
+        _ => Some(Options::parse()),
+    };
     let ran = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -99,6 +116,11 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Keeps request spans alive in the registry and does nothing with them.
+struct RequestSpans;
+
+impl<S: tracing::Subscriber> Layer<S> for RequestSpans {}
 
 /// The shop as it would be had nobody heard of the agent.
 async fn serve_plain() -> Result<(), Box<dyn std::error::Error>> {
@@ -124,7 +146,7 @@ async fn compare(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         turns: options.seconds * TURNS_PER_SECOND,
         servers: Way::ALL.len() as u32,
     };
-    let mut rounds: Vec<[Figure; 3]> = Vec::new();
+    let mut rounds: Vec<Vec<Figure>> = Vec::new();
     for round in 1..=options.pairs {
         let start = |way| {
             Server::start(command(
@@ -135,17 +157,20 @@ async fn compare(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
                 options.frequency,
             ))
         };
-        let [without, no_profile, with] = Way::ALL.map(start);
-        let (without, no_profile, with) = tokio::try_join!(without, no_profile, with)?;
+        let servers = try_join_all(Way::ALL.map(start)).await?;
         // The order turns about, so that none always has its turn after the same other.
-        let (first, last) = if round % 2 == 1 { (0, 2) } else { (2, 0) };
-        let figures = tokio::try_join!(
-            measure(&without, &terms, first),
-            measure(&no_profile, &terms, 1),
-            measure(&with, &terms, last),
-        )?;
-        tokio::join!(without.stop(), no_profile.stop(), with.stop());
-        let figures = [figures.0, figures.1, figures.2];
+        let turn = |place: usize| {
+            let place = place as u32;
+            if round % 2 == 1 {
+                place
+            } else {
+                terms.servers - 1 - place
+            }
+        };
+        let measured = servers.iter().enumerate();
+        let measured = measured.map(|(place, server)| measure(server, &terms, turn(place)));
+        let figures = try_join_all(measured).await?;
+        join_all(servers.into_iter().map(Server::stop)).await;
         for (way, figure) in Way::ALL.into_iter().zip(&figures) {
             println!(
                 "round {round:>2}  {:<24} {:>7.0} requests per CPU-second  {:>6.1} MB  p99 {:.1} ms",
@@ -194,9 +219,14 @@ async fn build_shop() -> Result<PathBuf, Box<dyn std::error::Error>> {
 }
 
 fn command(way: Way, with_agent: &Path, plain: &Path, runs: &Path, frequency: u32) -> Command {
-    if way == Way::Without {
+    let alone = match way {
+        Way::Without => Some(PLAIN),
+        Way::Traced => Some(TRACED),
+        Way::NoProfile | Way::With => None,
+    };
+    if let Some(flag) = alone {
         let mut command = Command::new(plain);
-        command.arg(PLAIN);
+        command.arg(flag);
         return command;
     }
     let mut command = Command::new(with_agent);
@@ -209,12 +239,12 @@ fn command(way: Way, with_agent: &Path, plain: &Path, runs: &Path, frequency: u3
     command
 }
 
-fn table(options: &Options, rounds: &[[Figure; 3]]) -> String {
+fn table(options: &Options, rounds: &[Vec<Figure>]) -> String {
     let mut text = format!(
         "{} rounds of {} s at {} requests/s; profile at {} Hz, ticks of 1 s, metrics scraped each second\n\
          {}\n\
-         median (least to most); the ratio is to the shop without the agent in the same round\n\n\
-         {:<24} {:>26} {:>24} {:>22} {:>9}\n",
+         median (least to most); ratios are to the shop without the agent in the same round: as it is, and with spans on\n\n\
+         {:<24} {:>26} {:>24} {:>24} {:>22} {:>9}\n",
         rounds.len(),
         options.seconds,
         options.rate,
@@ -223,32 +253,40 @@ fn table(options: &Options, rounds: &[[Figure; 3]]) -> String {
         "",
         "requests per CPU-second",
         "ratio",
+        "ratio, spans on",
         "RSS MB",
         "added MB"
     );
     for way in Way::ALL {
-        let of = |read: fn(&Figure, &Figure) -> f64| {
-            Spread::of(
-                rounds
-                    .iter()
-                    .map(|round| read(&round[way as usize], &round[0])),
-            )
+        let of = |base: Way, read: fn(&Figure, &Figure) -> f64| {
+            let figures = rounds
+                .iter()
+                .map(|round| read(&round[way as usize], &round[base as usize]));
+            Spread::of(figures)
         };
-        let (Some(served), Some(ratio), Some(rss), Some(added)) = (
-            of(|figure, _| figure.requests_per_cpu_second),
-            of(|figure, without| figure.requests_per_cpu_second / without.requests_per_cpu_second),
-            of(|figure, _| figure.rss_mb),
-            of(|figure, without| figure.rss_mb - without.rss_mb),
+        let per_cpu: fn(&Figure, &Figure) -> f64 =
+            |figure, base| figure.requests_per_cpu_second / base.requests_per_cpu_second;
+        let (Some(served), Some(ratio), Some(traced), Some(rss), Some(added)) = (
+            of(Way::Without, |figure, _| figure.requests_per_cpu_second),
+            of(Way::Without, per_cpu),
+            of(Way::Traced, per_cpu),
+            of(Way::Without, |figure, _| figure.rss_mb),
+            of(Way::Without, |figure, without| {
+                figure.rss_mb - without.rss_mb
+            }),
         ) else {
             continue;
         };
-        let (ratio, added) = if way == Way::Without {
-            (String::new(), String::new())
-        } else {
-            (format!("{ratio:.3}"), format!("{:+.1}", added.median))
+        let (ratio, added) = match way {
+            Way::Without => (String::new(), String::new()),
+            _ => (format!("{ratio:.3}"), format!("{:+.1}", added.median)),
+        };
+        let traced = match way {
+            Way::Without | Way::Traced => String::new(),
+            Way::NoProfile | Way::With => format!("{traced:.3}"),
         };
         let line = format!(
-            "{:<24} {:>26} {ratio:>24} {:>22} {added:>9}",
+            "{:<24} {:>26} {ratio:>24} {traced:>24} {:>22} {added:>9}",
             way.name(),
             format!("{served:.0}"),
             format!("{rss:.1}")

@@ -60,9 +60,14 @@ impl Agent {
 
     /// Begins a phase; the one before ends. Names keep letters, digits and
     /// `-_.`; anything else becomes `_`.
+    ///
+    /// Phases do not nest: a name with a `/` is refused with a warning, and the
+    /// run stays in the phase it is in.
     pub fn phase(&self, name: &str) {
-        if let Some(live) = &self.live {
-            live.phase(name);
+        if let Some(live) = &self.live
+            && let Err(refusal) = live.phase(name)
+        {
+            live.session.warn(&refusal.to_string());
         }
     }
 

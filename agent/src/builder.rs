@@ -85,6 +85,14 @@ impl Builder {
         self
     }
 
+    /// How much of one core the readings of a tick may take together; the dear
+    /// ones among them are taken less often where they would take more, and
+    /// their cells are empty meanwhile. Default 0.02.
+    pub fn reading_share(mut self, share: f64) -> Self {
+        self.config.reading_share = share;
+        self
+    }
+
     /// The phase the run begins in. Default: none.
     pub fn phase(mut self, name: impl Into<String>) -> Self {
         self.config.phase = name.into();

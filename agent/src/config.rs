@@ -21,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) cpu_clock: ClockChoice,
     pub(crate) cpu_window: Duration,
     pub(crate) tick: Duration,
+    pub(crate) reading_share: f64,
     pub(crate) phase: String,
     pub(crate) version: Option<String>,
     pub(crate) global_recorder: bool,
@@ -38,6 +39,7 @@ impl Default for Config {
             cpu_clock: ClockChoice::Auto,
             cpu_window: Duration::from_secs(10),
             tick: Duration::from_secs(1),
+            reading_share: 0.02,
             phase: String::new(),
             version: None,
             global_recorder: false,
@@ -89,6 +91,13 @@ impl Config {
         if let Some(value) = read("SOAKSCOPE_TICK") {
             self.tick = duration("SOAKSCOPE_TICK", &value)?;
         }
+        if let Some(value) = read("SOAKSCOPE_READING_SHARE") {
+            self.reading_share = parse(
+                "SOAKSCOPE_READING_SHARE",
+                &value,
+                "it takes a share of one core, e.g. 0.02",
+            )?;
+        }
         if let Some(value) = read("SOAKSCOPE_PHASE") {
             self.phase = value;
         }
@@ -118,6 +127,20 @@ impl Config {
                 "cpu_frequency",
                 self.cpu_frequency.to_string(),
                 "it takes 1 to 10000 samples a second; SOAKSCOPE_CPU_CLOCK=off samples nothing",
+            );
+        }
+        if !(0.000_1..=1.0).contains(&self.reading_share) {
+            return refuse(
+                "reading_share",
+                self.reading_share.to_string(),
+                "it takes 0.0001 to 1 of one core; the default is 0.02",
+            );
+        }
+        if self.phase.contains('/') {
+            return refuse(
+                "phase",
+                self.phase.clone(),
+                "phases do not nest; use a name without '/'",
             );
         }
         if self.cpu_window < Duration::from_secs(1) {
@@ -211,7 +234,10 @@ mod tests {
             ("SOAKSCOPE_TICK", "1ms", "10 ms"),
             ("SOAKSCOPE_TICK", "-1s", "500ms"),
             ("SOAKSCOPE_CPU_FREQUENCY", "0", "1 to 10000"),
+            ("SOAKSCOPE_READING_SHARE", "nan", "0.0001 to 1"),
+            ("SOAKSCOPE_READING_SHARE", "2%", "share of one core"),
             ("SOAKSCOPE_CPU_CLOCK", "sundial", "perf"),
+            ("SOAKSCOPE_PHASE", "spike/ramp", "do not nest"),
             ("SOAKSCOPE_ENABLED", "maybe", "1 or 0"),
         ] {
             let text = with(&[(name, value)]).expect_err(value).to_string();

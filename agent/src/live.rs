@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::facts;
 use crate::history::History;
 use crate::outcome::Outcome;
-use crate::phases::Phases;
+use crate::phases::{Nested, Phases};
 use crate::profile::add_lines;
 use crate::profiler::{Profiler, ProfilerHandle};
 use crate::requests::Requests;
@@ -138,8 +138,10 @@ impl Live {
             _only: only,
         });
         let first_phase = live.session.config.phase.clone();
-        if !first_phase.is_empty() {
-            live.phase(&first_phase);
+        if !first_phase.is_empty()
+            && let Err(refusal) = live.phase(&first_phase)
+        {
+            live.session.warn(&refusal.to_string());
         }
         let admin = bound
             .map(|bound| bound.serve(Arc::clone(&live)))
@@ -148,10 +150,14 @@ impl Live {
     }
 
     /// Begins a phase and answers what it is called.
-    pub(crate) fn phase(&self, name: &str) -> String {
+    ///
+    /// # Errors
+    ///
+    /// The name asks for a phase within a phase.
+    pub(crate) fn phase(&self, name: &str) -> Result<String, Nested> {
         let before = self.session.phases.current().name;
-        let Some(phase) = self.session.phases.mark(name) else {
-            return before;
+        let Some(phase) = self.session.phases.mark(name)? else {
+            return Ok(before);
         };
         if let Some(profiler) = &self.profiler {
             profiler.phase_ended(before.clone());
@@ -163,7 +169,7 @@ impl Live {
         telemetry.gauge("soakscope_phase_info", &[("phase", &phase.name)], Some(1.0));
         let fields = Map::from_iter([("phase".to_owned(), phase.name.clone().into())]);
         self.session.event("phase", fields);
-        phase.name
+        Ok(phase.name)
     }
 
     pub(crate) fn run_dir(&self) -> &Path {

@@ -1,5 +1,9 @@
 //! The phases of a run: one at a time, each from its mark to the next.
+//!
+//! Phases do not nest: a mark ends the phase before, and a name with a `/`,
+//! which asks for a phase within a phase, is refused.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Longest phase name kept; the rest is cut off.
@@ -44,20 +48,52 @@ pub(crate) struct Phase {
     pub(crate) number: usize,
 }
 
+/// A phase within a phase was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Nested {
+    name: String,
+    current: String,
+}
+
+impl fmt::Display for Nested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the phase {:?} was refused: phases do not nest, each ends the one before; \
+             use a name without '/' (the run stays in {})",
+            self.name,
+            match self.current.as_str() {
+                "" => "no phase".to_owned(),
+                name => format!("{name:?}"),
+            }
+        )
+    }
+}
+
 impl Phases {
     /// Starts a phase; the one before ends. Answers what it is called, or
     /// `None` where that phase is the current one already.
-    pub(crate) fn mark(&self, name: &str) -> Option<Phase> {
+    ///
+    /// # Errors
+    ///
+    /// The name asks for a phase within a phase.
+    pub(crate) fn mark(&self, name: &str) -> Result<Option<Phase>, Nested> {
+        if name.contains('/') {
+            return Err(Nested {
+                name: name.to_owned(),
+                current: self.current().name,
+            });
+        }
         let mut marks = self.marks();
         let number = marks.number_of(clean(name));
         if marks.current == number {
-            return None;
+            return Ok(None);
         }
         marks.current = number;
-        Some(Phase {
+        Ok(Some(Phase {
             name: marks.names[number].clone(),
             number,
-        })
+        }))
     }
 
     /// The phase now; its name is empty before the first mark.
@@ -90,22 +126,35 @@ fn clean(name: &str) -> String {
 mod tests {
     use super::*;
 
+    fn mark(phases: &Phases, name: &str) -> Option<Phase> {
+        phases.mark(name).expect("not nested")
+    }
+
     #[test]
     fn a_mark_ends_the_phase_before() {
         let phases = Phases::default();
         assert_eq!(phases.current().name, "");
-        assert_eq!(phases.mark("warm up/1").expect("new").name, "warm_up_1");
-        assert_eq!(phases.mark("warm up/1"), None);
-        phases.mark("steady");
+        assert_eq!(mark(&phases, "warm up").expect("new").name, "warm_up");
+        assert_eq!(mark(&phases, "warm up"), None);
+        mark(&phases, "steady");
         assert_eq!(phases.current().name, "steady");
-        assert_eq!(phases.mark("warm up/1").expect("again").number, 1);
+        assert_eq!(mark(&phases, "warm_up").expect("again").number, 1);
+    }
+
+    #[test]
+    fn a_phase_within_a_phase_is_refused() {
+        let phases = Phases::default();
+        mark(&phases, "spike");
+        let refusal = phases.mark("spike/ramp").expect_err("nested").to_string();
+        assert!(refusal.contains("spike/ramp") && refusal.contains("do not nest"));
+        assert_eq!(phases.current().name, "spike");
     }
 
     #[test]
     fn names_are_bounded() {
         let phases = Phases::default();
         for i in 0..10_000 {
-            phases.mark(&format!("phase-{i}"));
+            mark(&phases, &format!("phase-{i}"));
         }
         assert_eq!(phases.current().name, "<other>");
         assert!(phases.marks().names.len() <= MOST + 1);

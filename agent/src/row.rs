@@ -166,10 +166,31 @@ impl Row {
         self.count("unix_sockets", sockets.map(|sockets| sockets.unix));
     }
 
-    pub(crate) fn runtime(&mut self, reading: Option<&RuntimeReading>) {
+    pub(crate) fn runtime(&mut self, rates: &mut Rates, reading: Option<&RuntimeReading>) {
         self.count("tokio_alive_tasks", reading.map(|r| r.alive_tasks));
         self.count("tokio_global_queue", reading.map(|r| r.global_queue));
         self.number("tokio_busy_percent", reading.and_then(|r| r.busy_percent));
+        let unstable = reading.and_then(|r| r.unstable.as_ref());
+        for (name, count) in [
+            (
+                "tokio_blocking_threads",
+                unstable.map(|u| u.blocking_threads),
+            ),
+            ("tokio_blocking_queue", unstable.map(|u| u.blocking_queue)),
+            ("tokio_local_queues", unstable.map(|u| u.local_queues)),
+        ] {
+            self.count(name, count);
+        }
+        for (name, total) in [
+            ("tokio_steals_per_s", unstable.map(|u| u.steals)),
+            (
+                "tokio_forced_yields_per_s",
+                unstable.map(|u| u.forced_yields),
+            ),
+        ] {
+            let rate = rates.per_second(name, total.map(|total| total as f64));
+            self.number(name, rate);
+        }
     }
 
     /// Rates and latency; all empty while no request was ever seen.

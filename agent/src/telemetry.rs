@@ -36,6 +36,10 @@ pub(crate) struct Telemetry {
 pub(crate) struct Seconds {
     pub(crate) process: Option<f64>,
     pub(crate) agent: f64,
+    /// Time in which the cgroup had no CPU quota left.
+    pub(crate) throttled: Option<f64>,
+    /// Time in which some task waited for a CPU, for memory, for I/O.
+    pub(crate) waited: [Option<f64>; 3],
 }
 
 impl Telemetry {
@@ -138,6 +142,26 @@ impl Telemetry {
                 "soakscope_agent_cpu_seconds_total",
                 "CPU time of the agent's own threads, part of the process's",
                 Some(seconds.agent),
+            ),
+            (
+                "soakscope_cgroup_throttled_seconds_total",
+                "Time in which the cgroup had no CPU quota left",
+                seconds.throttled,
+            ),
+            (
+                "soakscope_pressure_cpu_seconds_total",
+                "Time in which some task waited for a CPU",
+                seconds.waited[0],
+            ),
+            (
+                "soakscope_pressure_memory_seconds_total",
+                "Time in which some task waited for memory",
+                seconds.waited[1],
+            ),
+            (
+                "soakscope_pressure_io_seconds_total",
+                "Time in which some task waited for I/O",
+                seconds.waited[2],
             ),
         ];
         for (name, help, value) in values {
@@ -248,6 +272,46 @@ const GAUGES: &[(&str, Option<Unit>, &str)] = &[
         "Living threads of the agent itself",
     ),
     (
+        "soakscope_agent_memory_bytes",
+        Some(Unit::Bytes),
+        "What the agent's buffers hold: recent rows and what waits for the disk",
+    ),
+    (
+        "soakscope_agent_open_fds",
+        None,
+        "Descriptors the agent holds for its readings and the run's files",
+    ),
+    (
+        "soakscope_pss_bytes",
+        Some(Unit::Bytes),
+        "Resident memory with shared pages divided among those who share them",
+    ),
+    (
+        "soakscope_private_dirty_bytes",
+        Some(Unit::Bytes),
+        "Resident pages of this process alone that were written to",
+    ),
+    (
+        "soakscope_cgroup_memory_bytes",
+        Some(Unit::Bytes),
+        "Memory of the process's cgroup, page cache included",
+    ),
+    (
+        "soakscope_cgroup_anon_bytes",
+        Some(Unit::Bytes),
+        "Memory of the process's cgroup that no file backs",
+    ),
+    (
+        "soakscope_cgroup_memory_limit_bytes",
+        Some(Unit::Bytes),
+        "The lowest memory.max from the process's cgroup up",
+    ),
+    (
+        "soakscope_tokio_busy_ratio",
+        None,
+        "Share of all workers' time spent polling tasks since the last tick",
+    ),
+    (
         "soakscope_tick_late_seconds",
         Some(Unit::Seconds),
         "How late the newest tick was",
@@ -264,4 +328,8 @@ const COUNTERS: &[(&str, &str)] = &[
     ),
     ("soakscope_dropped_total", "What the agent lost, by cause"),
     ("soakscope_cpu_samples_total", "CPU samples taken"),
+    (
+        "soakscope_cgroup_oom_kills_total",
+        "Processes of the cgroup that were killed for want of memory",
+    ),
 ];

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use soakscope_report::TimelineWriter;
-use soakscope_sampler::resources::{HostReading, TcpState, TickReading, Ticks};
+use soakscope_sampler::resources::{HostReading, Stall, TcpState, TickReading, Ticks};
 use soakscope_sampler::{exclude_current_thread, heap_live_bytes};
 
 use crate::error::Error;
@@ -74,6 +74,7 @@ pub(crate) struct Ticking {
     spans: SpanRows,
     before: Option<Before>,
     upkept: Instant,
+    seconds: Seconds,
 }
 
 /// What rates are reckoned from.
@@ -99,8 +100,8 @@ impl Ticking {
         Self {
             complained: vec![false; tracked.names().len()],
             rates: Rates::new(session.started),
+            ticks: Ticks::with_share(session.config.reading_share),
             session,
-            ticks: Ticks::new(),
             wall_clock: WallClock::default(),
             host: HostReading::new(),
             tracked,
@@ -109,6 +110,7 @@ impl Ticking {
             spans: SpanRows::default(),
             before: None,
             upkept: Instant::now(),
+            seconds: Seconds::default(),
         }
     }
 
@@ -233,7 +235,7 @@ impl Ticking {
             pressure: read.pressure.as_ref(),
         };
         row.activity(&mut self.rates, &activity);
-        row.runtime(readings.runtime.as_ref());
+        row.runtime(&mut self.rates, readings.runtime.as_ref());
         row.requests(served(&session, &all, seconds).as_ref());
         row.host(self.host.available_memory_bytes(), self.host.load_1m());
         row.own(&own);
@@ -244,6 +246,7 @@ impl Ticking {
     /// The same readings as metrics.
     fn publish(&mut self, readings: &Readings, late: Duration) {
         let own_threads = self.ticks.resources().own_threads();
+        let own_descriptors = self.ticks.resources().own_descriptors();
         let session = &self.session;
         let telemetry = &session.telemetry;
         let process = &readings.own.process;
@@ -256,6 +259,10 @@ impl Ticking {
         gauge("process_threads", process.threads);
         gauge("soakscope_heap_live_bytes", readings.heap_live_bytes);
         gauge("soakscope_agent_threads", Some(own_threads));
+        let own_bytes = session.history.bytes() + session.writer.waiting_bytes();
+        gauge("soakscope_agent_memory_bytes", Some(own_bytes));
+        let own_fds = own_descriptors + session.writer.descriptors();
+        gauge("soakscope_agent_open_fds", Some(own_fds));
         let runtime = readings.runtime.as_ref();
         gauge(
             "soakscope_tokio_alive_tasks",
@@ -275,7 +282,37 @@ impl Ticking {
         }
         if let Some(limits) = &readings.own.limits {
             gauge("process_max_fds", limits.open_fds);
+            gauge(
+                "soakscope_cgroup_memory_limit_bytes",
+                limits.cgroup_memory_bytes,
+            );
         }
+        if let Some(memory) = &readings.own.memory {
+            gauge("soakscope_pss_bytes", Some(memory.pss_bytes));
+            gauge(
+                "soakscope_private_dirty_bytes",
+                Some(memory.private_dirty_bytes),
+            );
+        }
+        if let Some(cgroup) = &readings.own.cgroup {
+            gauge("soakscope_cgroup_memory_bytes", cgroup.memory_bytes);
+            gauge("soakscope_cgroup_anon_bytes", cgroup.anon_bytes);
+            if let Some(kills) = cgroup.oom_kills {
+                telemetry.counter("soakscope_cgroup_oom_kills_total", &[], kills);
+            }
+            self.seconds.throttled = cgroup.throttled.map(|time| time.as_secs_f64());
+        }
+        if let Some(pressure) = &readings.own.pressure {
+            let some = |stall: Option<Stall>| stall.map(|stall| stall.some.as_secs_f64());
+            self.seconds.waited = [pressure.cpu, pressure.memory, pressure.io].map(some);
+        }
+        telemetry.gauge(
+            "soakscope_tokio_busy_ratio",
+            &[],
+            runtime
+                .and_then(|r| r.busy_percent)
+                .map(|busy| busy / 100.0),
+        );
         if session.requests.any() {
             let in_flight = session.requests.in_flight() as f64;
             telemetry.gauge("soakscope_requests_in_flight", &[], Some(in_flight));
@@ -288,10 +325,9 @@ impl Ticking {
             telemetry.gauge("soakscope_tracked", &[("series", name)], value);
         }
         telemetry.gauge("soakscope_tick_late_seconds", &[], Some(late.as_secs_f64()));
-        telemetry.seconds(Seconds {
-            process: process.cpu.map(|cpu| cpu.as_secs_f64()),
-            agent: readings.own_cpu.as_secs_f64(),
-        });
+        self.seconds.process = process.cpu.map(|cpu| cpu.as_secs_f64());
+        self.seconds.agent = readings.own_cpu.as_secs_f64();
+        telemetry.seconds(self.seconds);
         telemetry.counter("soakscope_ticks_total", &[], session.ticks());
         telemetry.counter("soakscope_ticks_missed_total", &[], session.missed_ticks());
         for (cause, count) in session.drops.by_cause() {

@@ -1,8 +1,9 @@
-//! The service's tokio runtime, as far as its stable metrics tell.
+//! The service's tokio runtime, as far as its metrics tell: the stable ones,
+//! and more of them where the service is compiled with `--cfg tokio_unstable`.
 
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RuntimeReading {
@@ -10,6 +11,22 @@ pub(crate) struct RuntimeReading {
     pub(crate) global_queue: u64,
     /// Share of all workers' time spent polling tasks since the last reading.
     pub(crate) busy_percent: Option<f64>,
+    /// `None` without `--cfg tokio_unstable`.
+    pub(crate) unstable: Option<Unstable>,
+}
+
+/// What tokio tells only where it is compiled with `--cfg tokio_unstable`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Unstable {
+    pub(crate) blocking_threads: u64,
+    /// Blocking work that waits for a thread.
+    pub(crate) blocking_queue: u64,
+    /// Tasks in the workers' own queues.
+    pub(crate) local_queues: u64,
+    /// Tasks that workers took from each other, since the runtime began.
+    pub(crate) steals: u64,
+    /// Tasks made to yield because their budget was used up, since then.
+    pub(crate) forced_yields: u64,
 }
 
 /// Reads one runtime, tick after tick.
@@ -45,6 +62,29 @@ impl Runtime {
             alive_tasks: metrics.num_alive_tasks() as u64,
             global_queue: metrics.global_queue_depth() as u64,
             busy_percent,
+            unstable: unstable(&metrics),
         }
     }
+}
+
+#[cfg(all(tokio_unstable, target_has_atomic = "64"))]
+fn unstable(metrics: &RuntimeMetrics) -> Option<Unstable> {
+    let workers = 0..metrics.num_workers();
+    Some(Unstable {
+        blocking_threads: metrics.num_blocking_threads() as u64,
+        blocking_queue: metrics.blocking_queue_depth() as u64,
+        local_queues: workers
+            .clone()
+            .map(|worker| metrics.worker_local_queue_depth(worker) as u64)
+            .sum(),
+        steals: workers
+            .map(|worker| metrics.worker_steal_count(worker))
+            .sum(),
+        forced_yields: metrics.budget_forced_yield_count(),
+    })
+}
+
+#[cfg(not(all(tokio_unstable, target_has_atomic = "64")))]
+fn unstable(_: &RuntimeMetrics) -> Option<Unstable> {
+    None
 }

@@ -1,5 +1,5 @@
-//! What readings cost, beside `sysinfo` and `procfs`, at 20 sockets and at as
-//! many as the descriptor limit allows up to 18,000.
+//! What readings cost, beside `sysinfo`, `procfs` and `metrics-process` (and
+//! psutil, where Python has it), at 20 sockets and at as many as the descriptor limit allows up to 18,000.
 //!
 //! `cargo bench -p soakscope-sampler --bench resources`
 //!
@@ -16,6 +16,9 @@ use soakscope_sampler::resources::{Resources, TcpState, Ticks};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 const MANY: usize = 18_000;
+/// Places of the two that are compared, among the readings.
+const OURS: usize = 2;
+const PROCFS: usize = 7;
 /// Descriptors for everything that is no socket of the bench.
 const SPARE: u64 = 500;
 
@@ -57,6 +60,7 @@ fn measure(repetitions: usize) {
     };
     let mut other = System::new().expect("sysinfo");
     let mut process_only = Resources::new();
+    let metrics = metrics_process::Collector::default();
     // An hour after the last tick every reading is due.
     let (mut full, mut at) = (Ticks::new(), Instant::now());
     let mut readings: Vec<Reading<'_>> = vec![
@@ -95,6 +99,10 @@ fn measure(repetitions: usize) {
             Box::new(|| own(&mut other, ProcessRefreshKind::everything())),
         ),
         (
+            "metrics-process: its eight metrics, none exported",
+            Box::new(|| metrics.collect()),
+        ),
+        (
             "procfs: fd() and tcp(), by state",
             Box::new(|| {
                 black_box(by_procfs());
@@ -117,7 +125,7 @@ fn measure(repetitions: usize) {
     }
     println!(
         "  procfs / soakscope, own connections by state           {:>10.1} x",
-        micros(median[6]) / micros(median[2])
+        micros(median[PROCFS]) / micros(median[OURS])
     );
     let counts = Resources::new().sockets().expect("Linux");
     assert_eq!(

@@ -34,7 +34,7 @@ pub(super) fn router(live: Arc<Live>, address: SocketAddr) -> Router {
         .route("/metrics", get(metrics))
         .route("/status", get(status))
         .route("/timeline.csv", get(timeline))
-        .route("/phase/{name}", post(phase))
+        .route("/phase/{*name}", post(phase))
         .route("/finish", post(finish))
         .merge(pprof::routes())
         .fallback(async || {
@@ -100,8 +100,10 @@ async fn timeline(State(live): State<Arc<Live>>, Query(query): Query<Last>) -> R
 }
 
 async fn phase(State(live): State<Arc<Live>>, Path(name): Path<String>) -> Response {
-    let began = live.phase(&name);
-    ([(CONTENT_TYPE, TEXT)], format!("{began}\n")).into_response()
+    match live.phase(&name) {
+        Ok(began) => ([(CONTENT_TYPE, TEXT)], format!("{began}\n")).into_response(),
+        Err(refusal) => (StatusCode::BAD_REQUEST, format!("{refusal}\n")).into_response(),
+    }
 }
 
 async fn finish(State(live): State<Arc<Live>>) -> Response {

@@ -7,10 +7,11 @@ use super::{
     sys,
 };
 
-/// Shares of one core. Together with the readings of every tick they stay
-/// below 2 %.
-const SOCKETS: f64 = 0.01;
-const OTHERS: f64 = 0.002;
+/// How much of one core all readings may take where nothing else is said.
+const SHARE: f64 = 0.02;
+/// Parts of that share. With the readings of every tick they make the whole.
+const SOCKETS: f64 = 0.5;
+const OTHERS: f64 = 0.1;
 /// Steps of what changes little or holds up the service's own memory calls.
 const RARELY: Duration = Duration::from_secs(30);
 
@@ -49,16 +50,22 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// Opens what the readings need.
+    /// Readings that may take 2 % of one core together.
     pub fn new() -> Self {
+        Self::with_share(SHARE)
+    }
+
+    /// Readings that may take this share of one core (above 0) together.
+    pub fn with_share(share: f64) -> Self {
+        let (sockets, others) = (share * SOCKETS, share * OTHERS);
         Self {
             resources: Resources::new(),
-            sockets: Pace::new(SOCKETS, Duration::ZERO),
-            memory: Pace::new(OTHERS, RARELY),
-            disk_io: Pace::new(OTHERS, Duration::ZERO),
-            cgroup: Pace::new(OTHERS, Duration::ZERO),
-            pressure: Pace::new(OTHERS, Duration::ZERO),
-            limits: Pace::new(OTHERS, RARELY),
+            sockets: Pace::new(sockets, Duration::ZERO),
+            memory: Pace::new(others, RARELY),
+            disk_io: Pace::new(others, Duration::ZERO),
+            cgroup: Pace::new(others, Duration::ZERO),
+            pressure: Pace::new(others, Duration::ZERO),
+            limits: Pace::new(others, RARELY),
         }
     }
 
