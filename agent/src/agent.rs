@@ -11,9 +11,10 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::admin::Admin;
 use crate::builder::Builder;
 use crate::error::Error;
-use crate::layer::{RequestFilter, RequestLayer};
+use crate::layer::SpanLayer;
 use crate::live::Live;
 use crate::outcome::Outcome;
+use crate::wanted::WantedFilter;
 
 /// A running agent. Share it by reference or in an `Arc`.
 ///
@@ -45,17 +46,23 @@ impl Agent {
         }
     }
 
-    /// A layer for the service's `tracing` subscriber: request rates and
-    /// latencies from spans that are requests.
+    /// A layer for the service's `tracing` subscriber: rates and latencies of
+    /// requests and spans, and their names on every sample.
     ///
     /// A span is a request when it opens with a field `http.route`, or with
-    /// `otel.kind = "server"`.
+    /// `otel.kind = "server"`. Other spans are measured at or above
+    /// [`Builder::span_level`].
+    ///
+    /// The layer filters for itself. A filter that is meant for another layer
+    /// belongs to that layer (`with_filter`): one that stands for all hides
+    /// from this layer what it turns away.
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + 'static + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let session = self.live.as_ref().map(|live| Arc::clone(&live.session));
-        RequestLayer::new(session).with_filter(RequestFilter)
+        let level = session.as_ref().map(|session| session.config.span_level);
+        SpanLayer::new(session).with_filter(WantedFilter::new(level))
     }
 
     /// Begins a phase; the one before ends. Names keep letters, digits and

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use soakscope_sampler::ClockChoice;
 use tokio::runtime::Handle;
+use tracing::level_filters::LevelFilter;
 
 use crate::agent::Agent;
 use crate::config::Config;
@@ -103,6 +104,13 @@ impl Builder {
     /// Default: no.
     pub fn global_recorder(mut self, install: bool) -> Self {
         self.config.global_recorder = install;
+        self
+    }
+
+    /// Spans at or above this level are measured. Default INFO. Requests are
+    /// at DEBUG, too.
+    pub fn span_level(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.config.span_level = level.into();
         self
     }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use soakscope_sampler::ClockChoice;
+use tracing::level_filters::LevelFilter;
 
 use crate::error::Error;
 
@@ -24,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) phase: String,
     pub(crate) version: Option<String>,
     pub(crate) global_recorder: bool,
+    pub(crate) span_level: LevelFilter,
 }
 
 impl Default for Config {
@@ -41,6 +43,7 @@ impl Default for Config {
             phase: String::new(),
             version: None,
             global_recorder: false,
+            span_level: LevelFilter::INFO,
         }
     }
 }
@@ -97,6 +100,13 @@ impl Config {
         }
         if let Some(value) = read("SOAKSCOPE_GLOBAL_RECORDER") {
             self.global_recorder = switch("SOAKSCOPE_GLOBAL_RECORDER", &value)?;
+        }
+        if let Some(value) = read("SOAKSCOPE_SPAN_LEVEL") {
+            self.span_level = parse(
+                "SOAKSCOPE_SPAN_LEVEL",
+                &value,
+                "it takes off, error, warn, info, debug or trace",
+            )?;
         }
         self.check()?;
         Ok(self)

@@ -1,78 +1,98 @@
-//! The tracing layer: spans that are requests become rates and latencies.
+//! The tracing layer: measures spans, tells requests from the rest, and puts
+//! on each thread the word of the span it is in.
 //!
 //! A span is a request when it was opened with a field `http.route`, or with
 //! `otel.kind = "server"`. Its name is method and route (never the raw URI);
-//! it failed when `http.response.status_code` is 500 or more, or `error` or
-//! `otel.status_code = "ERROR"` was recorded.
-//!
-//! Callsites that cannot be a request are turned away at registration, so a
-//! disabled `trace!` stays as cheap as without this layer.
+//! any other span's name is its own. It failed when
+//! `http.response.status_code` is 500 or more, when `error` or
+//! `otel.status_code = "ERROR"` was recorded, or when an ERROR event happened
+//! inside.
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tracing::field::{Field, Visit};
+use quanta::Instant;
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::layer::{Context, Filter};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::requests::Route;
+use crate::entered;
+use crate::fields::Fields;
+use crate::labels::{Callsite, route_of, word};
+use crate::ledger::Closed;
 use crate::session::Session;
+use crate::wanted::Wanted;
 
-/// Longest method, route or name kept.
-const LONGEST: usize = 200;
-
-/// Counts requests. Made by `Agent::layer`.
-pub(crate) struct RequestLayer {
+/// Measures spans. Made by `Agent::layer`.
+pub(crate) struct SpanLayer {
     session: Option<Arc<Session>>,
+    level: LevelFilter,
 }
 
-/// Lets through the callsites of spans that may be a request.
-pub(crate) struct RequestFilter;
-
-impl<S> Filter<S> for RequestFilter {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        may_be_request(metadata)
-    }
-
-    fn callsite_enabled(
-        &self,
-        metadata: &'static Metadata<'static>,
-    ) -> tracing::subscriber::Interest {
-        if may_be_request(metadata) {
-            tracing::subscriber::Interest::always()
-        } else {
-            tracing::subscriber::Interest::never()
-        }
-    }
-}
-
-fn may_be_request(metadata: &Metadata<'_>) -> bool {
-    let fields = metadata.fields();
-    metadata.is_span()
-        && (fields.field("http.route").is_some() || fields.field("otel.kind").is_some())
-}
-
-impl RequestLayer {
-    pub(crate) fn new(session: Option<Arc<Session>>) -> Self {
-        Self { session }
-    }
-}
-
-/// What a request's span carries from its opening to its close.
-struct Request {
-    route: Arc<Route>,
+/// What a span carries from its opening to its close.
+struct Open {
+    /// What samples carry while a thread is in the span.
+    word: u64,
+    /// The number of its name.
+    name: u32,
     opened: Instant,
-    entered: Option<Instant>,
+    entered: Instant,
+    /// How often it is entered now, on all threads.
     depth: u32,
     busy: Duration,
+    request: bool,
     error: bool,
 }
 
-impl<S> Layer<S> for RequestLayer
+impl SpanLayer {
+    pub(crate) fn new(session: Option<Arc<Session>>) -> Self {
+        let level = session.as_ref().map(|session| session.config.span_level);
+        Self {
+            session,
+            level: level.unwrap_or(LevelFilter::OFF),
+        }
+    }
+
+    fn callsite(&self, session: &Session, metadata: &'static Metadata<'static>) -> Callsite {
+        let wanted = || Wanted::of(metadata, self.level);
+        session.spans.labels.callsite(metadata, wanted)
+    }
+
+    /// The route of the request that a new span is in; 0 for none.
+    fn route_around<S>(
+        &self,
+        run: u32,
+        attributes: &Attributes<'_>,
+        context: &Context<'_, S>,
+    ) -> u32
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if attributes.is_contextual() {
+            return entered::innermost(run).map_or(0, |entered| route_of(entered.word));
+        }
+        let Some(parent) = attributes.parent().and_then(|parent| context.span(parent)) else {
+            return 0;
+        };
+        measured(&parent, |open| route_of(open.word)).unwrap_or(0)
+    }
+}
+
+/// Runs `f` on the innermost measured span of this one and those around it.
+fn measured<'a, S, R>(span: &SpanRef<'a, S>, f: impl FnOnce(&mut Open) -> R) -> Option<R>
+where
+    S: LookupSpan<'a>,
+{
+    let holder = span
+        .scope()
+        .find(|span| span.extensions().get::<Open>().is_some())?;
+    holder.extensions_mut().get_mut::<Open>().map(f)
+}
+
+impl<S> Layer<S> for SpanLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -80,24 +100,44 @@ where
         let Some(session) = &self.session else {
             return;
         };
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        if !fields.server && fields.route.is_none() {
+        let callsite = self.callsite(session, attributes.metadata());
+        if !callsite.wanted.span() {
             return;
         }
-        let (Some(span), name) = (context.span(id), fields.name(attributes.metadata().name()))
-        else {
+        let Some(span) = context.span(id) else {
             return;
         };
-        session.requests.opened();
-        span.extensions_mut().insert(Request {
-            route: session.route(&name, &fields),
-            opened: Instant::now(),
-            entered: None,
+        let labels = &session.spans.labels;
+        let mut name = callsite.name;
+        let mut route = self.route_around(labels.serial(), attributes, &context);
+        let (mut request, mut error) = (false, false);
+        if callsite.wanted.fields() {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            error = fields.error;
+            if fields.request() {
+                request = true;
+                let full = fields.name(attributes.metadata().name());
+                let (method, path) = (fields.method.as_deref(), fields.route.as_deref());
+                name = session.spans.request(&full, method, path);
+                route = name;
+            }
+        }
+        let now = Instant::now();
+        let before = span.extensions_mut().replace(Open {
+            word: word(route, name),
+            name,
+            opened: now,
+            entered: now,
             depth: 0,
             busy: Duration::ZERO,
-            error: fields.error,
+            request,
+            error,
         });
+        // A second layer of the same agent sees the same spans again.
+        if before.is_none() {
+            session.spans.opened(request);
+        }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
@@ -105,36 +145,61 @@ where
             return;
         };
         let mut extensions = span.extensions_mut();
-        if let Some(request) = extensions.get_mut::<Request>() {
+        if let Some(open) = extensions.get_mut::<Open>() {
             let mut fields = Fields::default();
             values.record(&mut fields);
-            request.error |= fields.error;
+            open.error |= fields.error;
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        let wanted = self.callsite(session, event.metadata()).wanted;
+        if !wanted.error_event() {
+            return;
+        }
+        let Some(span) = context.event_span(event) else {
+            return;
+        };
+        // The span it happened in failed, and the request around that.
+        for span in span.scope() {
+            let mut extensions = span.extensions_mut();
+            if let Some(open) = extensions.get_mut::<Open>() {
+                open.error = true;
+                if open.request {
+                    break;
+                }
+            }
         }
     }
 
     fn on_enter(&self, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else {
+        let (Some(session), Some(span)) = (&self.session, context.span(id)) else {
             return;
         };
         let mut extensions = span.extensions_mut();
-        if let Some(request) = extensions.get_mut::<Request>() {
-            request.depth += 1;
-            request.entered.get_or_insert_with(Instant::now);
+        if let Some(open) = extensions.get_mut::<Open>() {
+            open.depth += 1;
+            if open.depth == 1 {
+                open.entered = Instant::now();
+            }
+            entered::enter(session.spans.labels.serial(), id, open.word);
         }
     }
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else {
+        let (Some(session), Some(span)) = (&self.session, context.span(id)) else {
             return;
         };
         let mut extensions = span.extensions_mut();
-        if let Some(request) = extensions.get_mut::<Request>() {
-            request.depth = request.depth.saturating_sub(1);
-            if request.depth == 0
-                && let Some(entered) = request.entered.take()
-            {
-                request.busy += entered.elapsed();
+        if let Some(open) = extensions.get_mut::<Open>() {
+            entered::exit(session.spans.labels.serial(), id);
+            if open.depth == 1 {
+                open.busy += open.entered.elapsed();
             }
+            open.depth = open.depth.saturating_sub(1);
         }
     }
 
@@ -142,91 +207,16 @@ where
         let (Some(session), Some(span)) = (&self.session, context.span(&id)) else {
             return;
         };
-        let request = span.extensions_mut().remove::<Request>();
-        if let Some(request) = request {
-            session.requests.closed();
-            request
-                .route
-                .record(request.opened.elapsed(), request.busy, request.error);
-        }
-    }
-}
-
-/// The fields of a request's span that matter here.
-#[derive(Default)]
-pub(crate) struct Fields {
-    pub(crate) method: Option<String>,
-    pub(crate) route: Option<String>,
-    otel_name: Option<String>,
-    server: bool,
-    error: bool,
-}
-
-impl Fields {
-    /// `GET /orders/{user}` where method and route are known, else what the
-    /// span calls itself.
-    fn name(&self, span_name: &str) -> String {
-        match (&self.method, &self.route, &self.otel_name) {
-            (Some(method), Some(route), _) => format!("{method} {route}"),
-            (None, Some(route), _) => route.clone(),
-            (_, None, Some(name)) => name.clone(),
-            (_, None, None) => span_name.to_owned(),
-        }
-    }
-
-    fn text(&mut self, field: &str, value: &str) {
-        let kept = || Some(value.chars().take(LONGEST).collect());
-        match field {
-            "http.request.method" | "http.method" => self.method = kept(),
-            "http.route" => self.route = kept(),
-            "otel.name" => self.otel_name = kept(),
-            "otel.kind" => self.server = value.eq_ignore_ascii_case("server"),
-            "otel.status_code" => self.error |= value.eq_ignore_ascii_case("error"),
-            "error" => self.error |= !value.is_empty() && value != "false",
-            "http.response.status_code" | "http.status_code" => {
-                self.status(value.parse().unwrap_or(0));
-            }
-            _ => {}
-        }
-    }
-
-    fn status(&mut self, code: u64) {
-        self.error |= code >= 500;
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field.name(), value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if matches!(
-            field.name(),
-            "http.response.status_code" | "http.status_code"
-        ) {
-            self.status(value);
-        }
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.record_u64(field, u64::try_from(value).unwrap_or(0));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        if field.name() == "error" {
-            self.error |= value;
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // `%value` and `?value` arrive here; only the known fields are formatted.
-        if field.name().starts_with("http.")
-            || field.name().starts_with("otel.")
-            || field.name() == "error"
-        {
-            let text = format!("{value:?}");
-            self.text(field.name(), text.trim_matches('"'));
+        let open = span.extensions_mut().remove::<Open>();
+        if let Some(open) = open {
+            let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            let closed = Closed {
+                name: open.name,
+                error: open.error,
+                took_ns: nanos(open.opened.elapsed()),
+                busy_ns: nanos(open.busy),
+            };
+            session.spans.closed(closed, open.request);
         }
     }
 }

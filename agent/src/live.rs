@@ -22,8 +22,8 @@ use crate::outcome::Outcome;
 use crate::phases::Phases;
 use crate::profile::add_lines;
 use crate::profiler::{Profiler, ProfilerHandle};
-use crate::requests::Requests;
 use crate::session::{Session, rfc3339};
+use crate::spans::Spans;
 use crate::telemetry::Telemetry;
 use crate::ticker::Ticker;
 use crate::tokio_runtime::Runtime;
@@ -106,7 +106,7 @@ impl Live {
             service: service.to_owned(),
             started,
             phases: Phases::default(),
-            requests: Requests::default(),
+            spans: Spans::default(),
             history: History::default(),
             telemetry,
             drops,
@@ -128,6 +128,7 @@ impl Live {
             Arc::clone(&session),
             Tracked::new(tracked, patience),
             runtime.map(Runtime::new),
+            handle.clone(),
         )?;
         let live = Arc::new(Self {
             session,

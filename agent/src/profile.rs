@@ -11,6 +11,7 @@ use soakscope_report::{
 };
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
+use crate::labels::Labels;
 use crate::module_path::with_module;
 
 /// Addresses whose names are remembered between windows.
@@ -120,9 +121,14 @@ impl Functions {
     }
 }
 
-/// One profile of several pieces. Each sample is labelled with its thread and
-/// its phase.
-pub(crate) fn cpu_profile(pieces: &[Piece], symbols: &mut Symbols, detail: Detail) -> Profile {
+/// One profile of several pieces. Each sample is labelled with its thread, its
+/// phase, the innermost span it was taken in and the route of the request.
+pub(crate) fn cpu_profile(
+    pieces: &[Piece],
+    symbols: &mut Symbols,
+    detail: Detail,
+    names: &Labels,
+) -> Profile {
     let stacks = || {
         pieces
             .iter()
@@ -159,6 +165,12 @@ pub(crate) fn cpu_profile(pieces: &[Piece], symbols: &mut Symbols, detail: Detai
             let mut labels = vec![Label::text("thread", &sample.thread_name)];
             if !piece.phase.is_empty() {
                 labels.push(Label::text("phase", &piece.phase));
+            }
+            if let Some((route, span)) = names.resolve(sample.label) {
+                labels.push(Label::text("span", &span));
+                if !route.is_empty() {
+                    labels.push(Label::text("route", &route));
+                }
             }
             if sample.truncated {
                 labels.push(Label::text("truncated", "true"));

@@ -21,6 +21,8 @@ use crate::writer::Job;
 enum Command {
     /// A phase ended: what was sampled until now belongs to it.
     PhaseEnded(String),
+    /// Take what was sampled until now.
+    Drain(SyncSender<()>),
     /// From now on keep a copy for somebody.
     Tap,
     /// Hand the copy over.
@@ -85,6 +87,14 @@ impl ProfilerHandle {
     pub(crate) fn phase_ended(&self, name: String) {
         // Without a profiler thread there is nothing to tell.
         let _ = self.commands.send(Command::PhaseEnded(name));
+    }
+
+    /// Waits until what was sampled until now is accounted for. Answers
+    /// whether it is.
+    pub(crate) fn drain(&self) -> bool {
+        let (reply, done) = sync_channel(1);
+        let asked = self.commands.send(Command::Drain(reply)).is_ok();
+        asked && done.recv_timeout(Duration::from_secs(1)).is_ok()
     }
 
     /// Begins to keep a copy of the samples; `None` where the profiler ended.
@@ -198,6 +208,11 @@ impl Drain {
             let left = due.saturating_duration_since(Instant::now());
             match orders.recv_timeout(left) {
                 Ok(Command::PhaseEnded(phase)) => self.drain(phase),
+                Ok(Command::Drain(reply)) => {
+                    self.drain_now();
+                    // Whoever asked may have waited long enough.
+                    let _ = reply.try_send(());
+                }
                 Ok(Command::Tap) => {
                     self.drain_now();
                     self.tap = Some(Vec::new());
@@ -264,6 +279,9 @@ impl Drain {
             self.session.drops.set(cause, *count);
         }
         drop(figures);
+        for sample in &window.samples {
+            self.session.spans.sampled(sample.label, sample.weight);
+        }
         let piece = Piece {
             phase,
             window: Arc::new(window),
@@ -280,7 +298,12 @@ impl Drain {
         if pieces.iter().all(|piece| piece.window.samples.is_empty()) {
             return;
         }
-        let profile = cpu_profile(&pieces, &mut self.symbols, Detail::Names);
+        let profile = cpu_profile(
+            &pieces,
+            &mut self.symbols,
+            Detail::Names,
+            &self.session.spans.labels,
+        );
         self.number += 1;
         self.session.writer.send(Job::Profile {
             name: format!("cpu-{:06}", self.number),

@@ -9,8 +9,8 @@ use soakscope_sampler::resources::{
     Cgroup, Limits, MemoryDetail, Pressure, ProcessReading, SocketCounts, TcpState,
 };
 
+use crate::interval::Interval;
 use crate::rates::Rates;
-use crate::requests::Interval;
 use crate::session::rfc3339;
 use crate::tokio_runtime::RuntimeReading;
 use crate::tracked::Answer;

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::config::Config;
 use crate::drops::Drops;
+use crate::exposition;
 use crate::history::History;
-use crate::layer::Fields;
 use crate::phases::Phases;
-use crate::requests::{Requests, Route};
+use crate::spans::Spans;
 use crate::telemetry::Telemetry;
 use crate::writer::{Job, Writer};
 
@@ -22,7 +22,7 @@ pub(crate) struct Session {
     pub(crate) config: Config,
     pub(crate) started: Instant,
     pub(crate) phases: Phases,
-    pub(crate) requests: Requests,
+    pub(crate) spans: Spans,
     pub(crate) history: History,
     pub(crate) telemetry: Telemetry,
     pub(crate) drops: Arc<Drops>,
@@ -58,16 +58,11 @@ impl Session {
         self.event("warning", fields);
     }
 
-    /// The route a request's span belongs to.
-    pub(crate) fn route(&self, name: &str, fields: &Fields) -> Arc<Route> {
-        self.requests.route(name, |kept| {
-            if kept == name {
-                let route = fields.route.as_deref().unwrap_or(name);
-                self.telemetry.route(fields.method.as_deref(), route)
-            } else {
-                self.telemetry.route(None, kept)
-            }
-        })
+    /// All metrics in Prometheus' text format.
+    pub(crate) fn metrics(&self) -> String {
+        let mut text = self.telemetry.render();
+        text.push_str(&exposition::spans(&self.spans));
+        text
     }
 
     pub(crate) fn ticks(&self) -> u64 {

@@ -1,92 +1,87 @@
-//! The rows of `spans.csv`: one per span name and interval.
+//! What a run knows of its spans: their names, what closed, what is open, and
+//! the CPU time sampled in them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use soakscope_report::{Cell, TimelineWriter};
+use crate::interval::Interval;
+use crate::labels::{Kind, Labels, Name};
+use crate::ledger::{Closed, Ledger, Totals};
 
-use crate::requests::Interval;
-use crate::session::Session;
-use crate::writer::Job;
-
-/// Minutes between rows of one span, where spans are few.
-const INTERVAL_MIN: f64 = 10.0 / 60.0;
-/// Rows for which that holds. With twice as many the interval is twice as
-/// long, so that three days of 500 routes take no more room than of 16.
-const FEW: f64 = 16.0;
-
-const COLUMNS: [&str; 10] = [
-    "elapsed_min",
-    "span",
-    "count",
-    "errors",
-    "p50_ms",
-    "p95_ms",
-    "p99_ms",
-    "max_ms",
-    "busy_ms",
-    "phase",
-];
-
-/// Gathers what ticks collect until an interval is full or the phase changes.
-#[derive(Default)]
-pub(crate) struct SpanRows {
-    writer: Option<TimelineWriter>,
-    gathered: BTreeMap<String, Interval>,
-    since_min: f64,
-    phase: String,
+#[derive(Debug, Default)]
+pub(crate) struct Spans {
+    pub(crate) labels: Labels,
+    ledger: Ledger,
+    requests_in_flight: AtomicI64,
+    /// CPU time by a thread's word, since it was last taken.
+    cpu: Mutex<HashMap<u64, Duration>>,
 }
 
-impl SpanRows {
-    /// Collects what was recorded since the last tick; answers it for all
-    /// spans together. Writes the rows of an interval that has ended.
-    pub(crate) fn collect(&mut self, elapsed_min: f64, phase: &str, session: &Session) -> Interval {
-        let many = (self.gathered.len() as f64 / FEW).max(1.0);
-        // Ticks come a little early or late.
-        let interval_min = INTERVAL_MIN * many * 0.99;
-        if phase != self.phase || elapsed_min - self.since_min >= interval_min {
-            self.write(elapsed_min, session);
-            phase.clone_into(&mut self.phase);
+impl Spans {
+    pub(crate) fn opened(&self, request: bool) {
+        self.ledger.opened();
+        if request {
+            self.requests_in_flight.fetch_add(1, Ordering::Relaxed);
         }
-        self.gather(session)
     }
 
-    /// Writes what is left.
-    pub(crate) fn finish(&mut self, elapsed_min: f64, session: &Session) {
-        self.gather(session);
-        self.write(elapsed_min, session);
+    pub(crate) fn closed(&self, closed: Closed, request: bool) {
+        self.ledger.closed(closed);
+        if request {
+            self.requests_in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
-    fn gather(&mut self, session: &Session) -> Interval {
-        let mut all = Interval::default();
-        for (name, interval) in session.requests.collect() {
-            all.add(&interval);
-            self.gathered.entry(name).or_default().add(&interval);
-        }
-        all
+    /// How many spans were opened and closed so far.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        self.ledger.counts()
     }
 
-    fn write(&mut self, elapsed_min: f64, session: &Session) {
-        self.since_min = elapsed_min;
-        let writer = self.writer.get_or_insert_with(|| {
-            let writer = TimelineWriter::new(&COLUMNS.map(str::to_owned));
-            session.writer.send(Job::Spans(writer.header()));
-            writer
-        });
-        for (name, interval) in std::mem::take(&mut self.gathered) {
-            let quantile = |q| interval.quantile_ms(q).map_or(Cell::Empty, Cell::Number);
-            let line = writer.row(&[
-                Cell::Number(elapsed_min),
-                Cell::Text(name),
-                Cell::Number(interval.count() as f64),
-                Cell::Number(interval.errors as f64),
-                quantile(0.5),
-                quantile(0.95),
-                quantile(0.99),
-                quantile(1.0),
-                Cell::Number(interval.busy.as_secs_f64() * 1_000.0),
-                Cell::Text(self.phase.clone()),
-            ]);
-            session.writer.send(Job::Spans(line));
-        }
+    pub(crate) fn requests_in_flight(&self) -> i64 {
+        self.requests_in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Whether any request was ever seen.
+    pub(crate) fn any_request(&self) -> bool {
+        self.labels.any_request()
+    }
+
+    /// Takes what closed since the last call, in the order of names.
+    pub(crate) fn collect(&self) -> Vec<(Name, Interval)> {
+        self.named(self.ledger.collect())
+    }
+
+    /// Sums since the start, in the order of names.
+    pub(crate) fn totals(&self) -> Vec<(Name, Totals)> {
+        self.named(self.ledger.totals())
+    }
+
+    fn named<T>(&self, numbered: Vec<(u32, T)>) -> Vec<(Name, T)> {
+        let mut named: Vec<(Name, T)> = numbered
+            .into_iter()
+            .filter_map(|(number, value)| Some((self.labels.name(number)?, value)))
+            .collect();
+        named.sort_by(|(a, _), (b, _)| (a.kind, &a.text).cmp(&(b.kind, &b.text)));
+        named
+    }
+
+    /// Adds CPU time that was sampled under a word. Words are bounded, so this
+    /// is, too.
+    pub(crate) fn sampled(&self, word: u64, cpu: Duration) {
+        let mut sums = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        *sums.entry(word).or_default() += cpu;
+    }
+
+    /// Takes the CPU time sampled since the last call.
+    pub(crate) fn take_cpu(&self) -> HashMap<u64, Duration> {
+        std::mem::take(&mut *self.cpu.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The number of a request's name.
+    pub(crate) fn request(&self, name: &str, method: Option<&str>, route: Option<&str>) -> u32 {
+        let http = || Some((method.map(Into::into), route.unwrap_or(name).into()));
+        self.labels.number(Kind::Request, name, http)
     }
 }

@@ -8,18 +8,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
-use metrics_exporter_prometheus::{
-    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
-};
-
-/// OpenTelemetry's buckets for `http.server.request.duration`, in seconds.
-const DURATION_BUCKETS: [f64; 14] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
-
-const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
-const REQUEST_ERRORS: &str = "soakscope_request_errors_total";
+use metrics::{Gauge, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 static METADATA: Metadata<'static> = Metadata::new("soakscope", Level::INFO, None);
 
@@ -40,15 +30,7 @@ pub(crate) struct Seconds {
 
 impl Telemetry {
     pub(crate) fn new() -> Self {
-        let builder = PrometheusBuilder::new();
-        let builder = builder
-            .set_buckets_for_metric(
-                Matcher::Full(REQUEST_DURATION.to_owned()),
-                &DURATION_BUCKETS,
-            )
-            // Refuses only an empty list.
-            .unwrap_or_else(|_| PrometheusBuilder::new());
-        let recorder = builder.build_recorder();
+        let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         let telemetry = Self {
             recorder: Arc::new(recorder),
@@ -104,20 +86,6 @@ impl Telemetry {
         *self.seconds.lock().unwrap_or_else(PoisonError::into_inner) = seconds;
     }
 
-    /// The duration histogram and the error counter of a route.
-    pub(crate) fn route(&self, method: Option<&str>, route: &str) -> (Histogram, Counter) {
-        let mut labels = vec![Label::new("http_route", route.to_owned())];
-        if let Some(method) = method {
-            labels.push(Label::new("http_request_method", method.to_owned()));
-        }
-        let duration = Key::from_parts(REQUEST_DURATION, labels.clone());
-        let errors = Key::from_parts(REQUEST_ERRORS, labels);
-        (
-            self.recorder.register_histogram(&duration, &METADATA),
-            self.recorder.register_counter(&errors, &METADATA),
-        )
-    }
-
     /// Folds what histograms have queued into their buckets; without, they
     /// keep every raw value.
     pub(crate) fn upkeep(&self) {
@@ -161,11 +129,6 @@ impl Telemetry {
             self.recorder
                 .describe_counter(KeyName::from(*name), None, (*text).into());
         }
-        self.recorder.describe_histogram(
-            KeyName::from(REQUEST_DURATION),
-            Some(Unit::Seconds),
-            "Time from a request's span opening to its close".into(),
-        );
     }
 }
 
@@ -222,6 +185,7 @@ const GAUGES: &[(&str, Option<Unit>, &str)] = &[
         None,
         "Requests whose span is open",
     ),
+    ("soakscope_spans_in_flight", None, "Spans that are open"),
     (
         "soakscope_tokio_alive_tasks",
         None,
@@ -256,7 +220,6 @@ const GAUGES: &[(&str, Option<Unit>, &str)] = &[
 
 /// Every counter of the agent: name, help.
 const COUNTERS: &[(&str, &str)] = &[
-    (REQUEST_ERRORS, "Requests that failed"),
     ("soakscope_ticks_total", "Rows of the timeline taken"),
     (
         "soakscope_ticks_missed_total",
@@ -264,4 +227,6 @@ const COUNTERS: &[(&str, &str)] = &[
     ),
     ("soakscope_dropped_total", "What the agent lost, by cause"),
     ("soakscope_cpu_samples_total", "CPU samples taken"),
+    ("soakscope_spans_opened_total", "Spans that were opened"),
+    ("soakscope_spans_closed_total", "Spans that were closed"),
 ];

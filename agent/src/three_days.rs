@@ -21,9 +21,10 @@ use soakscope_sampler::{HeapProfiler, exclude_current_thread, heap_live_bytes};
 use crate::config::Config;
 use crate::drops::Drops;
 use crate::history::History;
+use crate::ledger::Closed;
 use crate::phases::Phases;
-use crate::requests::Requests;
 use crate::session::{Session, rfc3339};
+use crate::spans::Spans;
 use crate::telemetry::Telemetry;
 use crate::ticker::Ticking;
 use crate::tracked::Tracked;
@@ -75,7 +76,7 @@ impl Simulation {
             config: Config::default(),
             started: Instant::now(),
             phases: Phases::default(),
-            requests: Requests::default(),
+            spans: Spans::default(),
             history: History::default(),
             telemetry: Telemetry::new(),
             writer: Writer::start(dir, Arc::clone(&drops)).expect("a writer"),
@@ -86,7 +87,7 @@ impl Simulation {
         let tracked = Tracked::new(vec![("pool_in_use".to_owned(), Box::new(|| 7.0))], PATIENCE);
         Self {
             path,
-            ticking: Ticking::new(Arc::clone(&session), tracked, None),
+            ticking: Ticking::new(Arc::clone(&session), tracked, None, None),
             session,
             began,
             second: 0,
@@ -99,12 +100,15 @@ impl Simulation {
         while self.second < second {
             for route in 0..20 {
                 let name = format!("GET /route/{route}");
-                let route = self
-                    .session
-                    .requests
-                    .route(&name, |route| self.session.telemetry.route(None, route));
-                let took = Duration::from_micros(u64::from(self.second % 977) * 10);
-                route.record(took, took / 2, self.second.is_multiple_of(50));
+                let took_ns = u64::from(self.second % 977) * 10_000;
+                let closed = Closed {
+                    name: self.session.spans.request(&name, None, None),
+                    error: self.second.is_multiple_of(50),
+                    took_ns,
+                    busy_ns: took_ns / 2,
+                };
+                self.session.spans.opened(true);
+                self.session.spans.closed(closed, true);
             }
             let at = self.session.started + Duration::from_secs(u64::from(self.second));
             let time = self.began + SignedDuration::from_secs(i64::from(self.second));

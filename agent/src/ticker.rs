@@ -16,11 +16,12 @@ use soakscope_sampler::resources::{HostReading, TcpState, TickReading, Ticks};
 use soakscope_sampler::{exclude_current_thread, heap_live_bytes};
 
 use crate::error::Error;
+use crate::interval::Interval;
+use crate::profiler::ProfilerHandle;
 use crate::rates::Rates;
-use crate::requests::Interval;
 use crate::row::{Activity, Own, Row, Served};
 use crate::session::Session;
-use crate::spans::SpanRows;
+use crate::span_rows::SpanRows;
 use crate::stop::Stop;
 use crate::telemetry::Seconds;
 use crate::tokio_runtime::{Runtime, RuntimeReading};
@@ -41,6 +42,7 @@ impl Ticker {
         session: Arc<Session>,
         tracked: Tracked,
         runtime: Option<Runtime>,
+        profiler: Option<ProfilerHandle>,
     ) -> Result<Self, Error> {
         let stop = Stop::default();
         let told = stop.clone();
@@ -48,7 +50,7 @@ impl Ticker {
             .name("soakscope-tick".to_owned())
             .spawn(move || {
                 let _own = exclude_current_thread();
-                Ticking::new(session, tracked, runtime).run(&told);
+                Ticking::new(session, tracked, runtime, profiler).run(&told);
             })
             .map_err(Error::Thread)?;
         Ok(Self { stop, thread })
@@ -95,7 +97,12 @@ struct Readings {
 }
 
 impl Ticking {
-    pub(crate) fn new(session: Arc<Session>, tracked: Tracked, runtime: Option<Runtime>) -> Self {
+    pub(crate) fn new(
+        session: Arc<Session>,
+        tracked: Tracked,
+        runtime: Option<Runtime>,
+        profiler: Option<ProfilerHandle>,
+    ) -> Self {
         Self {
             complained: vec![false; tracked.names().len()],
             rates: Rates::new(session.started),
@@ -106,7 +113,7 @@ impl Ticking {
             tracked,
             runtime,
             writer: None,
-            spans: SpanRows::default(),
+            spans: SpanRows::new(profiler),
             before: None,
             upkept: Instant::now(),
         }
@@ -276,9 +283,17 @@ impl Ticking {
         if let Some(limits) = &readings.own.limits {
             gauge("process_max_fds", limits.open_fds);
         }
-        if session.requests.any() {
-            let in_flight = session.requests.in_flight() as f64;
+        let spans = &session.spans;
+        if spans.any_request() {
+            let in_flight = spans.requests_in_flight() as f64;
             telemetry.gauge("soakscope_requests_in_flight", &[], Some(in_flight));
+        }
+        let (opened, closed) = spans.counts();
+        if opened > 0 {
+            let open = opened.saturating_sub(closed) as f64;
+            telemetry.gauge("soakscope_spans_in_flight", &[], Some(open));
+            telemetry.counter("soakscope_spans_opened_total", &[], opened);
+            telemetry.counter("soakscope_spans_closed_total", &[], closed);
         }
         for (name, answer) in self.tracked.names().iter().zip(&readings.tracked) {
             let value = match answer {
@@ -323,9 +338,9 @@ impl Ticking {
 
 fn served<'a>(session: &Session, all: &'a Interval, seconds: Option<f64>) -> Option<Served<'a>> {
     let seconds = seconds.filter(|seconds| *seconds > 0.0)?;
-    session.requests.any().then(|| Served {
+    session.spans.any_request().then(|| Served {
         interval: all,
         seconds,
-        in_flight: session.requests.in_flight(),
+        in_flight: session.spans.requests_in_flight(),
     })
 }

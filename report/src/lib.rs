@@ -42,6 +42,7 @@ mod profile;
 mod run;
 mod run_dir;
 mod seal;
+mod spans;
 mod speedscope;
 mod summary;
 mod svg;
@@ -65,6 +66,9 @@ pub use profile::{
 pub use run::{Event, FORMAT, Host, Run, RunInfo, RunState, Trust};
 pub use run_dir::{ProfileRange, RunDir, process_alive, read_timeline};
 pub use seal::{seal, seal_judged};
+pub use spans::{
+    SpanCost, SpanLog, SpanRange, SpanTotal, span_of_tag, span_totals, tag_of_span, top_spans,
+};
 pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};

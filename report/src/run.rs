@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::profile::Profile;
+use crate::spans::SpanTotal;
 use crate::timeline::Timeline;
 
 /// The run directory format that this version writes.
@@ -210,6 +211,8 @@ pub struct Run {
     pub timeline: Timeline,
     /// What happened.
     pub events: Vec<Event>,
+    /// What the spans of each name did.
+    pub spans: Vec<SpanTotal>,
     /// The CPU profile of the whole run.
     pub cpu: Option<Profile>,
     /// What was missing, lost or unreadable, in sentences.

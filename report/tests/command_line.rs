@@ -211,3 +211,60 @@ fn help_names_the_commands_and_the_exit_codes() {
         "{help}"
     );
 }
+
+#[test]
+fn top_by_span_tells_what_a_request_costs() {
+    use soakscope_report::{Label, ProfileBuilder, RunDir, RunInfo};
+    use std::io::Write;
+
+    let temp = tempfile::tempdir().unwrap();
+    let run = temp.path().join("run");
+    let dir = RunDir::create(&run, &RunInfo::default()).unwrap();
+    let mut builder = ProfileBuilder::cpu(1, 1, 1);
+    let f = builder.function("f", "f", "f.rs", 1);
+    let at = builder.location(None, 1, &[(f, 1)]);
+    for (span, ms) in [("GET /a", 100), ("query", 300)] {
+        let labels = vec![Label::text("span", span), Label::text("route", "GET /a")];
+        builder.sample(&[at], &[1, ms * 1_000_000], labels);
+    }
+    builder.sample(&[at], &[1, 100_000_000], Vec::new());
+    dir.write_profile("cpu-000001", &builder.build().encode())
+        .unwrap();
+    let rows = "elapsed_min,span,count,errors,busy_ms,kind\n\
+                0.2,GET /a,40,1,900,request\n0.2,query,80,0,300,span\n";
+    dir.append_spans()
+        .unwrap()
+        .write_all(rows.as_bytes())
+        .unwrap();
+    let run = run.display().to_string();
+
+    let text = out(&soakscope(&["top", &run, "--by", "span"]));
+    let row = |name: &str| {
+        let line = text.lines().find(|line| line.ends_with(name)).unwrap();
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        row("GET /a"),
+        [
+            "0.1", "s", "20.0%", "0.4", "s", "80.0%", "40", "10", "GET", "/a"
+        ],
+        "{text}"
+    );
+    assert_eq!(row("query")[6..8], ["80", "3.75"], "{text}");
+    assert_eq!(row("<no span>")[6..8], ["-", "-"], "{text}");
+
+    let json = out(&soakscope(&["top", &run, "--by", "span", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["entries"][0]["cpu_ms_each"], 10.0);
+    assert_eq!(json["total"], 500_000_000);
+
+    let part = ["flamegraph", &run, "--format", "collapsed", "--span"];
+    let of = |span| soakscope(&[&part[..], &[span]].concat());
+    assert_eq!(out(&of("GET /a")), "f 400000000\n");
+    assert_eq!(out(&of("query")), "f 300000000\n");
+    assert_eq!(of("nosuch").status.code(), Some(2));
+    assert!(err(&of("nosuch")).contains("--by span"));
+    assert!(out(&soakscope(&["report", &run])).contains("Requests and spans"));
+}

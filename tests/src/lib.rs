@@ -4,11 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod burn;
 mod http;
 mod programs;
 mod running;
 mod subject;
 
+pub use burn::burn;
 pub use http::{Answer, get, get_with, post};
 pub use programs::{example, output_text, program, soakscope, tool};
 pub use running::{Running, free_port};

@@ -41,7 +41,8 @@ pub(super) fn routes() -> Router<Arc<Live>> {
 }
 
 async fn index() -> &'static str {
-    "profile?seconds=N[&format=pprof|svg|collapsed|speedscope]  CPU profile of the next N seconds\n\
+    "profile?seconds=N[&format=pprof|svg|collapsed|speedscope][&span=NAME]\n\
+     \u{20}                                                CPU profile of the next N seconds, of a route or span\n\
      threads[?format=pprof|svg|collapsed|speedscope]            every thread's stack, now\n\
      cmdline                                         the command line, NUL between arguments\n"
 }
@@ -57,6 +58,8 @@ async fn cmdline() -> String {
 struct Asked {
     seconds: Option<f64>,
     format: Option<String>,
+    /// A route or a span, by its name in `spans.csv`.
+    span: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -127,7 +130,7 @@ async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
         let made = blocking(move || {
             let (tap, _turn) = held;
             let pieces = tap.take().ok_or("the profiler ended")?;
-            render(&pieces, CPU, format)
+            render(&live, &pieces, CPU, format, asked.span.as_deref())
         });
         made.await
             .unwrap_or_else(|| Err("a profile's making panicked".into()))
@@ -142,7 +145,7 @@ async fn threads(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
         Err((status, text)) => return (status, text).into_response(),
     };
     let made = blocking(move || match profiler.threads() {
-        Ok(piece) => match render(&[piece], COUNT, format) {
+        Ok(piece) => match render(&live, &[piece], COUNT, format, asked.span.as_deref()) {
             Ok(bytes) => (format.headers(), bytes).into_response(),
             Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")).into_response(),
         },
@@ -178,8 +181,18 @@ fn prepared(
     }
 }
 
-fn render(pieces: &[Piece], value_index: usize, format: Format) -> Result<Vec<u8>, Failure> {
-    let profile = cpu_profile(pieces, &mut Symbols::default(), Detail::Lines);
+fn render(
+    live: &Live,
+    pieces: &[Piece],
+    value_index: usize,
+    format: Format,
+    span: Option<&str>,
+) -> Result<Vec<u8>, Failure> {
+    let labels = &live.session.spans.labels;
+    let mut profile = cpu_profile(pieces, &mut Symbols::default(), Detail::Lines, labels);
+    if let Some(span) = span {
+        profile = profile.filter(|sample| sample.is_in_span(span));
+    }
     let options = FlameOptions {
         value_index: Some(value_index),
         ..FlameOptions::default()

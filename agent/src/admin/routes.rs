@@ -64,7 +64,7 @@ async fn index(State(live): State<Arc<Live>>) -> Response {
 }
 
 async fn metrics(State(live): State<Arc<Live>>) -> Response {
-    ([(CONTENT_TYPE, METRICS)], live.session.telemetry.render()).into_response()
+    ([(CONTENT_TYPE, METRICS)], live.session.metrics()).into_response()
 }
 
 async fn status(State(live): State<Arc<Live>>) -> Response {

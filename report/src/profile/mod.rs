@@ -85,6 +85,15 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// Whether it was taken in this span, or anywhere in a request on this
+    /// route.
+    #[must_use]
+    pub fn is_in_span(&self, name: &str) -> bool {
+        self.label("span") == Some(name) || self.label("route") == Some(name)
+    }
+}
+
 /// A key and a value that belong to a sample.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label {

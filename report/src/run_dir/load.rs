@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::{EVENTS, ProfileRange, RunDir};
 use crate::error::Error;
 use crate::run::{Event, Run, RunInfo, RunState};
+use crate::spans::SpanRange;
 use crate::timeline::Timeline;
 
 impl RunDir {
@@ -57,6 +58,13 @@ impl RunDir {
                 run.notes.extend(notes);
             }
             Err(error) => run.notes.push(format!("no profile: {error}")),
+        }
+        match self.spans(&SpanRange::default()) {
+            Ok((spans, notes)) => {
+                run.spans = spans;
+                run.notes.extend(notes);
+            }
+            Err(error) => run.notes.push(format!("no spans: {error}")),
         }
         run.files = self.artifacts();
         Ok(run)

@@ -7,6 +7,7 @@
 mod liveness;
 mod load;
 mod profiles;
+mod spans;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -23,6 +24,7 @@ const RUN_JSON: &str = "run.json";
 const TIMELINE: &str = "timeline.csv";
 const EVENTS: &str = "events.jsonl";
 const SPANS: &str = "spans.csv";
+const SPAN_LOG: &str = "spans.hlog";
 const PROFILES: &str = "profiles";
 const CLIENT: &str = "client";
 
@@ -133,6 +135,15 @@ impl RunDir {
     /// [`Error::Io`].
     pub fn append_spans(&self) -> Result<File, Error> {
         self.append(SPANS)
+    }
+
+    /// A handle to append intervals to `spans.hlog`, made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn append_span_log(&self) -> Result<File, Error> {
+        self.append(SPAN_LOG)
     }
 
     /// Writes a file of the run beside its timeline, such as `report.md`.

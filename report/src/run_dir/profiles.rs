@@ -15,6 +15,8 @@ pub struct ProfileRange {
     pub phase: Option<String>,
     /// Samples of threads of this name only.
     pub thread: Option<String>,
+    /// Samples in this span, or on this route, only.
+    pub span: Option<String>,
     /// Windows that end after this minute of the run only.
     pub from_min: Option<f64>,
     /// Windows that begin before this minute of the run only.
@@ -152,7 +154,7 @@ impl RunDir {
                     if !range.covers(&window, start) {
                         return Ok(0);
                     }
-                    if range.phase.is_none() && range.thread.is_none() {
+                    if range.is_whole() {
                         merger.add(&window)
                     } else {
                         merger.add(&window.filter(|sample| range.takes(sample)))
@@ -205,7 +207,15 @@ impl ProfileRange {
                 .as_deref()
                 .is_none_or(|wanted| sample.label(key) == Some(wanted))
         };
-        is("phase", &self.phase) && is("thread", &self.thread)
+        let span = self.span.as_deref();
+        is("phase", &self.phase)
+            && is("thread", &self.thread)
+            && span.is_none_or(|span| sample.is_in_span(span))
+    }
+
+    /// Whether it takes every sample of a window.
+    fn is_whole(&self) -> bool {
+        self.phase.is_none() && self.thread.is_none() && self.span.is_none()
     }
 
     /// Whether a window overlaps the range. One whose time is unknown is only

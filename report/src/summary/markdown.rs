@@ -1,6 +1,6 @@
 //! The summary as Markdown: `report.md`, and what a CI page can show.
 
-use super::{headline, phase_table, series_table, service, trust_facts};
+use super::{headline, phase_table, series_table, service, span_table, trust_facts};
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -38,6 +38,13 @@ pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
         let body = phases.markdown()
             + "\n100 % CPU is one core. p99 is the median of the ticks' 99th percentiles.\n";
         section("Phases", body);
+    }
+    let spans = span_table(run);
+    if !spans.is_empty() {
+        let body = spans.markdown()
+            + "\nA request's CPU time is that of all spans inside it; *busy* is the share of its time in \
+               which a thread worked on it.\n";
+        section("Requests and spans", body);
     }
     section("Trust", list(&trust_facts(verdict.trust.as_ref())));
     section("Notes", list(&verdict.notes));

@@ -6,6 +6,7 @@
 mod leaks;
 mod markdown;
 mod phase_facts;
+mod spans;
 mod text;
 
 pub use leaks::leaks_text;
@@ -17,6 +18,7 @@ use crate::number::{duration, number, or_dash, readable};
 use crate::run::{Run, Trust};
 use crate::table::Table;
 use phase_facts::PhaseFacts;
+use spans::span_table;
 
 /// One line on what was run: version, state, how long, when and where.
 fn headline(run: &Run) -> String {

@@ -1,6 +1,6 @@
 //! The summary for a terminal.
 
-use super::{headline, phase_table, series_table, service, trust_facts};
+use super::{headline, phase_table, series_table, service, span_table, trust_facts};
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -34,6 +34,10 @@ pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
     let phases = phase_table(run);
     if !phases.is_empty() {
         section("Phases", phases.text());
+    }
+    let spans = span_table(run);
+    if !spans.is_empty() {
+        section("Requests and spans", spans.text());
     }
     section("Trust", lines(&trust_facts(verdict.trust.as_ref())));
     section("Notes", lines(&verdict.notes));

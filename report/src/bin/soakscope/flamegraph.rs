@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use soakscope_report::{
-    FlameOptions, Profile, ProfileRange, RunDir, RunInfo, flame_subtitle, flamegraph,
+    FlameOptions, Profile, ProfileRange, RunDir, RunInfo, SpanRange, flame_subtitle, flamegraph,
     flamegraph_diff, speedscope,
 };
 
@@ -55,6 +55,10 @@ pub(crate) struct Part {
     /// Only samples of threads of this name
     #[arg(long, value_name = "NAME")]
     thread: Option<String>,
+    /// Only samples in this span, or in requests on this route, such as
+    /// 'GET /orders/{user}'
+    #[arg(long, value_name = "NAME")]
+    span: Option<String>,
     /// Only from this minute of the run on
     #[arg(long, value_name = "MINUTE")]
     from: Option<f64>,
@@ -72,10 +76,20 @@ impl Part {
         self.read(dir, &self.range())
     }
 
+    /// The intervals of the part; threads and spans are not told apart there.
+    pub(crate) fn span_range(&self) -> SpanRange {
+        SpanRange {
+            phase: self.phase.clone(),
+            from_min: self.from,
+            to_min: self.to,
+        }
+    }
+
     fn range(&self) -> ProfileRange {
         let mut range = ProfileRange::default();
         range.phase.clone_from(&self.phase);
         range.thread.clone_from(&self.thread);
+        range.span.clone_from(&self.span);
         range.from_min = self.from;
         range.to_min = self.to;
         range
@@ -95,10 +109,10 @@ impl Part {
                 format!("{path} has no CPU profile; was the run taken with the profiler off?")
             }
         })?;
-        let narrowed = self.phase.is_some() || self.thread.is_some();
+        let narrowed = self.phase.is_some() || self.thread.is_some() || self.span.is_some();
         if narrowed && profile.samples.is_empty() {
             return Err(format!(
-                "{path} has no samples of {}; soakscope report {path} names its phases",
+                "{path} has no samples of {}; soakscope report {path} names its phases, soakscope top {path} --by span its spans",
                 self.words()
             )
             .into());
@@ -114,6 +128,7 @@ impl Part {
                 .as_ref()
                 .map(|thread| format!("thread {thread}")),
         );
+        words.extend(self.span.as_ref().map(|span| format!("span {span}")));
         words.extend(self.from.map(|from| format!("from minute {from}")));
         words.extend(self.to.map(|to| format!("to minute {to}")));
         if words.is_empty() {

@@ -8,6 +8,7 @@ mod flamegraph;
 mod leaks;
 mod report;
 mod top;
+mod top_spans;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use soakscope_report::{RunDir, TopBy, TopEntry, number, top};
 use crate::Outcome;
 use crate::answer::Answer;
 use crate::flamegraph::Part;
+use crate::top_spans;
 
 /// List the functions or lines that cost the most CPU time in a run.
 #[derive(clap::Args)]
@@ -38,6 +39,8 @@ enum By {
     Cum,
     /// Source lines by their own cost
     Line,
+    /// Requests by route, and other spans, with what each one cost
+    Span,
 }
 
 #[derive(Serialize)]
@@ -56,6 +59,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         By::Own => TopBy::Own,
         By::Cum => TopBy::Cumulative,
         By::Line => TopBy::Line,
+        By::Span => {
+            let answer = top_spans::answer(&dir, &args.part, &profile, args.number, args.json);
+            return Ok(answer?.remarking(notes));
+        }
     };
     let mut entries = top(&profile, index, by);
     let all = entries.len();

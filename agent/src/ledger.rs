@@ -1,0 +1,197 @@
+//! Spans that closed, from the threads they closed on to sums by name.
+//!
+//! A span's close must cost next to nothing, so it is one entry in a small
+//! buffer that few threads share. A buffer that is full is folded into the
+//! sums by whoever filled it, all are when somebody asks for the sums. Nothing
+//! queues without bound: what is kept is a histogram for each name, and names
+//! are bounded.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::buckets::Buckets;
+use crate::interval::Interval;
+
+/// Buffers; threads are spread over them.
+const SHARDS: usize = 16;
+/// Entries of a full buffer.
+const FULL: usize = 256;
+
+/// A span that closed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Closed {
+    /// Its name's number.
+    pub(crate) name: u32,
+    pub(crate) error: bool,
+    pub(crate) took_ns: u64,
+    pub(crate) busy_ns: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    shards: [Shard; SHARDS],
+    sums: Mutex<Vec<Option<Box<Sum>>>>,
+}
+
+/// Apart from its neighbours by a cache line or two, so that threads of
+/// different shards do not slow each other down.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard {
+    opened: AtomicU64,
+    buffer: Mutex<Buffer>,
+}
+
+#[derive(Debug, Default)]
+struct Buffer {
+    entries: Vec<Closed>,
+    closed: u64,
+}
+
+/// All spans of a name.
+#[derive(Debug, Default)]
+struct Sum {
+    /// Since the last [`Ledger::collect`].
+    recent: Interval,
+    /// Since the start.
+    totals: Totals,
+}
+
+/// What Prometheus is told of a name: sums since the start.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Totals {
+    pub(crate) durations: Buckets,
+    pub(crate) errors: u64,
+}
+
+thread_local! {
+    static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+impl Ledger {
+    /// Counts a span that opened.
+    pub(crate) fn opened(&self) {
+        self.shard().opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Enters a span that closed.
+    pub(crate) fn closed(&self, closed: Closed) {
+        let shard = self.shard();
+        let mut buffer = lock(&shard.buffer);
+        buffer.closed += 1;
+        buffer.entries.push(closed);
+        if buffer.entries.len() >= FULL {
+            self.fold(&mut buffer);
+        }
+    }
+
+    /// How many spans were opened and closed so far.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let shards = self.shards.iter();
+        shards.fold((0, 0), |(opened, closed), shard| {
+            // Closed first: a span that does both in between is then still open.
+            let closed = closed + lock(&shard.buffer).closed;
+            (opened + shard.opened.load(Ordering::Relaxed), closed)
+        })
+    }
+
+    /// Takes what was recorded since the last call, by the names' numbers.
+    /// Names of which nothing closed are left out.
+    pub(crate) fn collect(&self) -> Vec<(u32, Interval)> {
+        self.fold_all();
+        let mut sums = lock(&self.sums);
+        let numbered = (0..).zip(sums.iter_mut());
+        numbered
+            .filter_map(|(number, sum)| {
+                let recent = &mut sum.as_mut()?.recent;
+                (recent.count() > 0).then(|| (number, std::mem::take(recent)))
+            })
+            .collect()
+    }
+
+    /// The sums since the start, by the names' numbers.
+    pub(crate) fn totals(&self) -> Vec<(u32, Totals)> {
+        self.fold_all();
+        let sums = lock(&self.sums);
+        let numbered = (0..).zip(sums.iter());
+        numbered
+            .filter_map(|(number, sum)| Some((number, sum.as_ref()?.totals.clone())))
+            .collect()
+    }
+
+    fn fold_all(&self) {
+        for shard in &self.shards {
+            self.fold(&mut lock(&shard.buffer));
+        }
+    }
+
+    /// Always a buffer's lock before that of the sums.
+    fn fold(&self, buffer: &mut Buffer) {
+        if buffer.entries.is_empty() {
+            return;
+        }
+        let mut sums = lock(&self.sums);
+        for entry in buffer.entries.drain(..) {
+            let index = entry.name as usize;
+            if index >= sums.len() {
+                sums.resize_with(index + 1, || None);
+            }
+            let sum = sums[index].get_or_insert_default();
+            sum.recent.record(entry.took_ns, entry.busy_ns, entry.error);
+            sum.totals.durations.record(entry.took_ns);
+            sum.totals.errors += u64::from(entry.error);
+        }
+    }
+
+    fn shard(&self) -> &Shard {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let index = SHARD.with(|shard| {
+            if shard.get() == usize::MAX {
+                shard.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+            }
+            shard.get()
+        });
+        &self.shards[index % SHARDS]
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_threads_closed_adds_up() {
+        let ledger = Ledger::default();
+        std::thread::scope(|scope| {
+            for thread in 0..40_u32 {
+                let ledger = &ledger;
+                scope.spawn(move || {
+                    for i in 0..1_000 {
+                        ledger.opened();
+                        ledger.closed(Closed {
+                            name: thread % 2 + 1,
+                            error: i % 10 == 0,
+                            took_ns: 1_000,
+                            busy_ns: 500,
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(ledger.counts(), (40_000, 40_000));
+        let taken = ledger.collect();
+        assert_eq!(taken.len(), 2);
+        for (_, interval) in &taken {
+            assert_eq!((interval.count(), interval.errors), (20_000, 2_000));
+            assert_eq!(interval.took.as_nanos(), 20_000 * 1_000);
+            assert_eq!(interval.busy.as_nanos(), 20_000 * 500);
+        }
+        assert!(ledger.collect().is_empty(), "collected once");
+        assert_eq!(ledger.totals()[0].1.durations.count(), 20_000);
+    }
+}

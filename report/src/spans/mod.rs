@@ -1,0 +1,102 @@
+//! The spans of a run: what `spans.csv` says of each name over the whole run
+//! or a part of it, and the percentiles of that part from `spans.hlog`.
+
+mod log;
+mod read;
+mod top;
+
+use serde::Serialize;
+
+pub use log::{SpanLog, span_of_tag, tag_of_span};
+pub use top::{SpanCost, top_spans};
+
+/// Which part of a run is wanted, in minutes since its start and by phase. The
+/// default is all of it.
+#[derive(Debug, Clone, Default)]
+pub struct SpanRange {
+    /// Intervals in this phase only.
+    pub phase: Option<String>,
+    /// Intervals that end after this minute only.
+    pub from_min: Option<f64>,
+    /// Intervals that end by this minute only.
+    pub to_min: Option<f64>,
+}
+
+/// All spans of a name, in a part of a run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
+pub struct SpanTotal {
+    /// The name: a request's method and route, or what the span calls itself.
+    pub name: String,
+    /// `request`, `span`, or `none` for what was outside of any request; empty
+    /// in a run that does not tell.
+    pub kind: String,
+    /// How many ended.
+    pub count: u64,
+    /// How many of them failed.
+    pub errors: u64,
+    /// Time in which they were entered, in milliseconds.
+    pub busy_ms: f64,
+    /// Time in which they were open and not entered; `None` if unknown.
+    pub idle_ms: Option<f64>,
+    /// CPU time sampled: of a request with all spans inside it, of any other
+    /// span with no further one inside; `None` if unknown.
+    pub cpu_ms: Option<f64>,
+    /// The longest.
+    pub max_ms: Option<f64>,
+    /// Percentiles, from the histograms of `spans.hlog`; `None` without it.
+    pub p50_ms: Option<f64>,
+    /// The 95th.
+    pub p95_ms: Option<f64>,
+    /// The 99th.
+    pub p99_ms: Option<f64>,
+}
+
+impl SpanTotal {
+    /// CPU time for each that ended; `None` if unknown or none did.
+    #[must_use]
+    pub fn cpu_ms_each(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.cpu_ms? / self.count as f64)
+    }
+}
+
+impl SpanRange {
+    fn takes(&self, elapsed_min: f64, phase: Option<&str>) -> bool {
+        let wanted = self.phase.as_deref();
+        wanted.is_none_or(|wanted| phase == Some(wanted))
+            && self.from_min.is_none_or(|from| elapsed_min > from)
+            && self.to_min.is_none_or(|to| elapsed_min <= to)
+    }
+}
+
+/// What a `spans.csv` and, where there is one, a `spans.hlog` say of each name,
+/// most CPU time first. A line that cannot be read is left out; how many were
+/// is the second answer.
+#[must_use]
+pub fn span_totals(
+    csv: &[u8],
+    log: Option<&SpanLog>,
+    range: &SpanRange,
+) -> (Vec<SpanTotal>, usize) {
+    let (mut totals, lost) = read::totals(csv, range);
+    for total in &mut totals {
+        let durations = log.and_then(|log| log.of(&total.name, range));
+        let quantile_ms = |quantile: f64| {
+            let durations = durations.as_ref().filter(|d| !d.is_empty())?;
+            Some(durations.value_at_quantile(quantile) as f64 / 1e6)
+        };
+        total.p50_ms = quantile_ms(0.5);
+        total.p95_ms = quantile_ms(0.95);
+        total.p99_ms = quantile_ms(0.99);
+    }
+    totals.sort_by(|a, b| {
+        let key = |total: &SpanTotal| (total.cpu_ms.unwrap_or(0.0), total.busy_ms);
+        let (a_key, b_key) = (key(a), key(b));
+        b_key
+            .0
+            .total_cmp(&a_key.0)
+            .then(b_key.1.total_cmp(&a_key.1))
+            .then_with(|| a.name.cmp(&b.name))
+    });
+    (totals, lost)
+}
