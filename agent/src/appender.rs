@@ -51,7 +51,7 @@ impl Appender {
         if length + line.len() as u64 > self.most_bytes {
             return Ok(false);
         }
-        if self.lines == 0 && line.starts_with("elapsed_min,") {
+        if self.lines == 0 && (line.starts_with("elapsed_min,") || line.starts_with('#')) {
             self.header = Some(line.to_owned());
         } else if length == 0
             && let Some(header) = &self.header

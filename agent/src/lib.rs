@@ -71,6 +71,7 @@ mod rates;
 mod retention;
 mod row;
 mod session;
+mod span_log;
 mod span_rows;
 mod spans;
 mod stop;

@@ -10,6 +10,7 @@ use crate::interval::Interval;
 use crate::labels::{Kind, route_of, span_of};
 use crate::profiler::ProfilerHandle;
 use crate::session::Session;
+use crate::span_log::SpanLog;
 use crate::writer::Job;
 
 /// Minutes between rows of one span, where spans are few.
@@ -45,6 +46,7 @@ pub(crate) struct SpanRows {
     profiler: Option<ProfilerHandle>,
     writer: Option<TimelineWriter>,
     gathered: BTreeMap<Key, Interval>,
+    log: SpanLog,
     since_min: f64,
     phase: String,
 }
@@ -76,6 +78,7 @@ impl SpanRows {
             self.write(elapsed_min, session);
             phase.clone_into(&mut self.phase);
         }
+        self.log.advance(elapsed_min, phase, session);
         self.gather(session)
     }
 
@@ -83,6 +86,7 @@ impl SpanRows {
     pub(crate) fn finish(&mut self, elapsed_min: f64, session: &Session) {
         self.gather(session);
         self.write(elapsed_min, session);
+        self.log.write(elapsed_min, session);
     }
 
     fn gather(&mut self, session: &Session) -> Interval {
@@ -91,6 +95,7 @@ impl SpanRows {
             if name.kind == Kind::Request {
                 all.add(&interval);
             }
+            self.log.add(&name.text, interval.durations_ns());
             let key = (name.kind, name.text.to_string());
             self.gathered.entry(key).or_default().add(&interval);
         }

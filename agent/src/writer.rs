@@ -26,7 +26,7 @@ const KEPT_BYTES: usize = 4 << 20;
 const RETRY: Duration = Duration::from_secs(1);
 /// A write that takes longer is trouble.
 const SLOW: Duration = Duration::from_secs(1);
-/// Bytes of `spans.csv` and `events.jsonl`, whatever the service calls its
+/// Bytes of `spans.csv`, of `spans.hlog` and of `events.jsonl`, whatever the service calls its
 /// spans and however often something happens to it.
 const MOST_SPAN_BYTES: u64 = 40 << 20;
 const MOST_EVENT_BYTES: u64 = 10 << 20;
@@ -36,26 +36,30 @@ const MOST_EVENT_BYTES: u64 = 10 << 20;
 pub(crate) enum Job {
     Timeline(String),
     Spans(String),
+    SpanLog(String),
     Event(String),
     Profile { name: String, bytes: Vec<u8> },
 }
 
 /// In the order in which they are given up when there is no room.
-const LANES: usize = 4;
+const LANES: usize = 5;
 
 impl Job {
     fn lane(&self) -> usize {
         match self {
             Job::Profile { .. } => 0,
-            Job::Spans(_) => 1,
-            Job::Event(_) => 2,
-            Job::Timeline(_) => 3,
+            Job::SpanLog(_) => 1,
+            Job::Spans(_) => 2,
+            Job::Event(_) => 3,
+            Job::Timeline(_) => 4,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Job::Timeline(line) | Job::Spans(line) | Job::Event(line) => line.len(),
+            Job::Timeline(line) | Job::Spans(line) | Job::SpanLog(line) | Job::Event(line) => {
+                line.len()
+            }
             Job::Profile { bytes, .. } => bytes.len(),
         }
     }
@@ -64,6 +68,7 @@ impl Job {
         match self {
             Job::Timeline(_) => "timeline_rows",
             Job::Spans(_) => "span_rows",
+            Job::SpanLog(_) => "span_histograms",
             Job::Event(_) => "events",
             Job::Profile { .. } => "profile_windows",
         }
@@ -119,6 +124,7 @@ impl Writer {
             info: dir.info()?,
             timeline: Appender::open(dir.clone(), RunDir::append_timeline, u64::MAX)?,
             spans: Appender::open(dir.clone(), RunDir::append_spans, MOST_SPAN_BYTES)?,
+            span_log: Appender::open(dir.clone(), RunDir::append_span_log, MOST_SPAN_BYTES)?,
             events: Appender::open(dir.clone(), RunDir::append_events, MOST_EVENT_BYTES)?,
             dir,
             retention: Retention::default(),
@@ -175,7 +181,7 @@ impl Writer {
 
     /// Descriptors held for the files that grow.
     pub(crate) fn descriptors(&self) -> u64 {
-        3
+        4
     }
 }
 
@@ -198,6 +204,7 @@ struct Scribe {
     info: RunInfo,
     timeline: Appender,
     spans: Appender,
+    span_log: Appender,
     events: Appender,
     retention: Retention,
     /// Until when a lane that was refused is left alone.
@@ -285,6 +292,7 @@ impl Scribe {
         let appended = match job {
             Job::Timeline(line) => self.timeline.append(line),
             Job::Spans(line) => self.spans.append(line),
+            Job::SpanLog(line) => self.span_log.append(line),
             Job::Event(line) => self.events.append(line),
             Job::Profile { name, bytes } => {
                 // A directory that is gone is not made anew behind its owner's back.

@@ -51,6 +51,8 @@ pub enum Error {
     AlreadyARun(PathBuf),
     /// A name that would leave the run directory.
     BadName(String),
+    /// A budget file that cannot be used: what is wrong where, and the remedy.
+    Budgets(String),
     /// A picture could not be drawn.
     Render(String),
     /// Another error, with the file it happened in.
@@ -123,6 +125,7 @@ impl fmt::Display for Error {
                 f,
                 "{name:?} is not a usable file name; use letters, digits, '-', '_' and '.'"
             ),
+            Error::Budgets(problem) => write!(f, "budgets: {problem}"),
             Error::Render(problem) => write!(f, "cannot draw: {problem}"),
             Error::InFile { path, source } => write!(f, "{}: {source}", path.display()),
         }

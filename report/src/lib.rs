@@ -31,6 +31,7 @@
 
 #![forbid(unsafe_code)]
 
+mod budgets;
 mod chart;
 mod error;
 pub mod exit_code;
@@ -51,6 +52,10 @@ mod timeline;
 mod top;
 mod verdict;
 
+pub use budgets::{
+    Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Statistic, Target,
+    Watch, budgets_rule,
+};
 pub use chart::timeline_svg;
 pub use error::Error;
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};

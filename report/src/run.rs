@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budgets::{BudgetOutcome, LeakBudget};
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::spans::SpanTotal;
@@ -211,6 +212,10 @@ pub struct Run {
     pub timeline: Timeline,
     /// What happened.
     pub events: Vec<Event>,
+    /// What has become of each budget; empty where there is none.
+    pub budgets: Vec<BudgetOutcome>,
+    /// What a leak does to the verdict.
+    pub leak_budget: LeakBudget,
     /// What the spans of each name did.
     pub spans: Vec<SpanTotal>,
     /// The CPU profile of the whole run.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::budgets::{BudgetOutcome, LeakBudget, budgets_rule};
 use crate::exit_code;
 use crate::leaks::{LeakOptions, LeakReport, SeriesVerdict, judge_timeline};
 use crate::run::{Run, RunState, Trust, pretty};
@@ -75,6 +76,8 @@ pub struct Verdict {
     pub exit_code: i32,
     /// Each rule and what came of it.
     pub rules: Vec<RuleResult>,
+    /// What has become of each budget; empty where there is none.
+    pub budgets: Vec<BudgetOutcome>,
     /// What was found about each series.
     pub leaks: LeakReport,
     /// How far the measurements can be trusted.
@@ -105,6 +108,15 @@ impl RuleResult {
             message,
         }
     }
+
+    /// The same, but it fails nothing: the budgets say so.
+    fn only_warning(mut self) -> Self {
+        if self.verdict == Verdict3::Fail {
+            self.verdict = Verdict3::Pass;
+            self.message = format!("only a warning: {}", self.message);
+        }
+        self
+    }
 }
 
 /// Judges a run. The live view and the offline report both call this.
@@ -123,7 +135,12 @@ pub fn judge_with(run: &Run, options: &LeakOptions) -> Verdict {
         }
     }
     let leaks = judge_timeline(&run.timeline, &options);
-    let rules = vec![leaks_rule(&leaks)];
+    let mut rules: Vec<RuleResult> = match run.leak_budget {
+        LeakBudget::Fail => vec![leaks_rule(&leaks)],
+        LeakBudget::Warn => vec![leaks_rule(&leaks).only_warning()],
+        LeakBudget::Off => Vec::new(),
+    };
+    rules.extend(budgets_rule(&run.budgets));
     let verdict = Verdict3::all(rules.iter().map(|rule| rule.verdict));
     let mut notes = run.notes.clone();
     notes.extend(trust_notes(run));
@@ -134,6 +151,7 @@ pub fn judge_with(run: &Run, options: &LeakOptions) -> Verdict {
         verdict,
         exit_code: verdict.exit_code(),
         rules,
+        budgets: run.budgets.clone(),
         leaks,
         trust: run.info.trust.clone(),
         notes,

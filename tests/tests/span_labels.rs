@@ -62,6 +62,13 @@ fn cpu_time_goes_to_the_span_it_was_spent_in() {
     assert_eq!((a.count, a.errors, a.kind.as_str()), (10, 1, "request"));
     assert_eq!((inner.count, inner.errors), (10, 1));
     assert_eq!((inner.kind.as_str(), b.count, b.errors), ("span", 1, 0));
+    let (p50, p99) = (a.p50_ms.expect("a log"), a.p99_ms.expect("a log"));
+    assert!(40.0 <= p50 && p50 <= p99, "{p50} {p99}");
+    let max = a.max_ms.expect("a row");
+    assert!(
+        (p99 / max - 1.0).abs() < 0.01,
+        "of ten, the longest: {p99} {max}"
+    );
     let none = find("<no request>");
     close("GET /a", a.cpu_ms, 400.0);
     close("GET /b", b.cpu_ms, 200.0);

@@ -66,6 +66,17 @@ impl RunDir {
             }
             Err(error) => run.notes.push(format!("no spans: {error}")),
         }
+        match self.budgets(&run.info) {
+            Ok(Some(budgets)) => {
+                run.leak_budget = budgets.leaks;
+                match self.budget_outcomes(&budgets, &run.timeline) {
+                    Ok(outcomes) => run.budgets = outcomes,
+                    Err(error) => run.notes.push(format!("budgets not judged: {error}")),
+                }
+            }
+            Ok(None) => {}
+            Err(error) => run.notes.push(format!("budgets not judged: {error}")),
+        }
         run.files = self.artifacts();
         Ok(run)
     }

@@ -4,6 +4,7 @@
 //! Documents are replaced whole (written aside, then renamed), rows are only
 //! ever appended: a process killed at any moment leaves a readable run.
 
+mod budgets;
 mod liveness;
 mod load;
 mod profiles;
@@ -25,6 +26,7 @@ const TIMELINE: &str = "timeline.csv";
 const EVENTS: &str = "events.jsonl";
 const SPANS: &str = "spans.csv";
 const SPAN_LOG: &str = "spans.hlog";
+const BUDGETS: &str = "budgets.toml";
 const PROFILES: &str = "profiles";
 const CLIENT: &str = "client";
 

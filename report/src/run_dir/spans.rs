@@ -32,7 +32,7 @@ impl RunDir {
     }
 
     /// A file of the run; `None` if it is not there.
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path.join(name);
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),

@@ -4,6 +4,8 @@
 //! for the span's name. A tag can hold neither commas nor spaces, so those of
 //! a name are percent-encoded.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -59,6 +61,21 @@ impl SpanLog {
         self.unread
     }
 
+    /// Every interval: span, phase, end in minutes, durations in nanoseconds.
+    pub(crate) fn intervals(
+        &self,
+    ) -> impl Iterator<Item = (&str, Option<&str>, f64, &Histogram<u32>)> {
+        self.entries.iter().map(|entry| {
+            let phase = entry.phase.as_deref();
+            (
+                entry.span.as_str(),
+                phase,
+                entry.end_min,
+                &entry.durations_ns,
+            )
+        })
+    }
+
     /// All durations of a span in a part of the run, in nanoseconds; `None` if
     /// there is no interval of it.
     #[must_use]
@@ -100,7 +117,7 @@ impl Entry {
         let LogEntry::Interval(interval) = entry else {
             return Read::Nothing;
         };
-        let encoded = base64(interval.encoded_histogram());
+        let encoded = STANDARD.decode(interval.encoded_histogram()).ok();
         let durations =
             encoded.and_then(|bytes| Deserializer::new().deserialize(&mut bytes.as_slice()).ok());
         let (Some(tag), Some(durations_ns)) = (interval.tag(), durations) else {
@@ -114,29 +131,6 @@ impl Entry {
             durations_ns,
         })
     }
-}
-
-/// Standard base64 with padding, which is how the log holds its histograms.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut held) = (0_u32, 0);
-    for c in text.trim_end_matches('=').bytes() {
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 /// A name as a tag of the log.
@@ -197,13 +191,6 @@ mod tests {
             assert_eq!(span_of_tag(&tag), name);
         }
         assert_eq!(span_of_tag("%zz%"), "%zz%", "not ours; left alone");
-    }
-
-    #[test]
-    fn base64_is_as_everywhere() {
-        assert_eq!(base64("SElTVA==").as_deref(), Some(&b"HIST"[..]));
-        assert_eq!(base64("aGk/").as_deref(), Some(&b"hi?"[..]));
-        assert_eq!(base64("a b"), None);
     }
 
     #[test]

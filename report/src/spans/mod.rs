@@ -7,6 +7,8 @@ mod top;
 
 use serde::Serialize;
 
+pub(crate) use read::rows;
+
 pub use log::{SpanLog, span_of_tag, tag_of_span};
 pub use top::{SpanCost, top_spans};
 

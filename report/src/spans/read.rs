@@ -1,4 +1,4 @@
-//! `spans.csv`, summed by name. Columns are found by their names.
+//! `spans.csv`, row by row and summed by name. Columns are found by their names.
 
 use std::collections::HashMap;
 
@@ -7,38 +7,11 @@ use super::{SpanRange, SpanTotal};
 /// The sums, in the order in which names first appear, and lines that could
 /// not be read.
 pub(super) fn totals(csv: &[u8], range: &SpanRange) -> (Vec<SpanTotal>, usize) {
-    // A last line without its end was cut off while it was written.
-    let whole = csv.iter().rposition(|byte| *byte == b'\n');
-    let cut = usize::from(whole.is_none_or(|end| end + 1 < csv.len()) && !csv.is_empty());
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .from_reader(&csv[..whole.map_or(0, |end| end + 1)]);
-    let Ok(head) = reader.headers().cloned() else {
-        return (Vec::new(), cut);
-    };
-    let width = head.len();
-    let column = |name: &str| head.iter().position(|column| column == name);
-    let (Some(elapsed), Some(span)) = (column("elapsed_min"), column("span")) else {
-        return (Vec::new(), cut);
-    };
-    let columns = Columns {
-        elapsed,
-        span,
-        phase: column("phase"),
-        kind: column("kind"),
-        numbers: ["count", "errors", "busy_ms", "idle_ms", "cpu_ms", "max_ms"].map(column),
-    };
     let mut totals: Vec<SpanTotal> = Vec::new();
     let mut places: HashMap<(String, String), usize> = HashMap::new();
-    let mut lost = cut;
-    for record in reader.records() {
-        let row = record.ok().filter(|record| record.len() == width);
-        let Some(row) = row.as_ref().and_then(|record| columns.row(record)) else {
-            lost += 1;
-            continue;
-        };
+    let lost = rows(csv, |row| {
         if !range.takes(row.elapsed_min, row.phase) {
-            continue;
+            return;
         }
         let key = (row.span.to_owned(), row.kind.to_owned());
         let place = *places.entry(key).or_insert_with(|| {
@@ -49,9 +22,43 @@ pub(super) fn totals(csv: &[u8], range: &SpanRange) -> (Vec<SpanTotal>, usize) {
             });
             totals.len() - 1
         });
-        add(&mut totals[place], &row);
-    }
+        add(&mut totals[place], row);
+    });
     (totals, lost)
+}
+
+/// Shows every row that can be read; answers how many lines cannot.
+pub(crate) fn rows(csv: &[u8], mut see: impl FnMut(&Row<'_>)) -> usize {
+    // A last line without its end was cut off while it was written.
+    let whole = csv.iter().rposition(|byte| *byte == b'\n');
+    let cut = usize::from(whole.is_none_or(|end| end + 1 < csv.len()) && !csv.is_empty());
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(&csv[..whole.map_or(0, |end| end + 1)]);
+    let Ok(head) = reader.headers().cloned() else {
+        return cut;
+    };
+    let width = head.len();
+    let column = |name: &str| head.iter().position(|column| column == name);
+    let (Some(elapsed), Some(span)) = (column("elapsed_min"), column("span")) else {
+        return cut;
+    };
+    let columns = Columns {
+        elapsed,
+        span,
+        phase: column("phase"),
+        kind: column("kind"),
+        numbers: ["count", "errors", "busy_ms", "idle_ms", "cpu_ms", "max_ms"].map(column),
+    };
+    let mut lost = cut;
+    for record in reader.records() {
+        let row = record.ok().filter(|record| record.len() == width);
+        match row.as_ref().and_then(|record| columns.row(record)) {
+            Some(row) => see(&row),
+            None => lost += 1,
+        }
+    }
+    lost
 }
 
 struct Columns {
@@ -62,12 +69,14 @@ struct Columns {
     numbers: [Option<usize>; 6],
 }
 
-struct Row<'a> {
-    elapsed_min: f64,
-    span: &'a str,
-    phase: Option<&'a str>,
-    kind: &'a str,
-    numbers: [Option<f64>; 6],
+/// A row: a span's name and kind, and what it did in an interval.
+pub(crate) struct Row<'a> {
+    pub(crate) elapsed_min: f64,
+    pub(crate) span: &'a str,
+    pub(crate) phase: Option<&'a str>,
+    pub(crate) kind: &'a str,
+    /// `count`, `errors`, `busy_ms`, `idle_ms`, `cpu_ms`, `max_ms`.
+    pub(crate) numbers: [Option<f64>; 6],
 }
 
 impl Columns {

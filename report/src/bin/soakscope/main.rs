@@ -4,6 +4,7 @@
 //! printing it and the exit code are decided here, once.
 
 mod answer;
+mod check;
 mod flamegraph;
 mod leaks;
 mod report;
@@ -35,6 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Report(report::Args),
+    Check(check::Args),
     Leaks(leaks::Args),
     Top(top::Args),
     Flamegraph(flamegraph::Args),
@@ -43,6 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let answer = match Cli::parse().command {
         Command::Report(args) => report::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Leaks(args) => leaks::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Flamegraph(args) => flamegraph::run(&args),

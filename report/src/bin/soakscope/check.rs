@@ -1,0 +1,110 @@
+//! `soakscope check`: does this run keep its budgets?
+
+use std::fs;
+use std::path::PathBuf;
+
+use soakscope_report::{
+    Budgets, Run, RunDir, RunInfo, Verdict3, Watch, judge, process_alive, read_timeline,
+};
+
+use crate::Outcome;
+use crate::answer::Answer;
+
+/// Judge a run, or any CSV file with a time column, by a budget file.
+///
+/// Says of each budget whether it holds, with the value and what it is made of.
+/// What was never measured is inconclusive, not a pass.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The directory of a run, or a CSV file
+    #[arg(value_name = "RUN|CSV")]
+    path: PathBuf,
+    /// The budget file (TOML); if not given, the one the run was started with
+    #[arg(long, value_name = "FILE")]
+    budgets: Option<PathBuf>,
+    /// The environment whose overrides are in force
+    #[arg(long, value_name = "NAME", env = "SOAKSCOPE_ENVIRONMENT")]
+    environment: Option<String>,
+    /// Print the verdict as JSON, as in verdict.json
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let given = args
+        .budgets
+        .as_ref()
+        .map(|file| {
+            let text = fs::read_to_string(file)
+                .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+            Budgets::parse(&text, args.environment.as_deref())
+                .map_err(|error| error.in_file(file).to_string())
+        })
+        .transpose()?;
+    let run = if args.path.is_dir() {
+        of_run(args, given)?
+    } else {
+        of_csv(args, given)?
+    };
+    let verdict = judge(&run);
+    let answer = if args.json {
+        Answer::json(&verdict)?
+    } else {
+        let mut text = String::new();
+        for rule in verdict.rules.iter().filter(|rule| rule.rule != "budgets") {
+            text += &format!(
+                "{:<12}  {}: {}\n",
+                rule.verdict.name(),
+                rule.rule,
+                rule.message
+            );
+        }
+        for outcome in &verdict.budgets {
+            let word = match outcome.verdict {
+                Verdict3::Pass if outcome.warned => "warning",
+                verdict => verdict.name(),
+            };
+            text += &format!("{word:<12}  {}\n", outcome.message);
+        }
+        text += &format!("\n{}\n", verdict.verdict.name().to_uppercase());
+        Answer::new(text)
+    };
+    Ok(answer
+        .remarking(run.notes.iter().cloned())
+        .exiting_with(verdict.exit_code))
+}
+
+fn of_run(args: &Args, given: Option<Budgets>) -> Result<Run, Box<dyn std::error::Error>> {
+    let dir = RunDir::open(&args.path)?;
+    let mut run = dir.load_with(process_alive)?;
+    match given {
+        Some(budgets) => {
+            run.budgets = dir.budget_outcomes(&budgets, &run.timeline)?;
+            run.leak_budget = budgets.leaks;
+        }
+        None if run.budgets.is_empty() => {
+            // A file that cannot be used says why.
+            dir.budgets(&run.info)?;
+            return Err(format!(
+                "{} was started without budgets; name a file with --budgets",
+                args.path.display()
+            )
+            .into());
+        }
+        None => {}
+    }
+    Ok(run)
+}
+
+fn of_csv(args: &Args, given: Option<Budgets>) -> Result<Run, Box<dyn std::error::Error>> {
+    let budgets =
+        given.ok_or("a CSV file has no budgets of its own; name a file with --budgets")?;
+    let timeline = read_timeline(&args.path)?;
+    let mut watch = Watch::new(budgets);
+    watch.timeline(&timeline);
+    let mut run = Run::new(RunInfo::default(), timeline);
+    run.notes = run.timeline.losses();
+    run.budgets = watch.outcomes();
+    run.leak_budget = watch.budgets().leaks;
+    Ok(run)
+}

@@ -1,0 +1,488 @@
+//! The budget file: TOML, with overrides by environment and by phase.
+
+use serde::Serialize;
+use toml::{Table, Value};
+
+use super::bound::{Bound, expression};
+use super::nearest::nearest;
+use super::{Budget, Budgets, Target, metric};
+use crate::error::Error;
+
+/// What a leak does to the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum LeakBudget {
+    /// The run fails.
+    #[default]
+    Fail,
+    /// It is remarked on.
+    Warn,
+    /// Nothing.
+    Off,
+}
+
+/// Tables and keys of a file, of an environment, and of a phase.
+const TOP: [&str; 7] = [
+    "process",
+    "span",
+    "tracked",
+    "phase",
+    "env",
+    "ramp_up",
+    "exclude_phases",
+];
+const ENVIRONMENT: &[&str] = &[
+    "process",
+    "span",
+    "tracked",
+    "phase",
+    "ramp_up",
+    "exclude_phases",
+];
+const PHASE: &[&str] = &["process", "span", "tracked"];
+
+/// One key of the file, by where it stands.
+struct Entry {
+    phase: Option<String>,
+    target: Target,
+    key: String,
+    value: Value,
+    /// Its place in the file, such as `[process] rss_mb`.
+    place: String,
+}
+
+/// What was read so far; a later entry of the same place and key wins.
+#[derive(Default)]
+struct Draft {
+    entries: Vec<Entry>,
+    leaks: LeakBudget,
+    ramp_up_min: Option<f64>,
+    excluded: Option<Vec<String>>,
+}
+
+impl Budgets {
+    /// Reads the text of a budget file, for one environment or none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Budgets`]: it is not TOML, it has a key that is not known (the
+    /// nearest known one is named), a value that cannot be a bound, or no such
+    /// environment.
+    pub fn parse(text: &str, environment: Option<&str>) -> Result<Budgets, Error> {
+        read(text, environment).map_err(Error::Budgets)
+    }
+}
+
+fn read(text: &str, environment: Option<&str>) -> Result<Budgets, String> {
+    let file: Table = text.parse().map_err(|error: toml::de::Error| {
+        format!("it is not TOML: {}", error.to_string().trim_end())
+    })?;
+    known("the file", &file, &TOP)?;
+    let mut draft = Draft::default();
+    draft.scope("", &file)?;
+    let environments = match file.get("env") {
+        Some(value) => table("env", value)?.clone(),
+        None => Table::new(),
+    };
+    for (name, value) in &environments {
+        let place = format!("env.{name}");
+        let scope = table(&place, value)?;
+        known(&format!("[{place}]"), scope, ENVIRONMENT)?;
+        // An environment that is not in force is checked all the same.
+        let mut other = Draft::default();
+        let into = if environment == Some(name.as_str()) {
+            &mut draft
+        } else {
+            &mut other
+        };
+        into.scope(&format!("{place}."), scope)?;
+        budgets_of(&other.entries)?;
+    }
+    if let Some(wanted) = environment.filter(|wanted| !environments.contains_key(*wanted)) {
+        let near = nearest(wanted, environments.keys().map(String::as_str));
+        return Err(format!(
+            "there is no environment {wanted:?}; {}",
+            match near {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("add an empty [env.{wanted}] if it has nothing of its own"),
+            }
+        ));
+    }
+    let defaults = Budgets::default();
+    Ok(Budgets {
+        budgets: budgets_of(&draft.entries)?,
+        leaks: draft.leaks,
+        ramp_up_min: draft.ramp_up_min.unwrap_or(defaults.ramp_up_min),
+        excluded_phases: draft.excluded.unwrap_or(defaults.excluded_phases),
+    })
+}
+
+impl Draft {
+    /// Reads the tables of the file or of an environment. `prefix` is where
+    /// they stand.
+    fn scope(&mut self, prefix: &str, scope: &Table) -> Result<(), String> {
+        self.targets(prefix, None, scope)?;
+        if let Some(value) = scope.get("ramp_up") {
+            let minutes = minutes(value).ok_or_else(|| {
+                format!(
+                    "{prefix}ramp_up is {}; it takes a time such as \"30s\" or \"2m\"",
+                    shown(value)
+                )
+            })?;
+            self.ramp_up_min = Some(minutes);
+        }
+        if let Some(value) = scope.get("exclude_phases") {
+            let names = value.as_array().and_then(|names| {
+                let names = names.iter().map(|name| name.as_str().map(str::to_owned));
+                names.collect::<Option<Vec<String>>>()
+            });
+            self.excluded = Some(names.ok_or_else(|| {
+                format!("{prefix}exclude_phases takes a list of names such as [\"warmup\"]")
+            })?);
+        }
+        let Some(phases) = scope.get("phase") else {
+            return Ok(());
+        };
+        for (name, value) in table(&format!("{prefix}phase"), phases)? {
+            let place = format!("{prefix}phase.{name}");
+            let phase = table(&place, value)?;
+            known(&format!("[{place}]"), phase, PHASE)?;
+            self.targets(&format!("{place}."), Some(name), phase)?;
+        }
+        Ok(())
+    }
+
+    fn targets(&mut self, prefix: &str, phase: Option<&str>, scope: &Table) -> Result<(), String> {
+        if let Some(process) = scope.get("process") {
+            let place = format!("{prefix}process");
+            self.keys(&place, phase, &Target::Process, table(&place, process)?)?;
+        }
+        if let Some(tracked) = scope.get("tracked") {
+            let place = format!("{prefix}tracked");
+            for (column, value) in table(&place, tracked)? {
+                let target = Target::Tracked(column.clone());
+                self.put(&place, phase, &target, column, value);
+            }
+        }
+        if let Some(spans) = scope.get("span") {
+            for (name, keys) in table(&format!("{prefix}span"), spans)? {
+                let place = format!("{prefix}span.{name:?}");
+                let target = Target::Span(name.clone());
+                self.keys(&place, phase, &target, table(&place, keys)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keys(
+        &mut self,
+        place: &str,
+        phase: Option<&str>,
+        target: &Target,
+        keys: &Table,
+    ) -> Result<(), String> {
+        for (key, value) in keys {
+            if *target == Target::Process && key == "leaks" {
+                self.leaks = leaks(place, phase, value)?;
+                continue;
+            }
+            if metric::of_key(target, key).is_none() {
+                let mut names = metric::keys(target);
+                if *target == Target::Process {
+                    names.push("leaks");
+                }
+                return Err(unknown(&format!("[{place}]"), key, &names));
+            }
+            self.put(place, phase, target, key, value);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, place: &str, phase: Option<&str>, target: &Target, key: &str, value: &Value) {
+        let entry = Entry {
+            phase: phase.map(str::to_owned),
+            target: target.clone(),
+            key: key.to_owned(),
+            value: value.clone(),
+            place: format!("[{place}] {key}"),
+        };
+        let same = |known: &&mut Entry| {
+            known.phase == entry.phase && known.target == entry.target && known.key == entry.key
+        };
+        match self.entries.iter_mut().find(same) {
+            Some(known) => *known = entry,
+            None => self.entries.push(entry),
+        }
+    }
+}
+
+fn leaks(place: &str, phase: Option<&str>, value: &Value) -> Result<LeakBudget, String> {
+    if phase.is_some() {
+        return Err(format!(
+            "[{place}] leaks: a leak is judged over the whole run; put it under [process]"
+        ));
+    }
+    match value.as_str() {
+        Some("fail") => Ok(LeakBudget::Fail),
+        Some("warn") => Ok(LeakBudget::Warn),
+        Some("off") => Ok(LeakBudget::Off),
+        _ => Err(format!(
+            "[{place}] leaks is {}; it takes \"fail\", \"warn\" or \"off\"",
+            shown(value)
+        )),
+    }
+}
+
+fn budgets_of(entries: &[Entry]) -> Result<Vec<Budget>, String> {
+    let mut budgets = Vec::new();
+    for entry in entries {
+        let own = |other: &&Entry| {
+            entry.phase.is_none() && other.target == entry.target && other.key == entry.key
+        };
+        let except: Vec<String> = entries
+            .iter()
+            .filter(own)
+            .filter_map(|other| other.phase.clone())
+            .collect();
+        budgets.extend(budgets_of_entry(entry, &except)?);
+    }
+    Ok(budgets)
+}
+
+fn budgets_of_entry(entry: &Entry, except: &[String]) -> Result<Vec<Budget>, String> {
+    let place = &entry.place;
+    // Only keys that are known become entries.
+    let Some((metric, usual)) = metric::of_key(&entry.target, &entry.key) else {
+        return Ok(Vec::new());
+    };
+    let plain = |value: f64| {
+        if matches!(entry.key.as_str(), "duration" | "http_req_duration") {
+            return Err(format!(
+                "{place}: say of which duration, e.g. \"p(95)<{value}\", or use p95_ms = {value}"
+            ));
+        }
+        let comparison = metric.comparison();
+        Ok((usual, Bound { comparison, value }))
+    };
+    let bound = |value: &Value| {
+        let (statistic, bound) = match value {
+            Value::String(text) => expression(text).map_err(|why| format!("{place}: {why}"))?,
+            value => match number(value) {
+                Some(number) => plain(number)?,
+                None => {
+                    return Err(format!(
+                        "{place} is {}; it takes a number, an expression such as \
+                         \"p(95)<500\", a list of those, or {{ warn = …, fail = … }}",
+                        shown(value)
+                    ));
+                }
+            },
+        };
+        if !metric.allows(statistic) {
+            return Err(format!(
+                "{place}: it has no {}; see which statistics it has in FORMAT.md",
+                statistic.name()
+            ));
+        }
+        Ok((statistic, bound))
+    };
+    let budget = |statistic, warn, fail| Budget {
+        target: entry.target.clone(),
+        metric: metric.clone(),
+        statistic,
+        phase: entry.phase.clone(),
+        except: except.to_vec(),
+        warn,
+        fail,
+        key: entry.key.clone(),
+    };
+    match &entry.value {
+        Value::Array(list) => list
+            .iter()
+            .map(|value| bound(value).map(|(statistic, fail)| budget(statistic, None, Some(fail))))
+            .collect(),
+        Value::Table(levels) => {
+            known(place, levels, &["warn", "fail"])?;
+            let level = |name: &str| levels.get(name).map(&bound).transpose();
+            let (warn, fail) = (level("warn")?, level("fail")?);
+            let mut budgets = Vec::new();
+            match (warn, fail) {
+                (Some((a, warn)), Some((b, fail))) if a == b => {
+                    budgets.push(budget(a, Some(warn), Some(fail)));
+                }
+                (None, None) => return Err(format!("{place} has neither warn nor fail")),
+                (warn, fail) => {
+                    budgets.extend(warn.map(|(of, warn)| budget(of, Some(warn), None)));
+                    budgets.extend(fail.map(|(of, fail)| budget(of, None, Some(fail))));
+                }
+            }
+            Ok(budgets)
+        }
+        value => bound(value).map(|(statistic, fail)| vec![budget(statistic, None, Some(fail))]),
+    }
+}
+
+fn table<'a>(place: &str, value: &'a Value) -> Result<&'a Table, String> {
+    value.as_table().ok_or_else(|| {
+        format!(
+            "{place} is {}; it is a table, written [{place}]",
+            shown(value)
+        )
+    })
+}
+
+/// Refuses a key that is not known.
+fn known(place: &str, table: &Table, names: &[&str]) -> Result<(), String> {
+    match table.keys().find(|key| !names.contains(&key.as_str())) {
+        Some(key) => Err(unknown(place, key, names)),
+        None => Ok(()),
+    }
+}
+
+fn unknown(place: &str, key: &str, names: &[&str]) -> String {
+    match nearest(key, names.iter().copied()) {
+        Some(near) => format!("{place} has an unknown key {key:?}; did you mean {near:?}?"),
+        None => format!(
+            "{place} has an unknown key {key:?}; it takes {}",
+            names.join(", ")
+        ),
+    }
+}
+
+/// A value as it stands in the file, or what kind it is.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text:?}"),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Boolean(truth) => truth.to_string(),
+        Value::Datetime(_) => "a date".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Table(_) => "a table".to_owned(),
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(whole) => Some(*whole as f64),
+        Value::Float(number) => number.is_finite().then_some(*number),
+        _ => None,
+    }
+}
+
+/// A time as `30s`, `2m`, `1h`; a bare number is seconds.
+fn minutes(value: &Value) -> Option<f64> {
+    let seconds = match value {
+        Value::String(text) => {
+            let split = text.find(|c: char| c.is_ascii_alphabetic())?;
+            let unit = match &text[split..] {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3_600.0,
+                _ => return None,
+            };
+            text[..split].trim().parse::<f64>().ok()? * unit
+        }
+        value => number(value)?,
+    };
+    (seconds.is_finite() && seconds >= 0.0).then_some(seconds / 60.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str, environment: Option<&str>) -> Vec<String> {
+        let budgets = Budgets::parse(text, environment).expect("a good file");
+        let bounds = budgets.budgets.iter().map(|b| {
+            let level = |bound: Option<Bound>| bound.map_or("-".to_owned(), |b| b.to_string());
+            format!("{} {} {}", b.name(), level(b.warn), level(b.fail))
+        });
+        bounds.collect()
+    }
+
+    const FILE: &str = r#"
+        [process]
+        rss_mb = { warn = 400, fail = 500 }
+        leaks = "warn"
+        [span."GET /orders/{user}"]
+        p99_ms = 200
+        duration = ["p(95)<150", "max<1000"]
+        rps = 50
+        [tracked]
+        queue = 10
+        [phase.spike.process]
+        rss_mb = 900
+        [env.staging.process]
+        rss_mb = 800
+    "#;
+
+    #[test]
+    fn a_file_becomes_budgets_in_its_order() {
+        let mut found = names(FILE, None);
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "phase \"spike\" process rss_mb - ≤ 900",
+                "process rss_mb ≤ 400 ≤ 500",
+                "span \"GET /orders/{user}\" duration max - < 1000",
+                "span \"GET /orders/{user}\" duration p(95) - < 150",
+                "span \"GET /orders/{user}\" p99_ms - ≤ 200",
+                "span \"GET /orders/{user}\" rps - ≥ 50",
+                "tracked queue max - ≤ 10",
+            ]
+        );
+        let budgets = Budgets::parse(FILE, None).expect("good");
+        assert_eq!(budgets.leaks, LeakBudget::Warn);
+        let general = budgets
+            .budgets
+            .iter()
+            .find(|b| b.name() == "process rss_mb");
+        assert_eq!(general.expect("there").except, ["spike"]);
+    }
+
+    #[test]
+    fn an_environment_replaces_what_it_names() {
+        let found = names(FILE, Some("staging"));
+        assert!(
+            found.contains(&"process rss_mb - ≤ 800".to_owned()),
+            "{found:?}"
+        );
+        assert_eq!(found.len(), names(FILE, None).len());
+    }
+
+    #[test]
+    fn a_bad_file_names_the_place_and_the_remedy() {
+        for (text, says) in [
+            ("[process]\nrss = 5", "did you mean \"rss_mb\""),
+            ("[proces]\nrss_mb = 5", "did you mean \"process\""),
+            ("[span.\"GET /\"]\np99 = 5", "did you mean \"p99_ms\""),
+            ("[process]\nrss_mb = {fial = 5}", "did you mean \"fail\""),
+            ("[process]\nrss_mb = {}", "neither warn nor fail"),
+            ("[process]\nrss_mb = true", "[process] rss_mb is true"),
+            ("[process]\nleaks = \"no\"", "\"off\""),
+            ("[process]\nduration = 200", "p95_ms = 200"),
+            ("[process]\nerror_rate = \"p(95)<1\"", "has no p(95)"),
+            ("[process]\nduration = [\"p95<1\"]", "p(N)"),
+            ("[phase.spike.process]\nleaks = \"fail\"", "whole run"),
+            ("process = 5", "written [process]"),
+            ("ramp_up = \"soon\"", "\"30s\""),
+            (
+                "[env.prod.process]\nrss = 5",
+                "[env.prod.process] has an unknown key",
+            ),
+            ("[process", "not TOML"),
+        ] {
+            let error = Budgets::parse(text, None).expect_err(text).to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+        let error = Budgets::parse(FILE, Some("stagign")).expect_err("unknown");
+        assert!(
+            error.to_string().contains("did you mean \"staging\""),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! What has become of a budget, in numbers and in a sentence.
+
+use serde::Serialize;
+
+use super::metric::Metric;
+use super::nearest::nearest;
+use super::{Budget, Target};
+use crate::number::readable;
+use crate::verdict::{RuleResult, Verdict3};
+
+/// What has become of one budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BudgetOutcome {
+    /// Which budget, such as `span "GET /orders/{user}" p99_ms`.
+    pub budget: String,
+    /// What came of it. One that only warns passes.
+    pub verdict: Verdict3,
+    /// Whether the bound that warns was broken.
+    pub warned: bool,
+    /// What was measured; `None` if nothing was.
+    pub value: Option<f64>,
+    /// The bound that warns, such as `≤ 400`.
+    pub warn: Option<String>,
+    /// The bound that fails.
+    pub fail: Option<String>,
+    /// How many values or spans that is made of.
+    pub basis: u64,
+    /// One sentence with the numbers.
+    pub message: String,
+}
+
+/// The value of a budget, and what it is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measured {
+    pub(super) value: Option<f64>,
+    pub(super) basis: u64,
+}
+
+impl BudgetOutcome {
+    pub(super) fn of(budget: &Budget, measured: &Measured, seen: &[String]) -> Self {
+        let name = budget.name();
+        let breaks = |bound: Option<super::Bound>| {
+            bound.is_some_and(|bound| measured.value.is_some_and(|value| !bound.holds(value)))
+        };
+        let enough = measured.basis >= budget.statistic.least();
+        let (failed, warned) = (breaks(budget.fail), breaks(budget.warn));
+        let verdict = match measured.value {
+            None => Verdict3::Inconclusive,
+            Some(_) if !enough => Verdict3::Inconclusive,
+            Some(_) if failed => Verdict3::Fail,
+            Some(_) => Verdict3::Pass,
+        };
+        let message = match (measured.value, verdict) {
+            (None, _) => format!("{name}: {}", unseen(budget, seen)),
+            (Some(_), Verdict3::Inconclusive) => format!(
+                "{name}: {} of at least {} {} seen",
+                measured.basis,
+                budget.statistic.least(),
+                what(budget),
+            ),
+            (Some(value), _) => {
+                let unit = budget.metric.unit(budget.statistic);
+                let bound = match (failed, warned) {
+                    (true, _) => budget.fail.map(|b| format!("broke its budget {b}{unit}")),
+                    (false, true) => budget
+                        .warn
+                        .map(|b| format!("broke its warning at {b}{unit}")),
+                    (false, false) => budget
+                        .fail
+                        .or(budget.warn)
+                        .map(|b| format!("holds {b}{unit}")),
+                };
+                format!(
+                    "{name} = {}{unit} {} ({} {})",
+                    readable(value),
+                    bound.unwrap_or_default(),
+                    measured.basis,
+                    what(budget)
+                )
+            }
+        };
+        BudgetOutcome {
+            budget: name,
+            verdict,
+            warned: warned && enough,
+            value: measured.value,
+            warn: budget.warn.map(|bound| bound.to_string()),
+            fail: budget.fail.map(|bound| bound.to_string()),
+            basis: measured.basis,
+            message,
+        }
+    }
+}
+
+fn what(budget: &Budget) -> &'static str {
+    match (&budget.metric, &budget.target) {
+        (Metric::Column(_), _) => "readings",
+        (_, Target::Process) => "requests",
+        _ => "spans",
+    }
+}
+
+fn unseen(budget: &Budget, seen: &[String]) -> String {
+    let during = match &budget.phase {
+        Some(phase) => format!(" in phase {phase:?}"),
+        None => String::new(),
+    };
+    match (&budget.target, &budget.metric) {
+        (Target::Span(name), _) if !seen.iter().any(|known| known == name) => {
+            match nearest(name, seen.iter().map(String::as_str)) {
+                Some(near) => format!("no such span was seen; did you mean {near:?}?"),
+                None => "no such span was seen".to_owned(),
+            }
+        }
+        (_, Metric::Column(column)) => format!("no reading of {column}{during}"),
+        (_, Metric::Cpu) => format!("no CPU time was sampled{during}"),
+        (_, Metric::Allocated) => format!("no allocations were sampled{during}"),
+        (Target::Process, _) => format!("no request was seen{during}"),
+        _ => format!("none ended{during}"),
+    }
+}
+
+/// All budgets as one rule of the verdict; `None` where there is no budget.
+#[must_use]
+pub fn budgets_rule(outcomes: &[BudgetOutcome]) -> Option<RuleResult> {
+    if outcomes.is_empty() {
+        return None;
+    }
+    let verdict = Verdict3::all(outcomes.iter().map(|outcome| outcome.verdict));
+    let of = |wanted: Verdict3| {
+        let said = outcomes.iter().filter(|outcome| outcome.verdict == wanted);
+        let said: Vec<&str> = said.map(|outcome| outcome.message.as_str()).collect();
+        said.join("; ")
+    };
+    let message = match verdict {
+        Verdict3::Pass => {
+            let warned: Vec<&str> = outcomes
+                .iter()
+                .filter(|outcome| outcome.warned)
+                .map(|outcome| outcome.message.as_str())
+                .collect();
+            match warned.as_slice() {
+                [] => format!("{} hold", outcomes.len()),
+                some => format!(
+                    "{} hold, with warnings: {}",
+                    outcomes.len(),
+                    some.join("; ")
+                ),
+            }
+        }
+        verdict => of(verdict),
+    };
+    Some(RuleResult::new("budgets", verdict, message))
+}
