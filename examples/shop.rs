@@ -38,6 +38,9 @@ struct Options {
     /// Where runs are written, each into a new directory
     #[arg(long, value_name = "DIR", default_value = "runs")]
     run_dir: PathBuf,
+    /// A budget file to judge the run by, such as examples/budgets.toml
+    #[arg(long, value_name = "FILE")]
+    budgets: Option<PathBuf>,
     /// CPU samples per second of CPU time
     #[arg(long, value_name = "HZ", default_value_t = 99)]
     frequency: u32,
@@ -74,6 +77,7 @@ async fn serve(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
             run_dir: RunDir::Below(options.run_dir),
             admin: options.admin,
             cpu_frequency: options.frequency,
+            budgets: options.budgets.clone(),
         },
     )?);
     println!("shop   http://{}", shop.addr());

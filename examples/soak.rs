@@ -54,6 +54,9 @@ struct Options {
     /// Where the agent listens [default: 127.0.0.1:9900, or a free port if that is taken]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// A budget file to judge the run by, such as examples/budgets.toml
+    #[arg(long, value_name = "FILE")]
+    budgets: Option<PathBuf>,
     /// CPU samples per second of CPU time
     #[arg(long, value_name = "HZ", default_value_t = 99)]
     frequency: u32,
@@ -112,6 +115,7 @@ async fn soak(options: Options) -> Result<u8, Box<dyn std::error::Error>> {
                 .map_or(RunDir::Below("runs".into()), RunDir::Exactly),
             admin: options.listen,
             cpu_frequency: options.frequency,
+            budgets: options.budgets.clone(),
         },
     )?;
     introduce(&shop, &agent, &plan, options.scenario, options.leak);

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use soakscope_report::BudgetOutcome;
 use soakscope_sampler::ClockChoice;
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
 
 use crate::agent::Agent;
+use crate::budgets::OnBreach;
 use crate::config::Config;
 use crate::error::Error;
-use crate::live::Live;
+use crate::live::{Closures, Live};
 use crate::tracked::Closure;
 
 /// Options of an [`Agent`]. All have defaults; each but the closures and the
@@ -22,6 +24,7 @@ pub struct Builder {
     config: Config,
     tracked: Vec<(String, Closure)>,
     runtime: Option<Handle>,
+    on_breach: Option<OnBreach>,
 }
 
 impl Builder {
@@ -31,6 +34,7 @@ impl Builder {
             config: Config::default(),
             tracked: Vec::new(),
             runtime: None,
+            on_breach: None,
         }
     }
 
@@ -106,6 +110,35 @@ impl Builder {
         self
     }
 
+    /// The budget file that the run is judged by, while it goes on and at its
+    /// end. It is kept with the run. Default: none.
+    pub fn budgets(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.budgets = Some(path.into());
+        self
+    }
+
+    /// The environment whose overrides in the budget file are in force, such
+    /// as `staging`. Default: none.
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.config.environment = Some(name.into());
+        self
+    }
+
+    /// Calls this each time a budget breaks, on a thread of its own. It is
+    /// told what was measured and which bound that broke.
+    pub fn on_breach(mut self, tell: impl FnMut(&BudgetOutcome) + Send + 'static) -> Self {
+        self.on_breach = Some(Box::new(tell));
+        self
+    }
+
+    /// Ends the process with SIGTERM once a budget has been broken for this
+    /// long without a break, so that a run that cannot pass does not take
+    /// another two days. Default: never.
+    pub fn abort_on_breach(mut self, grace: Duration) -> Self {
+        self.config.abort_on_breach = Some(grace);
+        self
+    }
+
     /// Makes the agent's metrics recorder the process's (see the `metrics`
     /// crate), so that the service's own metrics are on `/metrics` too. Where
     /// the service has a recorder already it keeps it, and the agent warns.
@@ -158,7 +191,11 @@ impl Builder {
             return Ok(Agent::disabled());
         }
         let runtime = self.runtime.or_else(|| Handle::try_current().ok());
-        let (live, admin) = Live::start(&self.service, config, self.tracked, runtime)?;
+        let closures = Closures {
+            tracked: self.tracked,
+            on_breach: self.on_breach,
+        };
+        let (live, admin) = Live::start(&self.service, config, closures, runtime)?;
         Ok(Agent::new(live, admin))
     }
 }

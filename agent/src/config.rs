@@ -25,6 +25,9 @@ pub(crate) struct Config {
     pub(crate) reading_share: f64,
     pub(crate) phase: String,
     pub(crate) version: Option<String>,
+    pub(crate) budgets: Option<PathBuf>,
+    pub(crate) environment: Option<String>,
+    pub(crate) abort_on_breach: Option<Duration>,
     pub(crate) global_recorder: bool,
     pub(crate) span_level: LevelFilter,
 }
@@ -44,6 +47,9 @@ impl Default for Config {
             reading_share: 0.02,
             phase: String::new(),
             version: None,
+            budgets: None,
+            environment: None,
+            abort_on_breach: None,
             global_recorder: false,
             span_level: LevelFilter::INFO,
         }
@@ -106,6 +112,18 @@ impl Config {
         }
         if let Some(value) = read("SOAKSCOPE_VERSION") {
             self.version = Some(value);
+        }
+        if let Some(value) = read("SOAKSCOPE_BUDGETS") {
+            self.budgets = (value != "off").then(|| value.into());
+        }
+        if let Some(value) = read("SOAKSCOPE_ENVIRONMENT") {
+            self.environment = Some(value);
+        }
+        if let Some(value) = read("SOAKSCOPE_ABORT_ON_BREACH") {
+            self.abort_on_breach = match value.as_str() {
+                "off" => None,
+                _ => Some(duration("SOAKSCOPE_ABORT_ON_BREACH", &value)?),
+            };
         }
         if let Some(value) = read("SOAKSCOPE_GLOBAL_RECORDER") {
             self.global_recorder = switch("SOAKSCOPE_GLOBAL_RECORDER", &value)?;

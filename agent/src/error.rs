@@ -40,6 +40,13 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The budget file could not be read.
+    Budgets {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The CPU sampler could not start.
     Sampler(soakscope_sampler::Error),
     /// A thread could not be started.
@@ -74,6 +81,12 @@ impl std::fmt::Display for Error {
                  SOAKSCOPE_RUN_DIR",
                 path.display()
             ),
+            Error::Budgets { path, source } => write!(
+                f,
+                "cannot read the budgets {}: {source}; name a file with .budgets(..) or \
+                 SOAKSCOPE_BUDGETS, or SOAKSCOPE_BUDGETS=off",
+                path.display()
+            ),
             Error::Sampler(source) => write!(
                 f,
                 "{source}; SOAKSCOPE_CPU_CLOCK=off starts without a CPU profile"
@@ -86,9 +99,10 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Listen { source, .. } | Error::RunDir { source, .. } | Error::Thread(source) => {
-                Some(source)
-            }
+            Error::Listen { source, .. }
+            | Error::RunDir { source, .. }
+            | Error::Budgets { source, .. }
+            | Error::Thread(source) => Some(source),
             Error::Run(source) => Some(source),
             Error::Sampler(source) => Some(source),
             _ => None,

@@ -64,6 +64,10 @@ pub(crate) fn run_info(
                 config.cpu_window.as_secs_f64().to_string(),
             ),
             (
+                "environment".to_owned(),
+                config.environment.clone().unwrap_or_default(),
+            ),
+            (
                 "listen".to_owned(),
                 config.listen.clone().unwrap_or_else(|| "off".to_owned()),
             ),

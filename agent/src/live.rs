@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Map;
-use soakscope_report::{RunDir, RunInfo, RunState, Trust, judge, seal_judged};
+use soakscope_report::{Budgets, RunDir, RunInfo, RunState, Trust, judge, seal_judged};
 use soakscope_sampler::resources::Resources;
 use soakscope_sampler::{Clock, ClockChoice, CpuSampler};
 use tokio::runtime::Handle;
 
 use crate::admin::{Admin, Bound};
+use crate::budgets::{LiveBudgets, OnBreach};
 use crate::config::Config;
 use crate::drops::Drops;
 use crate::error::Error;
@@ -58,6 +59,12 @@ enum State {
     Unsealed,
 }
 
+/// What the service gave the agent to call.
+pub(crate) struct Closures {
+    pub(crate) tracked: Vec<(String, Closure)>,
+    pub(crate) on_breach: Option<OnBreach>,
+}
+
 /// The right to be the one agent of this process.
 struct Only;
 
@@ -82,7 +89,7 @@ impl Live {
     pub(crate) fn start(
         service: &str,
         config: Config,
-        tracked: Vec<(String, Closure)>,
+        closures: Closures,
         runtime: Option<Handle>,
     ) -> Result<(Arc<Self>, Option<Admin>), Error> {
         let only = Only::claim()?;
@@ -91,12 +98,21 @@ impl Live {
             .as_deref()
             .map(|address| Bound::bind(address, config.token.as_deref()))
             .transpose()?;
+        let budgets = budgets(&config)?;
         let sampler = sampler(&config)?;
         let start_time = Timestamp::now();
         let started = Instant::now();
         let info = facts::run_info(service, &config, start_time, sampler.as_ref());
         let dir = RunDir::create(&run_path(service, &config, start_time)?, &info)?;
 
+        let budgets = match budgets {
+            Some((text, budgets)) => {
+                dir.write_budgets(&text)?;
+                let grace = config.abort_on_breach;
+                Some(LiveBudgets::new(budgets, closures.on_breach, grace)?)
+            }
+            None => None,
+        };
         let drops = Arc::new(Drops::default());
         let writer = Writer::start(RunDir::open(dir.path())?, Arc::clone(&drops))?;
         let telemetry = Telemetry::new();
@@ -107,6 +123,7 @@ impl Live {
             started,
             phases: Phases::default(),
             spans: Spans::default(),
+            budgets,
             history: History::default(),
             telemetry,
             drops,
@@ -126,7 +143,7 @@ impl Live {
         let patience = (session.config.tick / 2).min(LONGEST_PATIENCE);
         let ticker = Ticker::start(
             Arc::clone(&session),
-            Tracked::new(tracked, patience),
+            Tracked::new(closures.tracked, patience),
             runtime.map(Runtime::new),
             handle.clone(),
         )?;
@@ -255,6 +272,20 @@ impl Live {
     fn info_lock(&self) -> MutexGuard<'_, RunInfo> {
         self.info.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The budget file's text and what it says.
+fn budgets(config: &Config) -> Result<Option<(String, Budgets)>, Error> {
+    let Some(path) = &config.budgets else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Budgets {
+        path: path.clone(),
+        source,
+    })?;
+    let budgets = Budgets::parse(&text, config.environment.as_deref())
+        .map_err(|error| error.in_file(path))?;
+    Ok(Some((text, budgets)))
 }
 
 fn sampler(config: &Config) -> Result<Option<CpuSampler>, Error> {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::budgets::LiveBudgets;
 use crate::config::Config;
 use crate::drops::Drops;
 use crate::exposition;
@@ -23,6 +24,7 @@ pub(crate) struct Session {
     pub(crate) started: Instant,
     pub(crate) phases: Phases,
     pub(crate) spans: Spans,
+    pub(crate) budgets: Option<LiveBudgets>,
     pub(crate) history: History,
     pub(crate) telemetry: Telemetry,
     pub(crate) drops: Arc<Drops>,

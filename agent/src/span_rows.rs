@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use soakscope_report::{Cell, TimelineWriter};
+use soakscope_report::{Cell, SpanInterval, TimelineWriter};
 
 use crate::interval::Interval;
 use crate::labels::{Kind, route_of, span_of};
@@ -79,23 +79,36 @@ impl SpanRows {
             phase.clone_into(&mut self.phase);
         }
         self.log.advance(elapsed_min, phase, session);
-        self.gather(session)
+        self.gather(elapsed_min, session)
     }
 
     /// Writes what is left.
     pub(crate) fn finish(&mut self, elapsed_min: f64, session: &Session) {
-        self.gather(session);
+        self.gather(elapsed_min, session);
         self.write(elapsed_min, session);
         self.log.write(elapsed_min, session);
     }
 
-    fn gather(&mut self, session: &Session) -> Interval {
+    fn gather(&mut self, elapsed_min: f64, session: &Session) -> Interval {
         let mut all = Interval::default();
         for (name, interval) in session.spans.collect() {
             if name.kind == Kind::Request {
                 all.add(&interval);
             }
             self.log.add(&name.text, interval.durations_ns());
+            if let Some(budgets) = &session.budgets {
+                budgets.spans(&SpanInterval {
+                    name: &name.text,
+                    request: name.kind == Kind::Request,
+                    phase: &self.phase,
+                    elapsed_min,
+                    count: interval.count(),
+                    errors: interval.errors,
+                    cpu_ms: None,
+                    alloc_mb: None,
+                    durations_ns: Some(interval.durations_ns()),
+                });
+            }
             let key = (name.kind, name.text.to_string());
             self.gathered.entry(key).or_default().add(&interval);
         }
@@ -115,6 +128,21 @@ impl SpanRows {
         let mut rows = std::mem::take(&mut self.gathered);
         for name in cpu.iter().flat_map(|cpu| cpu.by_name.keys()) {
             rows.entry(name.clone()).or_default();
+        }
+        for ((kind, name), time) in cpu.iter().flat_map(|cpu| &cpu.by_name) {
+            if let Some(budgets) = &session.budgets {
+                budgets.spans(&SpanInterval {
+                    name,
+                    request: *kind == Kind::Request,
+                    phase: &self.phase,
+                    elapsed_min,
+                    count: 0,
+                    errors: 0,
+                    cpu_ms: Some(time.as_secs_f64() * 1_000.0),
+                    alloc_mb: None,
+                    durations_ns: None,
+                });
+            }
         }
         let ms = |time: Duration| Cell::Number(time.as_secs_f64() * 1_000.0);
         for (key, interval) in rows {

@@ -276,6 +276,16 @@ const GAUGES: &[(&str, Option<Unit>, &str)] = &[
         "Share of all workers' time spent polling tasks since the last tick",
     ),
     (
+        "soakscope_budget_broken",
+        None,
+        "1 while a budget is broken, 0 while it is not",
+    ),
+    (
+        "soakscope_budget_value",
+        None,
+        "What a budget's bound is compared with, in the unit of its name",
+    ),
+    (
         "soakscope_tick_late_seconds",
         Some(Unit::Seconds),
         "How late the newest tick was",

@@ -77,6 +77,7 @@ impl Simulation {
             started: Instant::now(),
             phases: Phases::default(),
             spans: Spans::default(),
+            budgets: None,
             history: History::default(),
             telemetry: Telemetry::new(),
             writer: Writer::start(dir, Arc::clone(&drops)).expect("a writer"),

@@ -169,6 +169,11 @@ impl Ticking {
             writer
         });
         let numbers = row.numbers();
+        if let Some(budgets) = &self.session.budgets {
+            let elapsed_min = now.duration_since(self.session.started).as_secs_f64() / 60.0;
+            let phase = self.session.phases.current().name;
+            budgets.row(&self.session, now, elapsed_min, &phase, &numbers);
+        }
         let line = writer.row(&row.into_cells());
         self.session.history.push(line.clone(), numbers);
         self.session.writer.send(Job::Timeline(line));

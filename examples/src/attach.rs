@@ -36,6 +36,8 @@ pub struct Attachment {
     pub admin: Option<String>,
     /// Samples per second of CPU time.
     pub cpu_frequency: u32,
+    /// The budget file that the run is judged by.
+    pub budgets: Option<PathBuf>,
 }
 
 /// Starts an agent in this process and sends the shop's spans to it; warnings go to standard error.
@@ -49,6 +51,10 @@ pub fn attach(shop: &Shop, how: &Attachment) -> Result<Agent, soakscope::Error> 
         let builder = match &how.run_dir {
             RunDir::Below(runs) => Agent::builder("shop").run_dir(runs),
             RunDir::Exactly(run) => Agent::builder("shop").run_path(run),
+        };
+        let builder = match &how.budgets {
+            Some(file) => builder.budgets(file),
+            None => builder,
         };
         builder
             .listen(admin)

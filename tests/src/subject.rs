@@ -78,6 +78,11 @@ impl Subject {
         self.child.wait().expect("it ends");
     }
 
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) -> ExitStatus {
+        self.child.wait().expect("it ends")
+    }
+
     /// Ends its input, so that it returns from `main`.
     pub fn end(mut self) -> ExitStatus {
         drop(self.input.take());

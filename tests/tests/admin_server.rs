@@ -54,6 +54,9 @@ fn phases_arrive_by_post_only() {
     subject.ask("row");
     subject.ask("row");
     assert_eq!(post(&at, "/phase/steady%20state").text(), "steady_state\n");
+    let nested = post(&at, "/phase/steady_state/ramp");
+    assert_eq!(nested.status, 400);
+    assert!(nested.text().contains("do not nest"), "{}", nested.text());
     subject.ask("row");
     subject.ask("row");
     subject.ask("finish");

@@ -14,8 +14,14 @@ pub(super) fn status(live: &Live) -> Value {
         .into_iter()
         .map(|(name, value)| (name, json!(value)))
         .collect();
-    let verdict = Timeline::parse(session.history.csv().as_bytes())
-        .map(|timeline| judge(&Run::new(info.clone(), timeline)));
+    let verdict = Timeline::parse(session.history.csv().as_bytes()).map(|timeline| {
+        let mut run = Run::new(info.clone(), timeline);
+        if let Some(budgets) = &session.budgets {
+            run.budgets = budgets.outcomes();
+            run.leak_budget = budgets.leaks;
+        }
+        judge(&run)
+    });
     json!({
         "service": session.service,
         "state": info.state,
@@ -26,6 +32,7 @@ pub(super) fn status(live: &Live) -> Value {
         "run_dir": live.run_dir().display().to_string(),
         "verdict": verdict.as_ref().ok().map(|verdict| verdict.verdict),
         "rules": verdict.as_ref().ok().map(|verdict| &verdict.rules),
+        "budgets": verdict.as_ref().ok().map(|verdict| &verdict.budgets),
         "leaks": verdict.as_ref().ok().map(|verdict| &verdict.leaks),
         "newest": newest,
         "ticks": session.ticks(),
