@@ -23,6 +23,9 @@ const BOTTOM: f64 = 46.0;
 /// Series of the service's own that get a panel each; more would make a scroll.
 const MOST_TRACKED: usize = 6;
 
+/// The agent's last column; what follows are series of the service's own.
+const LAST_OF_AGENT: &str = "dropped";
+
 /// Columns shown together: heading, unit, columns.
 const PANELS: &[(&str, &str, &[&str])] = &[
     ("Memory", "MB", &["rss_mb", "rss_anon_mb", "heap_live_mb"]),
@@ -111,10 +114,15 @@ fn panels(timeline: &Timeline) -> Vec<Panel> {
         })
         .collect();
     let shown = |name: &str| PANELS.iter().any(|(_, _, columns)| columns.contains(&name));
+    // A timeline of the agent's ends with the service's own series; one of
+    // another hand may have any.
+    let columns = timeline.columns();
+    let own = columns.iter().position(|name| name == LAST_OF_AGENT);
+    let tracked = own.map_or(columns, |last| &columns[last + 1..]);
     panels.extend(
         leaks::judged_columns(timeline)
             .into_iter()
-            .filter(|name| !shown(name))
+            .filter(|name| !shown(name) && tracked.contains(name))
             .take(MOST_TRACKED)
             .map(|name| Panel::small(&name, vec![name.clone()])),
     );
