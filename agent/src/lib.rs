@@ -47,6 +47,8 @@
 mod admin;
 mod agent;
 mod appender;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod buckets;
 mod builder;
 mod config;
@@ -56,6 +58,7 @@ mod error;
 mod exposition;
 mod facts;
 mod fields;
+mod findings;
 mod history;
 mod interval;
 mod labels;
@@ -68,12 +71,17 @@ mod phases;
 mod profile;
 mod profiler;
 mod rates;
+mod request_end;
 mod retention;
 mod row;
+mod scope;
 mod session;
+mod slow;
 mod span_log;
 mod span_rows;
 mod spans;
+mod sql;
+mod statements;
 mod stop;
 mod telemetry;
 #[cfg(test)]

@@ -106,13 +106,14 @@ impl Live {
             service: service.to_owned(),
             started,
             phases: Phases::default(),
-            spans: Spans::default(),
+            spans: Spans::new(&config),
             history: History::default(),
             telemetry,
             drops,
             writer,
             ticks: AtomicU64::new(0),
             missed_ticks: AtomicU64::new(0),
+            sealed: AtomicBool::new(false),
             config,
         });
         if recorder_refused {
@@ -198,6 +199,7 @@ impl Live {
                 if profiler.is_some_and(|profiler| !profiler.stop()) {
                     self.session.drops.add("profiler_died", 1);
                 }
+                self.session.seal_findings();
                 if !self.session.writer.flush(FLUSH) {
                     self.session.drops.add("unwritten_at_end", 1);
                 }

@@ -309,6 +309,7 @@ impl Ticking {
         });
         telemetry.counter("soakscope_ticks_total", &[], session.ticks());
         telemetry.counter("soakscope_ticks_missed_total", &[], session.missed_ticks());
+        session.count_untold();
         for (cause, count) in session.drops.by_cause() {
             telemetry.counter("soakscope_dropped_total", &[("cause", &cause)], count);
         }

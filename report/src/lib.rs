@@ -34,6 +34,7 @@
 mod chart;
 mod error;
 pub mod exit_code;
+mod findings;
 mod flamegraph;
 mod frame_name;
 mod leaks;
@@ -53,6 +54,7 @@ mod verdict;
 
 pub use chart::timeline_svg;
 pub use error::Error;
+pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::readable_name;
 pub use leaks::{

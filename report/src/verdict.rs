@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::exit_code;
+use crate::findings::{Finding, findings};
 use crate::leaks::{LeakOptions, LeakReport, SeriesVerdict, judge_timeline};
 use crate::run::{Run, RunState, Trust, pretty};
 
@@ -77,6 +78,8 @@ pub struct Verdict {
     pub rules: Vec<RuleResult>,
     /// What was found about each series.
     pub leaks: LeakReport,
+    /// What was found in requests. It is told, not judged.
+    pub findings: Vec<Finding>,
     /// How far the measurements can be trusted.
     pub trust: Option<Trust>,
     /// What was missing, lost or unreadable, in sentences.
@@ -135,6 +138,7 @@ pub fn judge_with(run: &Run, options: &LeakOptions) -> Verdict {
         exit_code: verdict.exit_code(),
         rules,
         leaks,
+        findings: findings(&run.events),
         trust: run.info.trust.clone(),
         notes,
     }
