@@ -23,7 +23,7 @@
 //! #   .listen("127.0.0.1:0")
 //!     .track("db_pool_in_use", { let p = pool.clone(); move || p.in_use() as f64 }) // any series of your own
 //!     .start()?;
-//! tracing_subscriber::registry().with(agent.layer()).init(); // optional: request rates and latencies
+//! tracing_subscriber::registry().with(agent.layer()).init(); // optional: requests and spans
 //! // ... the service runs ...
 //! let outcome = agent.finish()?; // seals the run
 //! println!("{}", outcome.summary());
@@ -37,6 +37,10 @@
 //! What is where: options in [`Builder`], the running agent in [`Agent`], how
 //! it ended in [`Outcome`]. Judging and rendering live in `soakscope-report`,
 //! measuring in `soakscope-sampler`; this crate ties the two to a service.
+//!
+//! [`Agent::layer`] measures requests and spans, labels every sample with them,
+//! and finds slow requests and repeated statements. With the feature `axum`,
+//! `soakscope::axum::trace_layer` opens the spans of requests.
 //!
 //! The agent never stops the service: what fails inside it after the start is
 //! a warning (`tracing`, target `soakscope`), a counter and an entry in
