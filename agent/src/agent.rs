@@ -61,8 +61,9 @@ impl Agent {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let session = self.live.as_ref().map(|live| Arc::clone(&live.session));
-        let level = session.as_ref().map(|session| session.config.span_level);
-        SpanLayer::new(session).with_filter(WantedFilter::new(level))
+        let layer = SpanLayer::new(session);
+        let filter = WantedFilter::new(layer.sight());
+        layer.with_filter(filter)
     }
 
     /// Begins a phase; the one before ends. Names keep letters, digits and

@@ -155,6 +155,29 @@ impl Builder {
         self
     }
 
+    /// Requests that take longer are told in `events.jsonl`, with where their
+    /// time went. Default 1 s. One that takes three times as long as 99 of 100
+    /// on its route is told, too.
+    pub fn slow_request(mut self, limit: Duration) -> Self {
+        self.config.slow_request = limit;
+        self
+    }
+
+    /// How often a request may run one reading statement, one after the other,
+    /// before that is found to be too often (N+1). Default 5. With 0 no
+    /// statement is looked at, which spares the telling of it.
+    pub fn most_repeats(mut self, count: u32) -> Self {
+        self.config.most_repeats = count;
+        self
+    }
+
+    /// Statements with this text in them may repeat. The text is compared with
+    /// the statement as it is told: values are `?`, white space is one space.
+    pub fn allow_repeats(mut self, part: impl Into<String>) -> Self {
+        self.config.allowed_repeats.push(part.into());
+        self
+    }
+
     /// Adds a series to the timeline: a number, asked for at each tick.
     ///
     /// The closure runs on a thread of the agent's. One that panics, blocks or

@@ -30,6 +30,13 @@ pub(crate) struct Config {
     pub(crate) abort_on_breach: Option<Duration>,
     pub(crate) global_recorder: bool,
     pub(crate) span_level: LevelFilter,
+    /// A request that takes longer is slow.
+    pub(crate) slow_request: Duration,
+    /// So many repeats of a statement in one request are too many; 0 looks at
+    /// no statement.
+    pub(crate) most_repeats: u32,
+    /// Parts of statements that may repeat.
+    pub(crate) allowed_repeats: Vec<String>,
 }
 
 impl Default for Config {
@@ -52,6 +59,9 @@ impl Default for Config {
             abort_on_breach: None,
             global_recorder: false,
             span_level: LevelFilter::INFO,
+            slow_request: Duration::from_secs(1),
+            most_repeats: 5,
+            allowed_repeats: Vec::new(),
         }
     }
 }
@@ -135,6 +145,16 @@ impl Config {
                 "it takes off, error, warn, info, debug or trace",
             )?;
         }
+        if let Some(value) = read("SOAKSCOPE_SLOW_REQUEST") {
+            self.slow_request = duration("SOAKSCOPE_SLOW_REQUEST", &value)?;
+        }
+        if let Some(value) = read("SOAKSCOPE_MOST_REPEATS") {
+            self.most_repeats = parse(
+                "SOAKSCOPE_MOST_REPEATS",
+                &value,
+                "it takes a number, e.g. 5; 0 looks at no statement",
+            )?;
+        }
         self.check()?;
         Ok(self)
     }
@@ -169,6 +189,13 @@ impl Config {
                 "phase",
                 self.phase.clone(),
                 "phases do not nest; use a name without '/'",
+            );
+        }
+        if self.most_repeats == 1 {
+            return refuse(
+                "most_repeats",
+                "1".to_owned(),
+                "a statement that runs once does not repeat; it takes 2 or more, or 0",
             );
         }
         if self.cpu_window < Duration::from_secs(1) {

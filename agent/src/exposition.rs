@@ -140,11 +140,12 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::ledger::Closed;
 
     #[test]
     fn a_request_is_a_series_of_both_families_and_its_name_is_escaped() {
-        let book = Spans::default();
+        let book = Spans::new(&Config::default());
         let name = book.request("GET /a\"b", Some("GET"), Some("/a\"b"));
         for (ms, error) in [(3, false), (300, true)] {
             let closed = Closed {
@@ -166,6 +167,10 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
-        assert_eq!(spans(&Spans::default()), "", "nothing is not zero");
+        assert_eq!(
+            spans(&Spans::new(&Config::default())),
+            "",
+            "nothing is not zero"
+        );
     }
 }

@@ -55,6 +55,12 @@ pub(crate) fn run_info(
         ]),
         config: BTreeMap::from([
             ("tick_s".to_owned(), config.tick.as_secs_f64().to_string()),
+            ("span_level".to_owned(), config.span_level.to_string()),
+            (
+                "slow_request_s".to_owned(),
+                config.slow_request.as_secs_f64().to_string(),
+            ),
+            ("most_repeats".to_owned(), config.most_repeats.to_string()),
             (
                 "cpu_frequency_hz".to_owned(),
                 config.cpu_frequency.to_string(),

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 
 use crate::wanted::STATEMENTS;
@@ -19,9 +20,13 @@ pub(crate) struct Fields {
     server: bool,
     pub(crate) error: bool,
     pub(crate) statement: Option<String>,
+    /// The load's scenario that the request is part of.
+    pub(crate) scenario: Option<String>,
     /// What sqlx calls a short statement, which it then tells nowhere else.
     summary: Option<String>,
     pub(crate) elapsed_seconds: Option<f64>,
+    /// All fields, by name, where they are wanted.
+    pub(crate) kept: Option<Vec<(&'static str, Value)>>,
 }
 
 impl Fields {
@@ -41,6 +46,14 @@ impl Fields {
         }
     }
 
+    /// A visitor that keeps every field, for an event to tell.
+    pub(crate) fn keeping() -> Self {
+        Self {
+            kept: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
     /// The statement that was run, whole.
     pub(crate) fn statement(&self) -> Option<&str> {
         let told = self.statement.as_deref().map(str::trim);
@@ -48,11 +61,18 @@ impl Fields {
             .or(self.summary.as_deref())
     }
 
+    fn keep(&mut self, field: &Field, value: impl Into<Value>) {
+        if let Some(kept) = &mut self.kept {
+            kept.push((field.name(), value.into()));
+        }
+    }
+
     fn text(&mut self, field: &str, value: &str) {
         let kept = || Some(value.chars().take(LONGEST).collect());
         match field {
             "http.request.method" | "http.method" => self.method = kept(),
             "http.route" => self.route = kept(),
+            "k6.scenario" => self.scenario = kept(),
             "otel.name" => self.otel_name = kept(),
             "otel.kind" => self.server = value.eq_ignore_ascii_case("server"),
             "otel.status_code" => self.error |= value.eq_ignore_ascii_case("error"),
@@ -81,9 +101,11 @@ fn up_to(text: &str, bytes: usize) -> &str {
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.text(field.name(), value);
+        self.keep(field, up_to(value, LONGEST));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
+        self.keep(field, value);
         if matches!(
             field.name(),
             "http.response.status_code" | "http.status_code"
@@ -93,16 +115,21 @@ impl Visit for Fields {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.record_u64(field, u64::try_from(value).unwrap_or(0));
+        match u64::try_from(value) {
+            Ok(value) => self.record_u64(field, value),
+            Err(_) => self.keep(field, value),
+        }
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
+        self.keep(field, value);
         if field.name() == "elapsed_secs" {
             self.elapsed_seconds = Some(value);
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
+        self.keep(field, value);
         if field.name() == "error" {
             self.error |= value;
         }
@@ -115,11 +142,13 @@ impl Visit for Fields {
         let known = ["http.", "otel.", "db."]
             .iter()
             .any(|prefix| name.starts_with(prefix));
-        if known || name == "error" || name == "summary" {
+        if known || name == "error" || name == "summary" || self.kept.is_some() {
             let mut text = Bounded(String::new());
             // The end of the room is an error to `write!`, and none to us.
             let _ = write!(text, "{value:?}");
-            self.text(name, text.0.trim_matches('"'));
+            let text = text.0.trim_matches('"');
+            self.text(name, text);
+            self.keep(field, up_to(text, LONGEST));
         }
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! A name gets a number when it is first seen; the first [`MOST_NAMES`] of a
 //! kind keep theirs apart, all further ones share `<other>`. A thread's word
-//! holds two numbers: the route of the request that the thread works on, and
-//! the innermost span it is in. 0 is neither.
+//! holds three numbers: the load's scenario that asked for the request that the
+//! thread works on, the route of that request, and the innermost span it is in.
+//! 0 is none of them.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
     Request = 0,
     /// Any other span.
     Span = 1,
+    /// A load generator's scenario.
+    Scenario = 2,
 }
 
 impl Kind {
@@ -35,6 +38,7 @@ impl Kind {
         match self {
             Self::Request => "request",
             Self::Span => "span",
+            Self::Scenario => "scenario",
         }
     }
 }
@@ -58,7 +62,7 @@ pub(crate) struct Labels {
 
 #[derive(Debug, Default)]
 struct Table {
-    ids: [HashMap<Arc<str>, u32>; 2],
+    ids: [HashMap<Arc<str>, u32>; 3],
     /// By number, which counts from 1.
     names: Vec<Name>,
 }
@@ -193,19 +197,30 @@ impl Labels {
         Some((route.unwrap_or_else(|| "".into()), span))
     }
 
+    /// The load's scenario that a word stands for.
+    pub(crate) fn scenario(&self, word: u64) -> Option<Arc<str>> {
+        Some(self.name(scenario_of(word))?.text)
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The word of a span inside a request, or outside of any (`route` 0).
-pub(crate) fn word(route: u32, span: u32) -> u64 {
-    u64::from(route) << 32 | u64::from(span)
+/// The word of a span inside a request, or outside of any (`route` 0). Names
+/// are so few that 16 bits hold each number.
+pub(crate) fn word(scenario: u32, route: u32, span: u32) -> u64 {
+    u64::from(scenario & 0xFFFF) << 48 | u64::from(route & 0xFFFF) << 32 | u64::from(span)
+}
+
+/// The number of the scenario in a word; 0 for none.
+pub(crate) fn scenario_of(word: u64) -> u32 {
+    (word >> 48) as u32
 }
 
 /// The number of the route in a word; 0 for none.
 pub(crate) fn route_of(word: u64) -> u32 {
-    (word >> 32) as u32
+    (word >> 32) as u32 & 0xFFFF
 }
 
 /// The number of the innermost span in a word; 0 for none.
@@ -224,12 +239,17 @@ mod tests {
         let span = labels.number(Kind::Span, "GET /", || None);
         assert_ne!(route, span, "the kinds are apart");
         assert_eq!(labels.number(Kind::Request, "GET /", || None), route);
-        let (of, inside) = labels.resolve(word(route, span)).expect("known");
+        let (of, inside) = labels.resolve(word(0, route, span)).expect("known");
         assert_eq!((&*of, &*inside), ("GET /", "GET /"));
-        let (of, _) = labels.resolve(word(0, span)).expect("known");
+        let (of, _) = labels.resolve(word(0, 0, span)).expect("known");
         assert_eq!(&*of, "", "outside of requests");
+        let scenario = labels.number(Kind::Scenario, "spike", || None);
+        let all = word(scenario, route, span);
+        assert_eq!(labels.scenario(all).as_deref(), Some("spike"));
+        assert_eq!(labels.resolve(all), labels.resolve(word(0, route, span)));
+        assert_eq!(labels.scenario(word(0, route, span)), None);
         assert_eq!(labels.resolve(0), None);
-        assert_eq!(labels.resolve(word(7, 70_000)), None, "never given out");
+        assert_eq!(labels.resolve(word(0, 7, 70_000)), None, "never given out");
     }
 
     #[test]

@@ -23,7 +23,7 @@
 //! #   .listen("127.0.0.1:0")
 //!     .track("db_pool_in_use", { let p = pool.clone(); move || p.in_use() as f64 }) // any series of your own
 //!     .start()?;
-//! tracing_subscriber::registry().with(agent.layer()).init(); // optional: request rates and latencies
+//! tracing_subscriber::registry().with(agent.layer()).init(); // optional: requests and spans
 //! // ... the service runs ...
 //! let outcome = agent.finish()?; // seals the run
 //! println!("{}", outcome.summary());
@@ -38,6 +38,10 @@
 //! it ended in [`Outcome`]. Judging and rendering live in `soakscope-report`,
 //! measuring in `soakscope-sampler`; this crate ties the two to a service.
 //!
+//! [`Agent::layer`] measures requests and spans, labels every sample with them,
+//! and finds slow requests and repeated statements. With the feature `axum`,
+//! `soakscope::axum::trace_layer` opens the spans of requests.
+//!
 //! The agent never stops the service: what fails inside it after the start is
 //! a warning (`tracing`, target `soakscope`), a counter and an entry in
 //! `events.jsonl`.
@@ -47,6 +51,8 @@
 mod admin;
 mod agent;
 mod appender;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod buckets;
 mod budgets;
 mod builder;
@@ -57,6 +63,7 @@ mod error;
 mod exposition;
 mod facts;
 mod fields;
+mod findings;
 mod history;
 mod interval;
 mod labels;
@@ -69,12 +76,17 @@ mod phases;
 mod profile;
 mod profiler;
 mod rates;
+mod request_end;
 mod retention;
 mod row;
+mod scope;
 mod session;
+mod slow;
 mod span_log;
 mod span_rows;
 mod spans;
+mod sql;
+mod statements;
 mod stop;
 mod telemetry;
 #[cfg(test)]

@@ -122,7 +122,7 @@ impl Live {
             service: service.to_owned(),
             started,
             phases: Phases::default(),
-            spans: Spans::default(),
+            spans: Spans::new(&config),
             budgets,
             history: History::default(),
             telemetry,
@@ -130,6 +130,7 @@ impl Live {
             writer,
             ticks: AtomicU64::new(0),
             missed_ticks: AtomicU64::new(0),
+            sealed: AtomicBool::new(false),
             config,
         });
         if recorder_refused {
@@ -221,6 +222,7 @@ impl Live {
                 if profiler.is_some_and(|profiler| !profiler.stop()) {
                     self.session.drops.add("profiler_died", 1);
                 }
+                self.session.seal_findings();
                 if !self.session.writer.flush(FLUSH) {
                     self.session.drops.add("unwritten_at_end", 1);
                 }

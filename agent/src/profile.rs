@@ -171,6 +171,9 @@ pub(crate) fn cpu_profile(
                 if !route.is_empty() {
                     labels.push(Label::text("route", &route));
                 }
+                if let Some(scenario) = names.scenario(sample.label) {
+                    labels.push(Label::text("scenario", &scenario));
+                }
             }
             if sample.truncated {
                 labels.push(Label::text("truncated", "true"));

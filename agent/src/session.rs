@@ -2,7 +2,7 @@
 //! the way to the run directory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -31,6 +31,7 @@ pub(crate) struct Session {
     pub(crate) writer: Writer,
     pub(crate) ticks: AtomicU64,
     pub(crate) missed_ticks: AtomicU64,
+    pub(crate) sealed: AtomicBool,
 }
 
 impl Session {
@@ -65,6 +66,32 @@ impl Session {
         let mut text = self.telemetry.render();
         text.push_str(&exposition::spans(&self.spans));
         text
+    }
+
+    /// Tells what was found in requests, with its sums, and from then on
+    /// nothing more of requests.
+    pub(crate) fn seal_findings(&self) {
+        if self.sealed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for event in self.spans.findings.sums() {
+            self.event("n_plus_one", event);
+        }
+        self.count_untold();
+    }
+
+    /// Counts what was found and not told.
+    pub(crate) fn count_untold(&self) {
+        let spans = &self.spans;
+        self.drops
+            .set("slow_requests_untold", spans.slow.suppressed());
+        self.drops
+            .set("repeats_without_room", spans.findings.no_room());
+    }
+
+    /// Whether nothing more is to be told of requests.
+    pub(crate) fn sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
     }
 
     pub(crate) fn ticks(&self) -> u64 {

@@ -6,13 +6,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::config::Config;
+use crate::findings::Findings;
 use crate::interval::Interval;
 use crate::labels::{Kind, Labels, Name};
 use crate::ledger::{Closed, Ledger, Totals};
+use crate::slow::Slow;
+use crate::statements::Statements;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Spans {
     pub(crate) labels: Labels,
+    pub(crate) slow: Slow,
+    pub(crate) statements: Statements,
+    pub(crate) findings: Findings,
     ledger: Ledger,
     requests_in_flight: AtomicI64,
     /// CPU time by a thread's word, since it was last taken.
@@ -20,6 +27,18 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            labels: Labels::default(),
+            slow: Slow::new(config.slow_request),
+            statements: Statements::new(config.allowed_repeats.clone()),
+            findings: Findings::default(),
+            ledger: Ledger::default(),
+            requests_in_flight: AtomicI64::new(0),
+            cpu: Mutex::default(),
+        }
+    }
+
     pub(crate) fn opened(&self, request: bool) {
         self.ledger.opened();
         if request {
@@ -50,7 +69,14 @@ impl Spans {
 
     /// Takes what closed since the last call, in the order of names.
     pub(crate) fn collect(&self) -> Vec<(Name, Interval)> {
-        self.named(self.ledger.collect())
+        let collected = self.ledger.collect();
+        for (number, interval) in &collected {
+            let name = self.labels.name(*number);
+            if name.is_some_and(|name| name.kind == Kind::Request) {
+                self.slow.learn(*number, interval);
+            }
+        }
+        self.named(collected)
     }
 
     /// Sums since the start, in the order of names.

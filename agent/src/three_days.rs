@@ -10,7 +10,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -76,7 +76,7 @@ impl Simulation {
             config: Config::default(),
             started: Instant::now(),
             phases: Phases::default(),
-            spans: Spans::default(),
+            spans: Spans::new(&Config::default()),
             budgets: None,
             history: History::default(),
             telemetry: Telemetry::new(),
@@ -84,6 +84,7 @@ impl Simulation {
             drops,
             ticks: AtomicU64::new(0),
             missed_ticks: AtomicU64::new(0),
+            sealed: AtomicBool::new(false),
         });
         let tracked = Tracked::new(vec![("pool_in_use".to_owned(), Box::new(|| 7.0))], PATIENCE);
         Self {

@@ -350,6 +350,7 @@ impl Ticking {
         telemetry.seconds(self.seconds);
         telemetry.counter("soakscope_ticks_total", &[], session.ticks());
         telemetry.counter("soakscope_ticks_missed_total", &[], session.missed_ticks());
+        session.count_untold();
         for (cause, count) in session.drops.by_cause() {
             telemetry.counter("soakscope_dropped_total", &[("cause", &cause)], count);
         }

@@ -28,6 +28,15 @@ const FAILURES: [&str; 4] = [
     "http.status_code",
 ];
 
+/// What the layer is to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// Spans at or above it.
+    pub(crate) level: LevelFilter,
+    /// Whether statements are looked at.
+    pub(crate) statements: bool,
+}
+
 /// Why a callsite is looked at; nothing in it means that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Wanted(u8);
@@ -41,14 +50,14 @@ impl Wanted {
     const ERROR_EVENT: u8 = 16;
 
     /// What there is to see at a callsite.
-    pub(crate) fn of(metadata: &Metadata<'_>, level: LevelFilter) -> Self {
+    pub(crate) fn of(metadata: &Metadata<'_>, sight: Sight) -> Self {
         let fields = metadata.fields();
         let has = |names: &[&str]| names.iter().any(|name| fields.field(*name).is_some());
-        let statement = has(&STATEMENTS);
+        let statement = sight.statements && has(&STATEMENTS);
         if !metadata.is_span() {
             let mut wanted = 0;
             // `enabled!` asks about a callsite without fields.
-            if statement || metadata.target() == SQLX {
+            if statement || (sight.statements && metadata.target() == SQLX) {
                 wanted |= Self::STATEMENT;
             }
             if metadata.is_event() && *metadata.level() == Level::ERROR {
@@ -57,7 +66,7 @@ impl Wanted {
             return Self(wanted);
         }
         let request = has(&["http.route", "otel.kind"]);
-        if !(request || statement || *metadata.level() <= level) {
+        if !(request || statement || *metadata.level() <= sight.level) {
             return Self::NOTHING;
         }
         let mut wanted = Self::SPAN;
@@ -102,12 +111,12 @@ impl Wanted {
 /// Lets through the callsites that are looked at.
 pub(crate) struct WantedFilter {
     /// `None` in an agent that is disabled.
-    level: Option<LevelFilter>,
+    sight: Option<Sight>,
 }
 
 impl WantedFilter {
-    pub(crate) fn new(level: Option<LevelFilter>) -> Self {
-        Self { level }
+    pub(crate) fn new(sight: Option<Sight>) -> Self {
+        Self { sight }
     }
 }
 
@@ -121,12 +130,12 @@ impl<S: Subscriber> Filter<S> for WantedFilter {
     /// `log_enabled!` through `LogTracer`) it strikes the next span instead,
     /// which then opens unseen (tokio-rs/tracing#3572).
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.level.is_some()
+        self.sight.is_some()
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match self.level {
-            Some(level) if Wanted::of(metadata, level) != Wanted::NOTHING => Interest::always(),
+        match self.sight {
+            Some(sight) if Wanted::of(metadata, sight) != Wanted::NOTHING => Interest::always(),
             _ => Interest::never(),
         }
     }
@@ -134,8 +143,8 @@ impl<S: Subscriber> Filter<S> for WantedFilter {
     /// Requests and statements are wanted at DEBUG, too. Below that is only
     /// what the level asks for, so that `trace!` ends at tracing's first test.
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(match self.level {
-            Some(level) => level.max(LevelFilter::DEBUG),
+        Some(match self.sight {
+            Some(sight) => sight.level.max(LevelFilter::DEBUG),
             None => LevelFilter::OFF,
         })
     }

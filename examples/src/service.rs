@@ -2,10 +2,10 @@
 
 mod ledger;
 mod orders;
+mod planted;
 mod products;
 mod refusal;
 mod report;
-mod request_span;
 mod store;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -151,9 +151,7 @@ fn routes(counter: Arc<Counter>) -> Router {
         .route("/report", get(report::sales))
         .fallback(refusal::no_such_page)
         .method_not_allowed_fallback(refusal::no_such_method)
-        .layer(from_fn_with_state(
-            Arc::clone(&counter),
-            request_span::record,
-        ))
+        .layer(from_fn_with_state(Arc::clone(&counter), planted::strike))
+        .layer(soakscope::axum::trace_layer())
         .with_state(counter)
 }

@@ -35,6 +35,7 @@ mod budgets;
 mod chart;
 mod error;
 pub mod exit_code;
+mod findings;
 mod flamegraph;
 mod frame_name;
 mod leaks;
@@ -58,6 +59,7 @@ pub use budgets::{
 };
 pub use chart::timeline_svg;
 pub use error::Error;
+pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::readable_name;
 pub use leaks::{

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::budgets::{BudgetOutcome, LeakBudget, budgets_rule};
 use crate::exit_code;
+use crate::findings::{Finding, findings};
 use crate::leaks::{LeakOptions, LeakReport, SeriesVerdict, judge_timeline};
 use crate::run::{Run, RunState, Trust, pretty};
 
@@ -80,6 +81,8 @@ pub struct Verdict {
     pub budgets: Vec<BudgetOutcome>,
     /// What was found about each series.
     pub leaks: LeakReport,
+    /// What was found in requests. It is told, not judged.
+    pub findings: Vec<Finding>,
     /// How far the measurements can be trusted.
     pub trust: Option<Trust>,
     /// What was missing, lost or unreadable, in sentences.
@@ -153,6 +156,7 @@ pub fn judge_with(run: &Run, options: &LeakOptions) -> Verdict {
         rules,
         budgets: run.budgets.clone(),
         leaks,
+        findings: findings(&run.events),
         trust: run.info.trust.clone(),
         notes,
     }

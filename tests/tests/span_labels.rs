@@ -92,8 +92,10 @@ fn cpu_time_goes_to_the_span_it_was_spent_in() {
     close("GET /a itself", Some(a.own as f64 / 1e6), 200.0);
     close("GET /a", Some(a.cumulative as f64 / 1e6), 400.0);
     assert_eq!(costs.iter().map(|cost| cost.own).sum::<i64>(), cpu.total(1));
-    let mut range = ProfileRange::default();
-    range.span = Some("GET /a".to_owned());
+    let range = ProfileRange {
+        span: Some("GET /a".to_owned()),
+        ..ProfileRange::default()
+    };
     let part = dir.profile("cpu", &range).expect("read").0.expect("some");
     assert_eq!(part.total(1), a.cumulative, "one route's flame graph");
 }

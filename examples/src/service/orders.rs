@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tracing::Instrument;
 
 use super::Counter;
 use super::refusal::Refusal;
@@ -57,10 +58,15 @@ pub(super) async fn of_user(
     user: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<OrderList>, Refusal> {
     let Path(user) = user?;
+    // Spans of the service's own: the agent tells time and statements by them.
     let orders = if counter.n_plus_one {
-        with_a_query_for_each_order(&counter.store, user).await?
+        let span = tracing::info_span!("a query for each order");
+        with_a_query_for_each_order(&counter.store, user)
+            .instrument(span)
+            .await?
     } else {
-        with_one_join(&counter.store, user).await?
+        let span = tracing::info_span!("one join");
+        with_one_join(&counter.store, user).instrument(span).await?
     };
     if orders.is_empty() && counter.store.user_name(user).await?.is_none() {
         return Err(no_such_user(user));

@@ -1,6 +1,7 @@
 //! The summary as Markdown: `report.md`, and what a CI page can show.
 
 use super::{headline, phase_table, series_table, service, span_table, trust_facts};
+use crate::findings::Finding;
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -46,6 +47,8 @@ pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
                which a thread worked on it.\n";
         section("Requests and spans", body);
     }
+    let found: Vec<String> = verdict.findings.iter().map(Finding::sentence).collect();
+    section("Findings", list(&found));
     section("Trust", list(&trust_facts(verdict.trust.as_ref())));
     section("Notes", list(&verdict.notes));
     text

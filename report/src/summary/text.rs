@@ -1,6 +1,7 @@
 //! The summary for a terminal.
 
 use super::{headline, phase_table, series_table, service, span_table, trust_facts};
+use crate::findings::Finding;
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -39,6 +40,8 @@ pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
     if !spans.is_empty() {
         section("Requests and spans", spans.text());
     }
+    let found: Vec<String> = verdict.findings.iter().map(Finding::sentence).collect();
+    section("Findings", lines(&found));
     section("Trust", lines(&trust_facts(verdict.trust.as_ref())));
     section("Notes", lines(&verdict.notes));
     let files: Vec<String> = run.files.iter().map(|f| f.display().to_string()).collect();

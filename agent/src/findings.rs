@@ -1,0 +1,142 @@
+//! Statements that repeat within requests, by route: each found once, told at
+//! once, and told again with its sums when the run ends.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value};
+
+use crate::scope::ms;
+use crate::statements::Repeat;
+
+/// Findings kept; further ones are counted.
+const MOST: usize = 100;
+
+#[derive(Debug, Default)]
+pub(crate) struct Findings(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    found: HashMap<(u32, Box<str>), Finding>,
+    no_room: u64,
+}
+
+/// One template on one route.
+#[derive(Debug, Default, Clone)]
+struct Finding {
+    route: String,
+    requests: u64,
+    most: u32,
+    statements: u64,
+    total_ns: u64,
+    same_values: Option<bool>,
+    span: &'static str,
+    place: Option<String>,
+}
+
+impl Findings {
+    /// A template repeated in a request. Answers the event to tell where it is
+    /// the first time.
+    pub(crate) fn add(
+        &self,
+        number: u32,
+        route: &str,
+        repeat: &Repeat,
+    ) -> Option<Map<String, Value>> {
+        let mut inner = self.lock();
+        let key = (number, repeat.template.text.clone());
+        if !inner.found.contains_key(&key) && inner.found.len() >= MOST {
+            inner.no_room += 1;
+            return None;
+        }
+        let finding = inner.found.entry(key).or_insert_with(|| Finding {
+            route: route.to_owned(),
+            same_values: repeat.same_values,
+            span: repeat.place.span,
+            place: repeat
+                .place
+                .file
+                .map(|file| format!("{file}:{}", repeat.place.line.unwrap_or(0))),
+            ..Finding::default()
+        });
+        finding.requests += 1;
+        finding.most = finding.most.max(repeat.count);
+        finding.statements += u64::from(repeat.count);
+        finding.total_ns += repeat.total_ns;
+        if finding.same_values != repeat.same_values {
+            // Now and then other values: it is no mere duplicate.
+            finding.same_values = finding.same_values.and(Some(false));
+        }
+        (finding.requests == 1).then(|| finding.event(&repeat.template.text))
+    }
+
+    /// The events of all findings that struck again since they were told.
+    pub(crate) fn sums(&self) -> Vec<Map<String, Value>> {
+        let inner = self.lock();
+        let again = inner.found.iter().filter(|(_, found)| found.requests > 1);
+        let mut again: Vec<_> = again.collect();
+        again.sort_by(|a, b| b.1.total_ns.cmp(&a.1.total_ns).then_with(|| a.0.cmp(b.0)));
+        again
+            .into_iter()
+            .map(|((_, template), finding)| finding.event(template))
+            .collect()
+    }
+
+    /// Requests with a repeat that found no room.
+    pub(crate) fn no_room(&self) -> u64 {
+        self.lock().no_room
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Finding {
+    fn event(&self, template: &str) -> Map<String, Value> {
+        let value = |name: &str, value: Value| (name.to_owned(), value);
+        Map::from_iter([
+            value("route", self.route.clone().into()),
+            value("statement", template.into()),
+            value("count", self.most.into()),
+            value("requests", self.requests.into()),
+            value("statements", self.statements.into()),
+            value("total_ms", ms(self.total_ns)),
+            value("same_parameters", self.same_values.into()),
+            value("span", self.span.into()),
+            value("location", self.place.clone().into()),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statements::{Place, Repeats, Statements};
+
+    #[test]
+    fn a_finding_is_told_at_first_and_summed_at_the_end() {
+        let statements = Statements::new(Vec::new());
+        let findings = Findings::default();
+        let mut told = 0;
+        for request in 1..=3_u64 {
+            let mut repeats = Repeats::default();
+            for i in 0..5 + request {
+                let lines = statements.told("SELECT a FROM t WHERE b = ?");
+                repeats.ran(&lines, i * 1_000_000, 1_000, Place::default());
+            }
+            for repeat in repeats.at_least(5) {
+                told += usize::from(findings.add(1, "GET /a", repeat).is_some());
+            }
+        }
+        assert_eq!(told, 1);
+        let sums = findings.sums();
+        assert_eq!(sums.len(), 1);
+        assert_eq!(
+            (&sums[0]["count"], &sums[0]["requests"]),
+            (&8.into(), &3.into())
+        );
+        assert_eq!(sums[0]["statements"], 21);
+        assert_eq!(sums[0]["same_parameters"], Value::Null);
+    }
+}

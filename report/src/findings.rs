@@ -1,0 +1,142 @@
+//! What was found in requests: statements that repeat, and slow ones.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::number::{number, readable};
+use crate::run::Event;
+
+/// One thing that was found, on one route.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// `n_plus_one`, `duplicate` (the same statement with the same values) or
+    /// `slow`.
+    pub kind: String,
+    /// The route, as in `spans.csv`.
+    pub route: String,
+    /// In how many requests it was found; of slow ones, those that were told.
+    pub requests: u64,
+    /// The statement, with `?` for values.
+    pub statement: Option<String>,
+    /// How often it ran in one request, at most.
+    pub count: Option<u64>,
+    /// Where in the service, as far as it is known: file and line, or a span.
+    pub location: Option<String>,
+    /// Time in these statements, or of the slowest request.
+    pub ms: f64,
+}
+
+impl Finding {
+    /// One sentence with the numbers.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let requests = self.requests;
+        let Some(statement) = &self.statement else {
+            return format!(
+                "{}: {requests} slow requests told, the slowest took {} ms",
+                self.route,
+                readable(self.ms)
+            );
+        };
+        let what = match self.kind.as_str() {
+            "duplicate" => "the same statement with the same values",
+            _ => "one statement",
+        };
+        let place = self.location.as_ref();
+        format!(
+            "{}: {what} up to {} times in a request ({requests} requests, {} ms in all){}: {statement}",
+            self.route,
+            self.count.unwrap_or(0),
+            number(self.ms, 1),
+            place.map_or(String::new(), |place| format!(", at {place}"))
+        )
+    }
+}
+
+/// The findings among the events of a run, those that took longest first. What
+/// an event told first and summed up later is one finding.
+#[must_use]
+pub fn findings(events: &[Event]) -> Vec<Finding> {
+    let mut all: Vec<Finding> = Vec::new();
+    for event in events {
+        let text = |field: &str| event.fields.get(field)?.as_str().map(str::to_owned);
+        let count = |field: &str| event.fields.get(field).and_then(Value::as_u64);
+        let ms = |field: &str| event.fields.get(field).and_then(Value::as_f64);
+        let found = match event.kind.as_str() {
+            "n_plus_one" => Finding {
+                kind: match event.fields.get("same_parameters") {
+                    Some(Value::Bool(true)) => "duplicate".to_owned(),
+                    _ => "n_plus_one".to_owned(),
+                },
+                route: text("route").unwrap_or_default(),
+                requests: count("requests").unwrap_or(1),
+                statement: text("statement"),
+                count: count("count"),
+                location: text("location").or_else(|| text("span")),
+                ms: ms("total_ms").unwrap_or(0.0),
+            },
+            "slow_span" => Finding {
+                kind: "slow".to_owned(),
+                route: text("span").unwrap_or_default(),
+                requests: 1,
+                statement: None,
+                count: None,
+                location: None,
+                ms: ms("took_ms").unwrap_or(0.0),
+            },
+            _ => continue,
+        };
+        let known = all
+            .iter_mut()
+            .find(|known| known.route == found.route && known.statement == found.statement);
+        match known {
+            // Sums replace what was told at first.
+            Some(known) if found.statement.is_some() => *known = found,
+            Some(known) => {
+                known.requests += 1;
+                known.ms = known.ms.max(found.ms);
+            }
+            None => all.push(found),
+        }
+    }
+    // Statements first: they name their cause.
+    all.sort_by(|a, b| {
+        let slow = |finding: &Finding| finding.statement.is_none();
+        slow(a).cmp(&slow(b)).then(b.ms.total_cmp(&a.ms))
+    });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_replace_what_was_told_first_and_slow_requests_are_counted() {
+        let event = |line: &str| -> Event { serde_json::from_str(line).unwrap() };
+        let events = [
+            event(r#"{"kind":"slow_span","span":"GET /a","took_ms":2000}"#),
+            event(
+                r#"{"kind":"n_plus_one","route":"GET /a","statement":"SELECT ?","count":6,"requests":1,"total_ms":3,"same_parameters":null,"location":"a.rs:7"}"#,
+            ),
+            event(r#"{"kind":"slow_span","span":"GET /a","took_ms":1500}"#),
+            event(
+                r#"{"kind":"n_plus_one","route":"GET /a","statement":"SELECT ?","count":20,"requests":9,"total_ms":44.04,"same_parameters":null,"location":"a.rs:7"}"#,
+            ),
+            event(
+                r#"{"kind":"n_plus_one","route":"GET /b","statement":"SELECT ?","count":5,"requests":1,"total_ms":1,"same_parameters":true}"#,
+            ),
+        ];
+        let found = findings(&events);
+        let sentences: Vec<String> = found.iter().map(Finding::sentence).collect();
+        assert_eq!(
+            sentences,
+            [
+                "GET /a: one statement up to 20 times in a request (9 requests, 44 ms in all), at a.rs:7: SELECT ?",
+                "GET /b: the same statement with the same values up to 5 times in a request (1 requests, 1 ms in all): SELECT ?",
+                "GET /a: 2 slow requests told, the slowest took 2000 ms",
+            ]
+        );
+    }
+}
