@@ -84,6 +84,21 @@ impl Builder {
         self
     }
 
+    /// Mean bytes allocated between two samples of the heap, where the service
+    /// has a [`HeapProfiler`](crate::HeapProfiler); 0 samples nothing. Default
+    /// 512 KiB.
+    pub fn heap_interval(mut self, bytes: u64) -> Self {
+        self.config.heap_interval = Some(bytes);
+        self
+    }
+
+    /// The longest time between two heap profiles of the run directory. While
+    /// the run is young they are closer. Default 60 s.
+    pub fn heap_step(mut self, step: Duration) -> Self {
+        self.config.heap_step = step;
+        self
+    }
+
     /// Time between rows of the timeline. Default 1 s, at least 10 ms.
     pub fn tick(mut self, step: Duration) -> Self {
         self.config.tick = step;

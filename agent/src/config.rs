@@ -21,6 +21,9 @@ pub(crate) struct Config {
     pub(crate) cpu_frequency: u32,
     pub(crate) cpu_clock: ClockChoice,
     pub(crate) cpu_window: Duration,
+    /// `None` leaves it as the program set it.
+    pub(crate) heap_interval: Option<u64>,
+    pub(crate) heap_step: Duration,
     pub(crate) tick: Duration,
     pub(crate) reading_share: f64,
     pub(crate) phase: String,
@@ -50,6 +53,8 @@ impl Default for Config {
             cpu_frequency: 99,
             cpu_clock: ClockChoice::Auto,
             cpu_window: Duration::from_secs(10),
+            heap_interval: None,
+            heap_step: Duration::from_secs(60),
             tick: Duration::from_secs(1),
             reading_share: 0.02,
             phase: String::new(),
@@ -106,6 +111,16 @@ impl Config {
         }
         if let Some(value) = read("SOAKSCOPE_CPU_WINDOW") {
             self.cpu_window = duration("SOAKSCOPE_CPU_WINDOW", &value)?;
+        }
+        if let Some(value) = read("SOAKSCOPE_HEAP_INTERVAL") {
+            self.heap_interval = Some(parse(
+                "SOAKSCOPE_HEAP_INTERVAL",
+                &value,
+                "it takes the mean bytes allocated between two samples, e.g. 524288; 0 is off",
+            )?);
+        }
+        if let Some(value) = read("SOAKSCOPE_HEAP_STEP") {
+            self.heap_step = duration("SOAKSCOPE_HEAP_STEP", &value)?;
         }
         if let Some(value) = read("SOAKSCOPE_TICK") {
             self.tick = duration("SOAKSCOPE_TICK", &value)?;
@@ -198,12 +213,13 @@ impl Config {
                 "a statement that runs once does not repeat; it takes 2 or more, or 0",
             );
         }
-        if self.cpu_window < Duration::from_secs(1) {
-            return refuse(
-                "cpu_window",
-                format!("{:?}", self.cpu_window),
-                "the shortest is 1 s",
-            );
+        for (name, length) in [
+            ("cpu_window", self.cpu_window),
+            ("heap_step", self.heap_step),
+        ] {
+            if length < Duration::from_secs(1) {
+                return refuse(name, format!("{length:?}"), "the shortest is 1 s");
+            }
         }
         Ok(())
     }
@@ -293,6 +309,8 @@ mod tests {
             ("SOAKSCOPE_READING_SHARE", "2%", "share of one core"),
             ("SOAKSCOPE_CPU_CLOCK", "sundial", "perf"),
             ("SOAKSCOPE_PHASE", "spike/ramp", "do not nest"),
+            ("SOAKSCOPE_HEAP_INTERVAL", "512k", "524288"),
+            ("SOAKSCOPE_HEAP_STEP", "10ms", "1 s"),
             ("SOAKSCOPE_ENABLED", "maybe", "1 or 0"),
         ] {
             let text = with(&[(name, value)]).expect_err(value).to_string();

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use soakscope_report::{Host, RunInfo, RunState};
-use soakscope_sampler::CpuSampler;
 use soakscope_sampler::resources::{self, Resources};
+use soakscope_sampler::{CpuSampler, heap};
 
 use crate::config::Config;
 use crate::session::rfc3339;
@@ -74,6 +74,10 @@ pub(crate) fn run_info(
                 config.environment.clone().unwrap_or_default(),
             ),
             (
+                "heap_step_s".to_owned(),
+                config.heap_step.as_secs_f64().to_string(),
+            ),
+            (
                 "listen".to_owned(),
                 config.listen.clone().unwrap_or_else(|| "off".to_owned()),
             ),
@@ -94,11 +98,12 @@ fn engines(sampler: Option<&CpuSampler>) -> BTreeMap<String, String> {
             engines.insert("cpu_clock".to_owned(), "off".to_owned());
         }
     }
-    let heap = match soakscope_sampler::heap_live_bytes() {
-        Some(_) => "counting",
-        None => "off",
+    let heap = match (heap::stats(), heap::interval()) {
+        (None, _) => "off".to_owned(),
+        (Some(_), 0) => "counting".to_owned(),
+        (Some(_), bytes) => format!("sampling every {bytes} bytes"),
     };
-    engines.insert("heap".to_owned(), heap.to_owned());
+    engines.insert("heap".to_owned(), heap);
     engines
 }
 

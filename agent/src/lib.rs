@@ -13,7 +13,7 @@
 //! # let runs = std::env::temp_dir().join(format!("soakscope-doc-{}", std::process::id()));
 //! use tracing_subscriber::prelude::*;
 //!
-//! #[global_allocator] // optional: live heap in the timeline
+//! #[global_allocator] // optional: live heap in the timeline, and who holds it
 //! static ALLOC: soakscope::HeapProfiler = soakscope::HeapProfiler::system();
 //!
 //! let agent = soakscope::Agent::builder("checkout")
@@ -64,6 +64,8 @@ mod exposition;
 mod facts;
 mod fields;
 mod findings;
+mod heap_profile;
+mod heap_watch;
 mod history;
 mod interval;
 mod labels;
@@ -85,6 +87,7 @@ mod slow;
 mod span_log;
 mod span_rows;
 mod spans;
+mod spent;
 mod sql;
 mod statements;
 mod stop;

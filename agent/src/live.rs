@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Map;
 use soakscope_report::{Budgets, RunDir, RunInfo, RunState, Trust, judge, seal_judged};
 use soakscope_sampler::resources::Resources;
-use soakscope_sampler::{Clock, ClockChoice, CpuSampler};
+use soakscope_sampler::{Clock, ClockChoice, CpuSampler, heap};
 use tokio::runtime::Handle;
 
 use crate::admin::{Admin, Bound};
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::drops::Drops;
 use crate::error::Error;
 use crate::facts;
+use crate::heap_watch::HeapWatch;
 use crate::history::History;
 use crate::outcome::Outcome;
 use crate::phases::{Nested, Phases};
@@ -53,6 +54,7 @@ enum State {
     Running {
         ticker: Ticker,
         profiler: Option<Profiler>,
+        heap: Option<HeapWatch>,
     },
     Finished(Box<Outcome>),
     /// The seal failed; it is tried again when asked again.
@@ -99,6 +101,12 @@ impl Live {
             .map(|address| Bound::bind(address, config.token.as_deref()))
             .transpose()?;
         let budgets = budgets(&config)?;
+        if let Some(bytes) = config.heap_interval {
+            heap::set_interval(bytes);
+        }
+        if heap::stats().is_some() {
+            heap::prepare();
+        }
         let sampler = sampler(&config)?;
         let start_time = Timestamp::now();
         let started = Instant::now();
@@ -148,12 +156,17 @@ impl Live {
             runtime.map(Runtime::new),
             handle.clone(),
         )?;
+        let heap = HeapWatch::start(Arc::clone(&session))?;
         let live = Arc::new(Self {
             session,
             dir,
             info: Mutex::new(info),
             profiler: handle,
-            state: Mutex::new(State::Running { ticker, profiler }),
+            state: Mutex::new(State::Running {
+                ticker,
+                profiler,
+                heap,
+            }),
             _only: only,
         });
         let first_phase = live.session.config.phase.clone();
@@ -215,9 +228,16 @@ impl Live {
                 *state = State::Finished(outcome);
                 return Ok(answer);
             }
-            State::Running { ticker, profiler } => {
+            State::Running {
+                ticker,
+                profiler,
+                heap,
+            } => {
                 if !ticker.stop() {
                     self.session.drops.add("ticker_died", 1);
+                }
+                if heap.is_some_and(|heap| !heap.stop()) {
+                    self.session.drops.add("heap_watch_died", 1);
                 }
                 if profiler.is_some_and(|profiler| !profiler.stop()) {
                     self.session.drops.add("profiler_died", 1);

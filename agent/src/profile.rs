@@ -1,6 +1,6 @@
 //! From what the sampler measured to what the report understands: stacks of
-//! addresses become a pprof profile with names. The one place where a sampler
-//! type becomes a report type.
+//! addresses become a pprof profile with names. Here and in `heap_profile` are
+//! the only places where a sampler type becomes a report type.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(crate) struct Symbols {
 impl Symbols {
     /// Looks up every address that is not known yet. Addresses that cannot be
     /// resolved stay without a name.
-    fn learn(&mut self, addresses: impl Iterator<Item = u64>, detail: Detail) {
+    pub(crate) fn learn(&mut self, addresses: impl Iterator<Item = u64>, detail: Detail) {
         if self.detail != Some(detail) || self.known.len() > REMEMBERED {
             self.known.clear();
             self.detail = Some(detail);
@@ -57,6 +57,15 @@ impl Symbols {
             let resolved = symbolizer.resolve(address, detail);
             self.known.insert(address, resolved);
         }
+    }
+}
+
+impl Symbols {
+    /// The name of the function that an address is in, not of what is inlined
+    /// there; `None` where it has none.
+    pub(crate) fn function(&self, address: u64) -> Option<&str> {
+        let outermost = self.known.get(&address)?.frames.last()?;
+        Some(&outermost.name)
     }
 }
 
@@ -121,6 +130,24 @@ impl Functions {
     }
 }
 
+/// What a thread's word says of a sample: its span, its request's route, and
+/// the load's scenario.
+pub(crate) fn span_labels(names: &Labels, word: u64) -> Vec<Label> {
+    let Some((route, span)) = names.resolve(word) else {
+        return Vec::new();
+    };
+    let mut labels = vec![Label::text("span", &span)];
+    if !route.is_empty() {
+        labels.push(Label::text("route", &route));
+    }
+    labels.extend(
+        names
+            .scenario(word)
+            .map(|scenario| Label::text("scenario", &scenario)),
+    );
+    labels
+}
+
 /// One profile of several pieces. Each sample is labelled with its thread, its
 /// phase, the innermost span it was taken in and the route of the request.
 pub(crate) fn cpu_profile(
@@ -166,15 +193,7 @@ pub(crate) fn cpu_profile(
             if !piece.phase.is_empty() {
                 labels.push(Label::text("phase", &piece.phase));
             }
-            if let Some((route, span)) = names.resolve(sample.label) {
-                labels.push(Label::text("span", &span));
-                if !route.is_empty() {
-                    labels.push(Label::text("route", &route));
-                }
-                if let Some(scenario) = names.scenario(sample.label) {
-                    labels.push(Label::text("scenario", &scenario));
-                }
-            }
+            labels.extend(span_labels(names, sample.label));
             if sample.truncated {
                 labels.push(Label::text("truncated", "true"));
             }
@@ -191,14 +210,14 @@ pub(crate) fn cpu_profile(
 }
 
 /// The locations of one profile under construction.
-struct Places<'a> {
+pub(crate) struct Places<'a> {
     symbols: &'a Symbols,
     mappings: Vec<u32>,
     locations: HashMap<u64, u32>,
 }
 
 impl<'a> Places<'a> {
-    fn new(builder: &mut ProfileBuilder, symbols: &'a Symbols) -> Self {
+    pub(crate) fn new(builder: &mut ProfileBuilder, symbols: &'a Symbols) -> Self {
         let lines = symbols.detail == Some(Detail::Lines);
         let mappings = symbols
             .modules
@@ -224,7 +243,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    fn location(&mut self, builder: &mut ProfileBuilder, address: u64) -> u32 {
+    pub(crate) fn location(&mut self, builder: &mut ProfileBuilder, address: u64) -> u32 {
         if let Some(known) = self.locations.get(&address) {
             return *known;
         }

@@ -31,6 +31,7 @@ pub(crate) struct Activity<'a> {
     pub(crate) disk_io: Option<(u64, u64)>,
     pub(crate) cgroup: Option<&'a Cgroup>,
     pub(crate) pressure: Option<&'a Pressure>,
+    pub(crate) heap_allocated_bytes: Option<u64>,
 }
 
 /// What the agent itself cost.
@@ -123,6 +124,12 @@ impl Row {
             let rate = rates.per_second(name, total.map(|total| total as f64 / MB));
             self.number(name, rate);
         }
+        let allocated = readings.heap_allocated_bytes;
+        let rate = rates.per_second(
+            "heap_alloc_mb_per_s",
+            allocated.map(|total| total as f64 / MB),
+        );
+        self.number("heap_alloc_mb_per_s", rate);
         let cgroup = readings.cgroup;
         self.mb("cgroup_memory_mb", cgroup.and_then(|c| c.memory_bytes));
         self.mb("cgroup_anon_mb", cgroup.and_then(|c| c.anon_bytes));

@@ -1,16 +1,18 @@
 //! The rows of `spans.csv`: one per span name and interval, with the CPU time
-//! that was sampled meanwhile.
+//! and the allocations that were sampled meanwhile.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use soakscope_report::{Cell, SpanInterval, TimelineWriter};
+use soakscope_sampler::heap::allocated_by_label;
 
 use crate::interval::Interval;
-use crate::labels::{Kind, route_of, span_of};
+use crate::labels::Kind;
 use crate::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::span_log::SpanLog;
+use crate::spent::Spent;
 use crate::writer::Job;
 
 /// Minutes between rows of one span, where spans are few.
@@ -22,7 +24,7 @@ const FEW: f64 = 16.0;
 /// The row of CPU time outside of any request.
 const NO_REQUEST: &str = "<no request>";
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "elapsed_min",
     "span",
     "count",
@@ -36,7 +38,11 @@ const COLUMNS: [&str; 13] = [
     "kind",
     "idle_ms",
     "cpu_ms",
+    "alloc_mb",
 ];
+
+/// Bytes in an MB, as in the timeline.
+const MB: f64 = 1024.0 * 1024.0;
 
 type Key = (Kind, String);
 
@@ -44,6 +50,8 @@ type Key = (Kind, String);
 #[derive(Default)]
 pub(crate) struct SpanRows {
     profiler: Option<ProfilerHandle>,
+    /// Bytes allocated under each word when they were last asked for.
+    allocated: HashMap<u64, u64>,
     writer: Option<TimelineWriter>,
     gathered: BTreeMap<Key, Interval>,
     log: SpanLog,
@@ -51,21 +59,15 @@ pub(crate) struct SpanRows {
     phase: String,
 }
 
-/// CPU time of an interval. A request has all that was sampled in it and in
-/// the spans inside it; any other span only what was sampled with no further
-/// one inside it. So requests and [`NO_REQUEST`] add up to all there was.
-#[derive(Default)]
-struct Cpu {
-    by_name: BTreeMap<Key, Duration>,
-    no_request: Duration,
-}
-
 impl SpanRows {
     pub(crate) fn new(profiler: Option<ProfilerHandle>) -> Self {
-        Self {
+        let mut rows = Self {
             profiler,
             ..Self::default()
-        }
+        };
+        // What was allocated before the run is none of it.
+        rows.allocated();
+        rows
     }
 
     /// Collects what was recorded since the last tick; answers it for all
@@ -117,37 +119,54 @@ impl SpanRows {
 
     fn write(&mut self, elapsed_min: f64, session: &Session) {
         self.since_min = elapsed_min;
+        let allocated = self.allocated();
         let writer = self.writer.get_or_insert_with(|| {
             let writer = TimelineWriter::new(&COLUMNS.map(str::to_owned));
             session.writer.send(Job::Spans(writer.header()));
             writer
         });
         // Unknown where nothing samples; missing is not zero.
+        let names = &session.spans.labels;
         let sampled = self.profiler.as_ref().filter(|profiler| profiler.drain());
-        let cpu = sampled.map(|_| Cpu::of(session, session.spans.take_cpu()));
+        let cpu_ms = sampled.map(|_| {
+            let sampled = session.spans.take_cpu().into_iter();
+            Spent::of(
+                names,
+                sampled.map(|(word, t)| (word, t.as_secs_f64() * 1_000.0)),
+            )
+        });
+        let alloc_mb = allocated.map(|bytes| {
+            let mb = |(word, bytes): (u64, u64)| (word, bytes as f64 / MB);
+            Spent::of(names, bytes.into_iter().map(mb))
+        });
         let mut rows = std::mem::take(&mut self.gathered);
-        for name in cpu.iter().flat_map(|cpu| cpu.by_name.keys()) {
+        for name in [&cpu_ms, &alloc_mb]
+            .into_iter()
+            .flatten()
+            .flat_map(Spent::names)
+        {
             rows.entry(name.clone()).or_default();
         }
-        for ((kind, name), time) in cpu.iter().flat_map(|cpu| &cpu.by_name) {
+        let ms = |time: Duration| Cell::Number(time.as_secs_f64() * 1_000.0);
+        let known = |value: Option<f64>| value.map_or(Cell::Empty, Cell::Number);
+        for (key, interval) in rows {
+            let under = |spent: &Option<Spent>| spent.as_ref().map(|spent| spent.under(&key));
+            let (cpu_ms, alloc_mb) = (under(&cpu_ms), under(&alloc_mb));
             if let Some(budgets) = &session.budgets {
                 budgets.spans(&SpanInterval {
-                    name,
-                    request: *kind == Kind::Request,
+                    name: &key.1,
+                    request: key.0 == Kind::Request,
                     phase: &self.phase,
                     elapsed_min,
+                    // Those were told at each tick.
                     count: 0,
                     errors: 0,
-                    cpu_ms: Some(time.as_secs_f64() * 1_000.0),
-                    alloc_mb: None,
+                    cpu_ms,
+                    alloc_mb,
                     durations_ns: None,
                 });
             }
-        }
-        let ms = |time: Duration| Cell::Number(time.as_secs_f64() * 1_000.0);
-        for (key, interval) in rows {
-            let quantile = |q| interval.quantile_ms(q).map_or(Cell::Empty, Cell::Number);
-            let used = |cpu: &Cpu| ms(cpu.by_name.get(&key).copied().unwrap_or_default());
+            let quantile = |q| known(interval.quantile_ms(q));
             let line = writer.row(&[
                 Cell::Number(elapsed_min),
                 Cell::Text(key.1.clone()),
@@ -161,37 +180,34 @@ impl SpanRows {
                 Cell::Text(self.phase.clone()),
                 Cell::Text(key.0.name().to_owned()),
                 ms(interval.took.saturating_sub(interval.busy)),
-                cpu.as_ref().map_or(Cell::Empty, used),
+                known(cpu_ms),
+                known(alloc_mb),
             ]);
             session.writer.send(Job::Spans(line));
         }
-        if let Some(cpu) = cpu.filter(|cpu| !cpu.no_request.is_zero()) {
+        let outside = |spent: Option<Spent>| spent.map(|s| s.no_request).filter(|n| *n > 0.0);
+        let (cpu_ms, alloc_mb) = (outside(cpu_ms), outside(alloc_mb));
+        if cpu_ms.is_some() || alloc_mb.is_some() {
             let mut cells = vec![Cell::Empty; COLUMNS.len()];
             cells[0] = Cell::Number(elapsed_min);
             cells[1] = Cell::Text(NO_REQUEST.to_owned());
             cells[9] = Cell::Text(self.phase.clone());
             cells[10] = Cell::Text("none".to_owned());
-            cells[12] = ms(cpu.no_request);
+            cells[12] = known(cpu_ms);
+            cells[13] = known(alloc_mb);
             session.writer.send(Job::Spans(writer.row(&cells)));
         }
     }
-}
 
-impl Cpu {
-    fn of(session: &Session, sampled: HashMap<u64, Duration>) -> Self {
-        let mut cpu = Self::default();
-        for (word, time) in sampled {
-            let mut add = |number: u32, wanted: Kind| {
-                let name = session.spans.labels.name(number)?;
-                let key = (name.kind, name.text.to_string());
-                (name.kind == wanted).then(|| *cpu.by_name.entry(key).or_default() += time)
-            };
-            let in_request = add(route_of(word), Kind::Request).is_some();
-            add(span_of(word), Kind::Span);
-            if !in_request {
-                cpu.no_request += time;
-            }
+    /// Bytes allocated under each word since the last call, or since the run
+    /// began; `None` where nobody profiles the heap.
+    fn allocated(&mut self) -> Option<HashMap<u64, u64>> {
+        let mut since = HashMap::new();
+        for now in allocated_by_label()? {
+            let before = self.allocated.insert(now.label, now.allocated_bytes);
+            let more = now.allocated_bytes.saturating_sub(before.unwrap_or(0));
+            since.insert(now.label, more);
         }
-        cpu
+        Some(since)
     }
 }

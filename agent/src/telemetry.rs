@@ -294,6 +294,10 @@ const GAUGES: &[(&str, Option<Unit>, &str)] = &[
 
 /// Every counter of the agent: name, help.
 const COUNTERS: &[(&str, &str)] = &[
+    (
+        "soakscope_heap_allocated_bytes_total",
+        "Bytes allocated since the process began",
+    ),
     ("soakscope_ticks_total", "Rows of the timeline taken"),
     (
         "soakscope_ticks_missed_total",

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use soakscope_report::TimelineWriter;
 use soakscope_sampler::resources::{HostReading, Stall, TcpState, TickReading, Ticks};
-use soakscope_sampler::{exclude_current_thread, heap_live_bytes};
+use soakscope_sampler::{exclude_current_thread, heap_allocated_bytes, heap_live_bytes};
 
 use crate::error::Error;
 use crate::interval::Interval;
@@ -93,6 +93,7 @@ struct Readings {
     own: TickReading,
     runtime: Option<RuntimeReading>,
     heap_live_bytes: Option<u64>,
+    heap_allocated_bytes: Option<u64>,
     own_cpu: Duration,
     tracked: Vec<Answer>,
 }
@@ -191,6 +192,7 @@ impl Ticking {
             own: self.ticks.read(at),
             runtime: self.runtime.as_mut().map(|runtime| runtime.read(at)),
             heap_live_bytes: heap_live_bytes(),
+            heap_allocated_bytes: heap_allocated_bytes(),
             own_cpu: self.ticks.resources().own_cpu(),
             tracked,
         }
@@ -245,6 +247,7 @@ impl Ticking {
             disk_io: read.disk_io.map(|io| (io.read_bytes, io.written_bytes)),
             cgroup: read.cgroup.as_ref(),
             pressure: read.pressure.as_ref(),
+            heap_allocated_bytes: readings.heap_allocated_bytes,
         };
         row.activity(&mut self.rates, &activity);
         row.runtime(&mut self.rates, readings.runtime.as_ref());
@@ -348,6 +351,9 @@ impl Ticking {
         self.seconds.process = process.cpu.map(|cpu| cpu.as_secs_f64());
         self.seconds.agent = readings.own_cpu.as_secs_f64();
         telemetry.seconds(self.seconds);
+        if let Some(bytes) = readings.heap_allocated_bytes {
+            telemetry.counter("soakscope_heap_allocated_bytes_total", &[], bytes);
+        }
         telemetry.counter("soakscope_ticks_total", &[], session.ticks());
         telemetry.counter("soakscope_ticks_missed_total", &[], session.missed_ticks());
         session.count_untold();

@@ -31,9 +31,10 @@ pub fn readable_name(demangled: &str) -> String {
             Segment::Subject(subject) if subject.contains("::") => short = vec![subject],
             Segment::Subject(subject) if short.last() == Some(&subject) => {}
             Segment::Subject(subject) => short.push(subject),
-            Segment::Arguments(arguments) => match short.last_mut() {
-                Some(last) => last.push_str(&arguments),
-                None => short.push(arguments),
+            Segment::Arguments(inside) => match short.last_mut() {
+                Some(last) => last.push_str(&arguments(inside)),
+                // `<a::B>::f`, an impl of the type's own.
+                None => short.push(readable_name(inside)),
             },
         }
     }
@@ -102,17 +103,17 @@ fn split_path(name: &str) -> Vec<&str> {
 }
 
 /// One part of a path, between two `::`.
-enum Segment {
+enum Segment<'a> {
     /// A module, a type, a function or a closure.
     Name(String),
     /// The type that an impl block is about.
     Subject(String),
-    /// Generic arguments of what came before, in their brackets.
-    Arguments(String),
+    /// Generic arguments of what came before.
+    Arguments(&'a str),
 }
 
-impl Segment {
-    fn of(part: &str) -> Segment {
+impl<'a> Segment<'a> {
+    fn of(part: &'a str) -> Segment<'a> {
         if part.starts_with('{') && part.ends_with('}') {
             return Segment::Name(brace(part));
         }
@@ -124,7 +125,7 @@ impl Segment {
             if let Some((subject, _)) = at_top_level(inside, " as ") {
                 return Segment::Subject(readable_name(subject));
             }
-            return Segment::Arguments(arguments(inside));
+            return Segment::Arguments(inside);
         }
         match part.find('<') {
             Some(open) if open > 0 && part.ends_with('>') => {
@@ -221,6 +222,10 @@ mod tests {
         assert_eq!(
             readable_name("core::str::<impl str>::parse"),
             "core::str::parse"
+        );
+        assert_eq!(
+            readable_name("<alloc[1a2b]::raw_vec::RawVecInner<_>>::finish_grow"),
+            "alloc::raw_vec::RawVecInner<_>::finish_grow"
         );
     }
 

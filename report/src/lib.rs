@@ -6,6 +6,7 @@
 //! * a [`Profile`] is read from, merged into and written as standard pprof;
 //! * [`judge_timeline`] and [`judge`] say whether a service leaked, with the
 //!   rule and the numbers, as pass, fail or inconclusive;
+//! * [`causes`] names the code whose old heap blocks grow;
 //! * [`flamegraph`], [`timeline_svg`], [`summary_text`] and [`summary_markdown`]
 //!   show it, and [`seal`] writes all of it into a run's directory.
 //!
@@ -32,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod budgets;
+mod causes;
 mod chart;
 mod error;
 pub mod exit_code;
@@ -57,6 +59,7 @@ pub use budgets::{
     Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Statistic, Target,
     Watch, budgets_rule,
 };
+pub use causes::{Cause, HeapShot, causes, heap_growth};
 pub use chart::timeline_svg;
 pub use error::Error;
 pub use findings::{Finding, findings};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::budgets::{BudgetOutcome, LeakBudget};
+use crate::causes::HeapShot;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::spans::SpanTotal;
@@ -220,6 +221,8 @@ pub struct Run {
     pub spans: Vec<SpanTotal>,
     /// The CPU profile of the whole run.
     pub cpu: Option<Profile>,
+    /// Heap profiles, a few over the whole run, in the order of time.
+    pub heap: Vec<HeapShot>,
     /// What was missing, lost or unreadable, in sentences.
     pub notes: Vec<String>,
     /// Files of the run that a person may want to open.

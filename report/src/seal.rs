@@ -1,5 +1,6 @@
 //! Finishing a run: judge it and write everything that shows it.
 
+use crate::causes::heap_growth;
 use crate::chart::timeline_svg;
 use crate::error::Error;
 use crate::flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
@@ -15,8 +16,9 @@ use crate::verdict::{Verdict, judge, verdict_json};
 const MOST_PHASES: usize = 32;
 
 /// Judges a run and writes `verdict.json`, `report.md`, `timeline.svg`,
-/// `flamegraph.svg`, `flamegraph-<phase>.svg` and `flamegraph-diff.svg` (first
-/// against last quarter) into its directory.
+/// `flamegraph.svg`, `flamegraph-<phase>.svg`, `flamegraph-diff.svg` (first
+/// against last quarter), `heap.svg` (in use at the end) and `heap-growth.svg`
+/// (what grew) into its directory.
 ///
 /// A file that cannot be drawn or written is noted in [`Verdict::notes`] and
 /// costs none of the others.
@@ -61,6 +63,23 @@ pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) {
             let name = format!("flamegraph-{}.svg", file_name(&phase));
             write(&name, flamegraph(&part, &options));
         }
+    }
+    if let Some(last) = run.heap.last() {
+        let options = FlameOptions {
+            title: format!("{}: heap", run.info.service),
+            subtitle: "bytes in use at the end of the run, by who allocated them".to_owned(),
+            ..FlameOptions::default()
+        };
+        write("heap.svg", flamegraph(&last.profile, &options));
+    }
+    if let Some(growth) = heap_growth(&run.heap) {
+        let options = FlameOptions {
+            title: format!("{}: heap, what grew", run.info.service),
+            subtitle: "bytes in use at the end and not after the start, young blocks left out"
+                .to_owned(),
+            ..FlameOptions::default()
+        };
+        write("heap-growth.svg", flamegraph(&growth, &options));
     }
     if let Some(difference) = drift(dir, run) {
         write("flamegraph-diff.svg", difference);

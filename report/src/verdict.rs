@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::budgets::{BudgetOutcome, LeakBudget, budgets_rule};
+use crate::causes::{Cause, causes};
 use crate::exit_code;
 use crate::findings::{Finding, findings};
-use crate::leaks::{LeakOptions, LeakReport, SeriesVerdict, judge_timeline};
+use crate::leaks::{LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, judge_timeline};
 use crate::run::{Run, RunState, Trust, pretty};
 
 /// The format of `verdict.json`.
@@ -83,6 +84,8 @@ pub struct Verdict {
     pub leaks: LeakReport,
     /// What was found in requests. It is told, not judged.
     pub findings: Vec<Finding>,
+    /// The code that leaks, where memory does and heap profiles were taken.
+    pub causes: Vec<Cause>,
     /// How far the measurements can be trusted.
     pub trust: Option<Trust>,
     /// What was missing, lost or unreadable, in sentences.
@@ -155,10 +158,22 @@ pub fn judge_with(run: &Run, options: &LeakOptions) -> Verdict {
         exit_code: verdict.exit_code(),
         rules,
         budgets: run.budgets.clone(),
+        causes: causes_of(run, &leaks),
         leaks,
         findings: findings(&run.events),
         trust: run.info.trust.clone(),
         notes,
+    }
+}
+
+/// The causes of a leak of memory; none where memory does not leak.
+fn causes_of(run: &Run, leaks: &LeakReport) -> Vec<Cause> {
+    let leaks_memory =
+        |series: &SeriesVerdict| series.unit == "MB" && series.verdict == SeriesOutcome::Leak;
+    if leaks.series.iter().any(leaks_memory) {
+        causes(&run.heap, &run.timeline)
+    } else {
+        Vec::new()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Measures the process it runs in.
 //!
 //! [`resources`] reads what the process holds: memory, CPU, threads,
-//! descriptors, sockets by state. [`HeapProfiler`] wraps the allocator and
-//! tells the live heap.
+//! descriptors, sockets by state. [`HeapProfiler`] wraps the allocator: it
+//! counts the live heap and samples, in [`heap`], which code holds it.
 //!
 //! [`CpuSampler`] says which code burns CPU time, on every thread from birth,
 //! from an ordinary release build, and accounts for the time: how much of what
@@ -48,7 +48,7 @@
 mod cpu;
 mod error;
 mod excluded;
-mod heap;
+pub mod heap;
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")

@@ -91,3 +91,63 @@ fn it_reads_a_profile_over_http() {
     let seconds = cumulative_seconds(&top, "burn_in_subject");
     assert!(seconds > 0.1, "it was busy all the time:\n{top}");
 }
+
+/// Megabytes in the `cum` column of the named function in `pprof -top`.
+fn cumulative_mb(top: &str, function: &str) -> f64 {
+    let line = top
+        .lines()
+        .find(|line| line.contains(function))
+        .unwrap_or_else(|| panic!("{function} is not in\n{top}"));
+    let text = line.split_whitespace().nth(3).expect("a cum column");
+    let split = text.find(|c: char| c.is_ascii_alphabetic());
+    let (number, unit) = text.split_at(split.unwrap_or(text.len()));
+    let number: f64 = number.parse().expect("a number");
+    match unit {
+        "MB" => number,
+        "kB" => number / 1024.0,
+        "GB" => number * 1024.0,
+        _ => number / (1024.0 * 1024.0),
+    }
+}
+
+#[test]
+fn it_reads_heap_profiles() {
+    let scratch = scratch();
+    let often = [("SOAKSCOPE_HEAP_INTERVAL", "16384")];
+    let mut subject = Subject::start(SUBJECT, &scratch.path().join("run"), &often);
+    // More than a thread allocates before it looks at its interval again.
+    subject.ask("hold 8192");
+    subject.ask("hold 16384");
+    let url = |what: &str| format!("http://{}/debug/pprof/{what}", subject.address);
+    let (heap, allocs) = (url("heap"), url("allocs"));
+    let delta = url("heap?seconds=2");
+    for (url, default) in [(&heap, "inuse_space"), (&allocs, "alloc_space")] {
+        let top = pprof(&["-top", url]);
+        assert!(top.contains(&format!("Type: {default}")), "{top}");
+        let mb = cumulative_mb(&top, "hold_in_subject");
+        assert!((18.0..30.0).contains(&mb), "24 MB are held:\n{top}");
+        let leaf = top.lines().find(|line| line.contains("HeapProfiler"));
+        assert_eq!(leaf, None, "the profiler's own frames are left out");
+    }
+    for kind in [
+        "alloc_objects",
+        "alloc_space",
+        "inuse_objects",
+        "inuse_space",
+    ] {
+        let top = pprof(&["-top", &format!("-sample_index={kind}"), &heap]);
+        assert!(top.contains("hold_in_subject"), "{kind}:\n{top}");
+    }
+    let reading = std::thread::spawn(move || pprof(&["-top", &delta]));
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    subject.ask("hold 8192");
+    let top = reading.join().expect("no panic");
+    let mb = cumulative_mb(&top, "hold_in_subject");
+    assert!((5.0..11.0).contains(&mb), "8 MB more:\n{top}");
+    subject.ask("finish");
+    let heap = subject.run.join("profiles/heap-000001.pb.gz");
+    let top = pprof(&["-top", heap.to_str().expect("text")]);
+    assert!(cumulative_mb(&top, "hold_in_subject") > 24.0, "{top}");
+    let svg = std::fs::read_to_string(subject.run.join("heap.svg")).expect("a picture");
+    assert!(svg.contains("hold_in_subject"));
+}

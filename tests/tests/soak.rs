@@ -43,6 +43,20 @@ fn memory_kept_per_request_is_called_a_leak() {
             .any(|name| name.contains("heap") || name.contains("rss")),
         "{leaking:?}"
     );
+    let cause = &verdict["causes"][0];
+    assert!(
+        cause["code"]
+            .as_str()
+            .is_some_and(|code| code.ends_with("Journal::remember_request_forever")),
+        "the first cause: {cause}"
+    );
+    assert!(
+        cause["bytes_per_request_low"].as_f64() > Some(2_000.0),
+        "{cause}"
+    );
+    assert!(said.contains("remember_request_forever"), "{said}");
+    let grown = std::fs::read_to_string(run.join("heap-growth.svg")).expect("what grew");
+    assert!(grown.contains("remember_request_forever"));
     let again = soakscope()
         .arg("report")
         .arg(&run)

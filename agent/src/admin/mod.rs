@@ -2,6 +2,7 @@
 //! answers while the service's runtime is stalled.
 
 mod guard;
+mod heap;
 mod late;
 mod pprof;
 mod routes;

@@ -11,9 +11,10 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use soakscope_report::{FlameOptions, flamegraph, speedscope};
+use soakscope_report::{FlameOptions, Profile, flamegraph, speedscope};
 use soakscope_sampler::Detail;
 
+use crate::admin::heap;
 use crate::admin::late::{self, Failure};
 use crate::admin::routes::{blocking, broken};
 use crate::live::Live;
@@ -28,6 +29,9 @@ const MOST_SECONDS: f64 = 300.0;
 const COUNT: usize = 0;
 const CPU: usize = 1;
 
+/// Why a request is not answered.
+pub(super) type Refusal = (StatusCode, String);
+
 /// One profile at a time, in the whole process.
 static BUSY: AtomicBool = AtomicBool::new(false);
 
@@ -38,13 +42,18 @@ pub(super) fn routes() -> Router<Arc<Live>> {
         .route("/debug/pprof/cmdline", get(cmdline))
         .route("/debug/pprof/profile", get(profile))
         .route("/debug/pprof/threads", get(threads))
+        .merge(heap::routes())
 }
 
 async fn index() -> &'static str {
-    "profile?seconds=N[&format=pprof|svg|collapsed|speedscope][&span=NAME]\n\
-     \u{20}                                                CPU profile of the next N seconds, of a route or span\n\
-     threads[?format=pprof|svg|collapsed|speedscope]            every thread's stack, now\n\
-     cmdline                                         the command line, NUL between arguments\n"
+    "profile?seconds=N   CPU profile of the next N seconds\n\
+     heap[?seconds=N]    who holds the heap, or what changed in N seconds\n\
+     allocs[?seconds=N]  who allocated since the start, or in N seconds\n\
+     threads             every thread's stack, now\n\
+     cmdline             the command line, NUL between arguments\n\
+     \n\
+     format=pprof|svg|collapsed|speedscope   in which form; pprof if it is not said\n\
+     span=NAME                               only of this route or span\n"
 }
 
 async fn cmdline() -> String {
@@ -55,23 +64,49 @@ async fn cmdline() -> String {
 }
 
 #[derive(Deserialize)]
-struct Asked {
-    seconds: Option<f64>,
+pub(super) struct Asked {
+    pub(super) seconds: Option<f64>,
     format: Option<String>,
     /// A route or a span, by its name in `spans.csv`.
-    span: Option<String>,
+    pub(super) span: Option<String>,
 }
 
 #[derive(Clone, Copy)]
-enum Format {
+pub(super) enum Format {
     Pprof,
     Svg,
     Collapsed,
     Speedscope,
 }
 
+impl Asked {
+    /// The format, or why it is none.
+    pub(super) fn format(&self) -> Result<Format, Refusal> {
+        match self.format.as_deref() {
+            None | Some("pprof" | "proto") => Ok(Format::Pprof),
+            Some("svg") => Ok(Format::Svg),
+            Some("collapsed") => Ok(Format::Collapsed),
+            Some("speedscope") => Ok(Format::Speedscope),
+            Some(_) => {
+                let text = "format takes pprof, svg, collapsed or speedscope\n";
+                Err((StatusCode::BAD_REQUEST, text.to_owned()))
+            }
+        }
+    }
+
+    /// The seconds asked for, or why there are none such.
+    pub(super) fn seconds(&self, unless_told: f64) -> Result<Duration, Refusal> {
+        let seconds = self.seconds.unwrap_or(unless_told);
+        if seconds > 0.0 && seconds <= MOST_SECONDS {
+            return Ok(Duration::from_secs_f64(seconds));
+        }
+        let text = format!("seconds takes a number above 0, at most {MOST_SECONDS}\n");
+        Err((StatusCode::BAD_REQUEST, text))
+    }
+}
+
 impl Format {
-    fn headers(self) -> [(HeaderName, &'static str); 2] {
+    pub(super) fn headers(self) -> [(HeaderName, &'static str); 2] {
         let (kind, disposition) = match self {
             Format::Pprof => (
                 "application/octet-stream",
@@ -106,14 +141,12 @@ impl Drop for Turn {
 }
 
 async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Response {
-    let seconds = asked.seconds.unwrap_or(30.0);
-    if !(seconds > 0.0 && seconds <= MOST_SECONDS) {
-        let text = format!("seconds takes a number above 0, at most {MOST_SECONDS}\n");
-        return (StatusCode::BAD_REQUEST, text).into_response();
-    }
-    let (format, profiler) = match prepared(&live, &asked) {
+    let prepared = asked
+        .seconds(30.0)
+        .and_then(|seconds| Ok((seconds, prepared(&live, &asked)?)));
+    let (seconds, (format, profiler)) = match prepared {
         Ok(prepared) => prepared,
-        Err((status, text)) => return (status, text).into_response(),
+        Err(refusal) => return refusal.into_response(),
     };
     let Some(turn) = Turn::take() else {
         let text = "another CPU profile is being taken; ask again when it is done\n";
@@ -126,7 +159,7 @@ async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
     // In this order, so that the turn is free only after the tap is closed.
     let held = (tap, turn);
     let body = late::body(async move {
-        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        tokio::time::sleep(seconds).await;
         let made = blocking(move || {
             let (tap, _turn) = held;
             let pieces = tap.take().ok_or("the profiler ended")?;
@@ -142,7 +175,7 @@ async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
 async fn threads(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Response {
     let (format, profiler) = match prepared(&live, &asked) {
         Ok(prepared) => prepared,
-        Err((status, text)) => return (status, text).into_response(),
+        Err(refusal) => return refusal.into_response(),
     };
     let made = blocking(move || match profiler.threads() {
         Ok(piece) => match render(&live, &[piece], COUNT, format, asked.span.as_deref()) {
@@ -158,27 +191,12 @@ async fn threads(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
 }
 
 /// The format asked for and the profiler to ask, or what is missing.
-fn prepared(
-    live: &Live,
-    asked: &Asked,
-) -> Result<(Format, ProfilerHandle), (StatusCode, &'static str)> {
-    let format = match asked.format.as_deref() {
-        None | Some("pprof" | "proto") => Format::Pprof,
-        Some("svg") => Format::Svg,
-        Some("collapsed") => Format::Collapsed,
-        Some("speedscope") => Format::Speedscope,
-        Some(_) => {
-            let text = "format takes pprof, svg, collapsed or speedscope\n";
-            return Err((StatusCode::BAD_REQUEST, text));
-        }
-    };
-    match live.profiler() {
-        Some(profiler) => Ok((format, profiler)),
-        None => Err((
-            StatusCode::SERVICE_UNAVAILABLE,
-            "CPU profiling is off; start without SOAKSCOPE_CPU_CLOCK=off to have it\n",
-        )),
-    }
+fn prepared(live: &Live, asked: &Asked) -> Result<(Format, ProfilerHandle), Refusal> {
+    let format = asked.format()?;
+    let off = "CPU profiling is off; start without SOAKSCOPE_CPU_CLOCK=off to have it\n";
+    live.profiler()
+        .map(|profiler| (format, profiler))
+        .ok_or_else(|| (StatusCode::SERVICE_UNAVAILABLE, off.to_owned()))
 }
 
 fn render(
@@ -193,14 +211,21 @@ fn render(
     if let Some(span) = span {
         profile = profile.filter(|sample| sample.is_in_span(span));
     }
-    let options = FlameOptions {
-        value_index: Some(value_index),
-        ..FlameOptions::default()
-    };
-    Ok(match format {
-        Format::Pprof => profile.encode(),
-        Format::Collapsed => profile.collapsed(value_index).into_bytes(),
-        Format::Speedscope => speedscope(&profile, value_index, "soakscope").into_bytes(),
-        Format::Svg => flamegraph(&profile, &options)?,
-    })
+    format.render(&profile, value_index)
+}
+
+impl Format {
+    /// The profile in this format, by one of its values where it has room for one only.
+    pub(super) fn render(self, profile: &Profile, value_index: usize) -> Result<Vec<u8>, Failure> {
+        let options = FlameOptions {
+            value_index: Some(value_index),
+            ..FlameOptions::default()
+        };
+        Ok(match self {
+            Format::Pprof => profile.encode(),
+            Format::Collapsed => profile.collapsed(value_index).into_bytes(),
+            Format::Speedscope => speedscope(profile, value_index, "soakscope").into_bytes(),
+            Format::Svg => flamegraph(profile, &options)?,
+        })
+    }
 }

@@ -54,6 +54,7 @@ async fn index(State(live): State<Arc<Live>>) -> Response {
          GET  /metrics                          Prometheus metrics\n\
          GET  /timeline.csv[?last=ROWS]         the timeline\n\
          GET  /debug/pprof/profile?seconds=N    CPU profile of the next N seconds\n\
+         GET  /debug/pprof/heap                 who holds the heap, now\n\
          POST /phase/NAME                       begin a phase\n\
          POST /finish                           end the run and seal its directory\n\
          GET  /healthz                          whether this server answers\n",

@@ -27,7 +27,7 @@ impl Watch {
             if request && !requests.contains(row.span) {
                 requests.insert(row.span.to_owned());
             }
-            let [count, errors, _, _, cpu_ms, _] = row.numbers;
+            let [count, errors, _, _, cpu_ms, _, alloc_mb] = row.numbers;
             let whole = |count: Option<f64>| count.unwrap_or(0.0) as u64;
             self.spans(&SpanInterval {
                 name: row.span,
@@ -37,7 +37,7 @@ impl Watch {
                 count: whole(count),
                 errors: whole(errors),
                 cpu_ms,
-                alloc_mb: None,
+                alloc_mb,
                 durations_ns: None,
             });
         });

@@ -181,6 +181,7 @@ fn from_wire(wire: &wire::Profile) -> Result<Profile, Error> {
             .transpose()?
             .unwrap_or_default(),
         period: wire.period,
+        default_sample_type: text(wire.default_sample_type)?,
         comments: wire
             .comment
             .iter()

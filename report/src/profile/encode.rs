@@ -37,6 +37,7 @@ impl Profile {
             .map(|value_type| value_type.to_wire(&mut table))
             .collect();
         wire.period_type = Some(self.period_type.to_wire(&mut table));
+        wire.default_sample_type = table.number(&self.default_sample_type);
         wire.comment = self.comments.iter().map(|c| table.number(c)).collect();
         wire.sample = self
             .samples

@@ -84,6 +84,11 @@ impl Merger {
             )));
         }
         merged.period = merged.period.max(profile.period);
+        if merged.default_sample_type.is_empty() {
+            merged
+                .default_sample_type
+                .clone_from(&profile.default_sample_type);
+        }
         merged.duration_nanos = merged.duration_nanos.saturating_add(profile.duration_nanos);
         merged.time_nanos = match (merged.time_nanos, profile.time_nanos) {
             (0, time) | (time, 0) => time,

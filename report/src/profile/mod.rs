@@ -57,6 +57,9 @@ pub struct Profile {
     pub period_type: ValueType,
     /// How much of `period_type` lies between two samples.
     pub period: i64,
+    /// The kind of value that is looked at unless told otherwise; empty for
+    /// the last of `sample_types`.
+    pub default_sample_type: String,
     /// Free text that goes with the profile.
     pub comments: Vec<String>,
 }
@@ -92,6 +95,17 @@ impl Sample {
     pub fn is_in_span(&self, name: &str) -> bool {
         self.label("span") == Some(name) || self.label("route") == Some(name)
     }
+
+    /// The number of the first label with this key.
+    #[must_use]
+    pub fn number(&self, key: &str) -> Option<i64> {
+        self.labels
+            .iter()
+            .find_map(|label| match (&label.value, label.key == key) {
+                (LabelValue::Number { value, .. }, true) => Some(*value),
+                _ => None,
+            })
+    }
 }
 
 /// A key and a value that belong to a sample.
@@ -104,6 +118,18 @@ pub struct Label {
 }
 
 impl Label {
+    /// A label with a number and its unit.
+    #[must_use]
+    pub fn number(key: &str, value: i64, unit: &str) -> Self {
+        Label {
+            key: key.to_owned(),
+            value: LabelValue::Number {
+                value,
+                unit: unit.to_owned(),
+            },
+        }
+    }
+
     /// A label with a text value.
     #[must_use]
     pub fn text(key: &str, value: &str) -> Self {
@@ -207,6 +233,7 @@ impl Profile {
             functions: self.functions.clone(),
             mappings: self.mappings.clone(),
             period_type: self.period_type.clone(),
+            default_sample_type: self.default_sample_type.clone(),
             comments: self.comments.clone(),
             ..*self
         }
@@ -220,11 +247,12 @@ impl Profile {
             .position(|sample_type| sample_type.kind == kind)
     }
 
-    /// The value to look at unless told otherwise: the last sample type, as
-    /// pprof tools do. It is CPU time in a CPU profile and live bytes in a
-    /// heap profile.
+    /// The value to look at unless told otherwise: the default sample type, or
+    /// else the last, as pprof tools do. The last is CPU time in a CPU profile
+    /// and live bytes in a heap profile.
     #[must_use]
     pub fn default_value_index(&self) -> usize {
-        self.sample_types.len().saturating_sub(1)
+        self.value_index(&self.default_sample_type)
+            .unwrap_or_else(|| self.sample_types.len().saturating_sub(1))
     }
 }

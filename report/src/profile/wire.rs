@@ -29,6 +29,8 @@ pub(super) struct Profile {
     pub period: i64,
     #[prost(int64, repeated, tag = "13")]
     pub comment: Vec<i64>,
+    #[prost(int64, tag = "14")]
+    pub default_sample_type: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]

@@ -77,6 +77,13 @@ impl RunDir {
             Ok(None) => {}
             Err(error) => run.notes.push(format!("budgets not judged: {error}")),
         }
+        match self.heap_shots() {
+            Ok((heap, notes)) => {
+                run.heap = heap;
+                run.notes.extend(notes);
+            }
+            Err(error) => run.notes.push(format!("no heap profile: {error}")),
+        }
         run.files = self.artifacts();
         Ok(run)
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{PROFILES, RunDir, check_name};
+use crate::causes::HeapShot;
 use crate::error::Error;
 use crate::profile::{Merger, Profile, Sample};
 
@@ -174,6 +175,45 @@ impl RunDir {
             notes.push(format!("{broken} {kind} profile windows could not be read"));
         }
         Ok(((taken > 0).then(|| merger.finish()), notes))
+    }
+}
+
+/// Heap profiles that are looked at of one run.
+const MOST_SHOTS: usize = 13;
+
+impl RunDir {
+    /// Heap profiles spread evenly over the run, the last one among them, and
+    /// what could not be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the directory cannot be read. A profile that cannot be
+    /// read is left out and noted.
+    pub fn heap_shots(&self) -> Result<(Vec<HeapShot>, Vec<String>), Error> {
+        let start = self
+            .info()
+            .ok()
+            .and_then(|info| info.start.parse::<jiff::Timestamp>().ok())
+            .map_or(0.0, |start| start.as_nanosecond() as f64);
+        let paths = self.profiles("heap")?;
+        let last = paths.len().saturating_sub(1);
+        let few = last.min(MOST_SHOTS - 1);
+        let (mut shots, mut notes) = (Vec::new(), Vec::new());
+        for number in 0..=few {
+            // The last one always; the others at equal distances before it.
+            let Some(path) = paths.get(last - (few - number) * last / few.max(1)) else {
+                continue;
+            };
+            let read = fs::read(path).map_err(Error::io("read", path));
+            match read.and_then(|bytes| Profile::decode(&bytes)) {
+                Ok(profile) => shots.push(HeapShot {
+                    seconds: (profile.time_nanos as f64 - start) / 1e9,
+                    profile,
+                }),
+                Err(error) => notes.push(format!("profile {}", error.in_file(path))),
+            }
+        }
+        Ok((shots, notes))
     }
 }
 

@@ -44,6 +44,9 @@ pub struct SpanTotal {
     /// CPU time sampled: of a request with all spans inside it, of any other
     /// span with no further one inside; `None` if unknown.
     pub cpu_ms: Option<f64>,
+    /// Bytes allocated, estimated, in MB of 1024² bytes, of the same spans as
+    /// `cpu_ms`; `None` if unknown.
+    pub alloc_mb: Option<f64>,
     /// The longest.
     pub max_ms: Option<f64>,
     /// Percentiles, from the histograms of `spans.hlog`; `None` without it.
@@ -59,6 +62,13 @@ impl SpanTotal {
     #[must_use]
     pub fn cpu_ms_each(&self) -> Option<f64> {
         (self.count > 0).then_some(self.cpu_ms? / self.count as f64)
+    }
+
+    /// Bytes allocated for each that ended, in KB of 1024 bytes; `None` if
+    /// unknown or none did.
+    #[must_use]
+    pub fn alloc_kb_each(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.alloc_mb? * 1024.0 / self.count as f64)
     }
 }
 

@@ -4,6 +4,11 @@ use std::collections::HashMap;
 
 use super::{SpanRange, SpanTotal};
 
+/// The columns of numbers that are read.
+const NUMBERS: [&str; 7] = [
+    "count", "errors", "busy_ms", "idle_ms", "cpu_ms", "max_ms", "alloc_mb",
+];
+
 /// The sums, in the order in which names first appear, and lines that could
 /// not be read.
 pub(super) fn totals(csv: &[u8], range: &SpanRange) -> (Vec<SpanTotal>, usize) {
@@ -48,7 +53,7 @@ pub(crate) fn rows(csv: &[u8], mut see: impl FnMut(&Row<'_>)) -> usize {
         span,
         phase: column("phase"),
         kind: column("kind"),
-        numbers: ["count", "errors", "busy_ms", "idle_ms", "cpu_ms", "max_ms"].map(column),
+        numbers: NUMBERS.map(column),
     };
     let mut lost = cut;
     for record in reader.records() {
@@ -66,7 +71,7 @@ struct Columns {
     span: usize,
     phase: Option<usize>,
     kind: Option<usize>,
-    numbers: [Option<usize>; 6],
+    numbers: [Option<usize>; NUMBERS.len()],
 }
 
 /// A row: a span's name and kind, and what it did in an interval.
@@ -75,8 +80,8 @@ pub(crate) struct Row<'a> {
     pub(crate) span: &'a str,
     pub(crate) phase: Option<&'a str>,
     pub(crate) kind: &'a str,
-    /// `count`, `errors`, `busy_ms`, `idle_ms`, `cpu_ms`, `max_ms`.
-    pub(crate) numbers: [Option<f64>; 6],
+    /// In the order of [`NUMBERS`].
+    pub(crate) numbers: [Option<f64>; NUMBERS.len()],
 }
 
 impl Columns {
@@ -97,7 +102,7 @@ impl Columns {
 }
 
 fn add(total: &mut SpanTotal, row: &Row<'_>) {
-    let [count, errors, busy, idle, cpu, max] = row.numbers;
+    let [count, errors, busy, idle, cpu, max, alloc] = row.numbers;
     total.count += count.unwrap_or(0.0) as u64;
     total.errors += errors.unwrap_or(0.0) as u64;
     total.busy_ms += busy.unwrap_or(0.0);
@@ -107,6 +112,7 @@ fn add(total: &mut SpanTotal, row: &Row<'_>) {
     };
     total.idle_ms = plus(total.idle_ms, idle);
     total.cpu_ms = plus(total.cpu_ms, cpu);
+    total.alloc_mb = plus(total.alloc_mb, alloc);
     total.max_ms = match (total.max_ms, max) {
         (Some(a), Some(b)) => Some(a.max(b)),
         (known, None) | (None, known) => known,

@@ -1,6 +1,6 @@
 //! The summary as Markdown: `report.md`, and what a CI page can show.
 
-use super::{headline, phase_table, series_table, service, span_table, trust_facts};
+use super::{cause_facts, headline, phase_table, series_table, service, span_table, trust_facts};
 use crate::findings::Finding;
 use crate::run::Run;
 use crate::verdict::Verdict;
@@ -34,6 +34,7 @@ pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
                have shown. Quarters are floors of the time judged.\n";
         section("Series, after warm-up", body);
     }
+    section("Causes", list(&cause_facts(&verdict.causes)));
     let phases = phase_table(run);
     if !phases.is_empty() {
         let body = phases.markdown()

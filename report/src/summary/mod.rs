@@ -13,6 +13,7 @@ pub use leaks::leaks_text;
 pub use markdown::summary_markdown;
 pub use text::summary_text;
 
+use crate::causes::Cause;
 use crate::leaks::{LeakReport, SeriesOutcome, SeriesVerdict};
 use crate::number::{duration, number, or_dash, readable};
 use crate::run::{Run, Trust};
@@ -88,6 +89,30 @@ fn is_idle(series: &SeriesVerdict) -> bool {
         SeriesOutcome::Clean | SeriesOutcome::Inconclusive
     );
     quiet && series.quarters.iter().all(|quarter| *quarter == Some(0.0))
+}
+
+/// Causes shown; `verdict.json` has them all.
+const MOST_CAUSES: usize = 5;
+
+/// The code that leaks, one sentence each, the surest bytes first.
+fn cause_facts(causes: &[Cause]) -> Vec<String> {
+    let mb = |bytes: f64| readable(bytes / (1024.0 * 1024.0));
+    let sentences = causes.iter().take(MOST_CAUSES).map(|cause| {
+        let span = cause.span.as_ref();
+        let span = span.map_or_else(String::new, |span| format!(" in {span}"));
+        let per_request = cause.bytes_per_request.map_or_else(String::new, |bytes| {
+            format!(", {} bytes per request", readable(bytes))
+        });
+        format!(
+            "{}{span}: {} MB/h (at least {}){per_request}; {} sampled blocks stayed, {} old ones went",
+            cause.code,
+            mb(cause.bytes_per_hour),
+            mb(cause.bytes_per_hour_low),
+            cause.gained,
+            cause.lost,
+        )
+    });
+    sentences.collect()
 }
 
 fn phase_table(run: &Run) -> Table {

@@ -22,6 +22,7 @@ pub(super) fn span_table(run: &Run) -> Table {
         "busy %",
         "CPU s",
         "CPU ms each",
+        "alloc KB each",
     ])
     .words(&[1]);
     let of = |kind: &'static str| run.spans.iter().filter(move |span| span.kind == kind);
@@ -61,5 +62,6 @@ fn row(span: &SpanTotal) -> Vec<String> {
         or_dash(busy),
         or_dash(span.cpu_ms.map(|ms| ms / 1_000.0)),
         or_dash(span.cpu_ms_each()),
+        or_dash(span.alloc_kb_each()),
     ]
 }

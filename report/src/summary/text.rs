@@ -1,6 +1,6 @@
 //! The summary for a terminal.
 
-use super::{headline, phase_table, series_table, service, span_table, trust_facts};
+use super::{cause_facts, headline, phase_table, series_table, service, span_table, trust_facts};
 use crate::findings::Finding;
 use crate::run::Run;
 use crate::verdict::Verdict;
@@ -32,6 +32,7 @@ pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
     if !series.is_empty() {
         section("Series, after warm-up", series.text());
     }
+    section("Causes", lines(&cause_facts(&verdict.causes)));
     let phases = phase_table(run);
     if !phases.is_empty() {
         section("Phases", phases.text());

@@ -30,7 +30,7 @@ use super::timers::{self, First};
 use crate::thread_state::{self, ThreadState};
 use crate::unwind::arch;
 use crate::unwind::memory::{KnownRun, Stack};
-use crate::unwind::walk::{Ended, Interrupted, walk};
+use crate::unwind::walk::{Ended, Start, walk};
 
 /// Frames kept of one stack; deeper ones are cut at the thread's end.
 pub(crate) const MAX_FRAMES: usize = 512;
@@ -235,11 +235,8 @@ fn sample(kind: Kind, weight: u64, context: &libc::ucontext_t, thread: &ThreadSt
     thread.run_high.store(run.high, Relaxed);
 
     let mut frames = [0u64; MAX_FRAMES];
-    let interrupted = Interrupted {
-        pc: arch::pc(context),
-        context,
-    };
-    let walked = walk(&interrupted, table, &shared::RULES, &mut stack, &mut frames);
+    let start = Start::interrupted(context);
+    let walked = walk(&start, table, &shared::RULES, &mut stack, &mut frames);
     if walked.unknown_code {
         shared::UNKNOWN_CODE.store(1, Relaxed);
     }

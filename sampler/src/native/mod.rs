@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `handler` | the signal handler, and all that runs in it |
+//! | `here` | the same walk in ordinary code, for the heap profiler |
 //! | `shared` | what the handler shares with the rest |
 //! | `ring`, `record` | how samples travel |
 //! | `aggregate`, `indexed` | samples added up, in bounded memory |
@@ -13,14 +14,15 @@
 mod aggregate;
 mod driver;
 mod handler;
+pub(crate) mod here;
 mod indexed;
 mod perf_clock;
 mod record;
 mod ring;
-mod shared;
+pub(crate) mod shared;
 mod signals;
 mod sync;
-mod tables;
+pub(crate) mod tables;
 mod tasks;
 mod timer_clock;
 mod timers;
@@ -42,7 +44,6 @@ use driver::Driver;
 use record::{Kind, Record};
 use ring::Ring;
 use shared::{Cause, cookie, count};
-use tables::Tables;
 
 pub use timing::time_handler;
 
@@ -75,7 +76,6 @@ struct Core {
     epoch: u32,
     consumer: Mutex<Consumer>,
     driver: Mutex<Driver>,
-    tables: Mutex<Tables>,
     warnings: Mutex<Vec<String>>,
     stopping: AtomicBool,
     /// The counters when this run began: they belong to the process.
@@ -126,7 +126,6 @@ impl NativeEngine {
                 dumps: Vec::new(),
             }),
             driver: Mutex::new(Driver::Idle),
-            tables: Mutex::new(Tables::publish()),
             warnings: Mutex::new(Vec::new()),
             stopping: AtomicBool::new(false),
             drops_before: count::DROPS
@@ -158,6 +157,7 @@ impl NativeEngine {
             thread: Mutex::new(Some(thread)),
             dump: Mutex::new(0),
         };
+        tables::acquire();
         shared::EPOCH.store(epoch, Ordering::SeqCst);
         // On an error the engine is dropped, which undoes all of the above.
         let mut notes = Vec::new();
@@ -235,7 +235,7 @@ impl Core {
                 }
             }
             let met_unknown = shared::UNKNOWN_CODE.swap(0, Ordering::Relaxed) != 0;
-            lock(&self.tables).maintain(check || met_unknown);
+            tables::maintain(check || met_unknown);
             if self.stopping.load(Ordering::Acquire) {
                 break;
             }
@@ -392,7 +392,7 @@ impl Engine for NativeEngine {
         let mut driver = lock(&self.core.driver);
         driver.adopt(armed);
         driver.stop();
-        lock(&self.core.tables).unpublish(settled);
+        tables::release(settled);
     }
 }
 

@@ -1,7 +1,11 @@
-//! Publishing the module table to handlers, and freeing old ones.
+//! Publishing the module table to whoever walks stacks, and freeing old ones.
+//!
+//! The CPU sampler and the heap profiler use one table; it is there while one
+//! of them does.
 
 use std::ptr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::shared;
 use crate::unwind::modules::{LoaderVersion, ModuleTable, loader_version};
@@ -9,7 +13,8 @@ use crate::unwind::modules::{LoaderVersion, ModuleTable, loader_version};
 /// Tables waiting to be freed; more than this and no new one is made.
 const MAX_RETIRED: usize = 4;
 
-pub(crate) struct Tables {
+struct Tables {
+    users: usize,
     version: LoaderVersion,
     /// Replaced while a handler might still have been reading them.
     // Boxed, because handlers hold the address.
@@ -17,23 +22,64 @@ pub(crate) struct Tables {
     retired: Vec<Box<ModuleTable>>,
 }
 
+static TABLES: Mutex<Tables> = Mutex::new(Tables {
+    users: 0,
+    version: LoaderVersion::NONE,
+    retired: Vec::new(),
+});
+
+fn lock() -> MutexGuard<'static, Tables> {
+    TABLES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Distinguishes tables in the cache of rules; any number will do that the
 /// last tables did not have.
 fn next_generation() -> u16 {
-    use std::sync::atomic::AtomicU32;
     static GENERATION: AtomicU32 = AtomicU32::new(1);
     GENERATION.fetch_add(1, Ordering::Relaxed) as u16
 }
 
+/// Has the table of now shown to readers until [`release`].
+pub(crate) fn acquire() {
+    lock().acquire();
+}
+
+/// [`acquire`] unless somebody is at it; whether it did.
+pub(crate) fn try_acquire() -> bool {
+    let mut tables = match TABLES.try_lock() {
+        Ok(tables) => tables,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return false,
+    };
+    tables.acquire();
+    true
+}
+
+/// Frees what can be freed and, when asked to `look`, follows the loader.
+/// Somebody else at it does the same.
+pub(crate) fn maintain(look: bool) {
+    if let Ok(mut tables) = TABLES.try_lock() {
+        tables.maintain(look);
+    }
+}
+
+/// Ends one use. `settled`: no handler is at work any more.
+pub(crate) fn release(settled: bool) {
+    let mut tables = lock();
+    tables.users = tables.users.saturating_sub(1);
+    if tables.users == 0 {
+        tables.unpublish(settled);
+    }
+}
+
 impl Tables {
-    /// Reads the loader's list and shows it to handlers.
-    pub(crate) fn publish() -> Tables {
-        let mut tables = Tables {
-            version: LoaderVersion::default(),
-            retired: Vec::new(),
-        };
-        tables.replace();
-        tables
+    fn acquire(&mut self) {
+        self.users += 1;
+        if self.users == 1 {
+            self.replace();
+        } else {
+            self.maintain(true);
+        }
     }
 
     fn replace(&mut self) {
@@ -46,24 +92,23 @@ impl Tables {
         let old = shared::MODULES.swap(table, Ordering::SeqCst);
         if !old.is_null() {
             // SAFETY: only pointers from `Box::into_raw` are ever published,
-            // and the swap has taken this one out for good. Handlers may still
-            // read it: it is kept until they are done.
+            // and the swap has taken this one out for good. Readers may still
+            // be at it: it is kept until they are done.
             self.retired.push(unsafe { Box::from_raw(old) });
         }
     }
 
-    /// Frees what can be freed and, when asked to `look`, follows the loader.
-    pub(crate) fn maintain(&mut self, look: bool) {
+    fn maintain(&mut self, look: bool) {
         if !self.retired.is_empty() && shared::READERS.load(Ordering::SeqCst) == 0 {
             self.retired.clear();
         }
-        if look && self.retired.len() < MAX_RETIRED && loader_version() != self.version {
+        let wanted = look && self.users > 0 && self.retired.len() < MAX_RETIRED;
+        if wanted && loader_version() != self.version {
             self.replace();
         }
     }
 
-    /// Takes the table back. `settled`: no handler is at work any more.
-    pub(crate) fn unpublish(&mut self, settled: bool) {
+    fn unpublish(&mut self, settled: bool) {
         self.swap(ptr::null_mut());
         if settled && shared::READERS.load(Ordering::SeqCst) == 0 {
             self.retired.clear();

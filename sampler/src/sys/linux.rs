@@ -29,6 +29,39 @@ pub(crate) fn gettid() -> u32 {
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }
 
+/// Whether the calling thread is the process's first.
+pub(crate) fn is_first_thread() -> bool {
+    gettid() == std::process::id()
+}
+
+/// Whether a thread of this process has this id.
+pub(crate) fn thread_exists(tid: u32) -> bool {
+    // SAFETY: signal 0 is never delivered; the call only looks.
+    let result = unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), tid, 0) };
+    // What is refused is there.
+    // SAFETY: `__errno_location` always points at this thread's errno.
+    result == 0 || unsafe { *libc::__errno_location() } != libc::ESRCH
+}
+
+/// Runs `f` and leaves errno as it was before.
+pub(crate) fn keep_errno<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: `__errno_location` points at this thread's errno for as long as
+    // the thread lives.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let saved = unsafe { *errno };
+    let result = f();
+    // SAFETY: as above.
+    unsafe { *errno = saved };
+    result
+}
+
+/// Milliseconds of a clock that only goes forward, read without a system call.
+pub(crate) fn coarse_ms() -> u64 {
+    let time = clock_time(libc::CLOCK_MONOTONIC_COARSE).unwrap_or_default();
+    time.as_millis() as u64
+}
+
 /// The clock id of a thread's CPU time, as the kernel's
 /// `include/linux/posix-timers.h` encodes it: the complemented thread id, the
 /// per-thread flag (4) and the scheduler clock (2).

@@ -55,3 +55,47 @@ pub(crate) fn process_cpu_time() -> Duration {
     };
     time(usage.ru_utime) + time(usage.ru_stime)
 }
+
+/// Stacks of the calling thread.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(miri)
+))]
+mod stacks {
+    pub(crate) use crate::native::here::{
+        capture as stack_from, maintain as maintain_stacks, prepare as prepare_stacks,
+    };
+
+    /// Where a walk begins.
+    pub(crate) type StackStart = crate::unwind::walk::Start<'static>;
+}
+
+/// Stacks of the calling thread: none.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(miri)
+)))]
+mod stacks {
+    pub(crate) fn prepare_stacks() -> bool {
+        true
+    }
+
+    pub(crate) fn maintain_stacks() {}
+
+    /// Where a walk would begin.
+    pub(crate) struct StackStart;
+
+    impl StackStart {
+        pub(crate) fn here() -> Self {
+            StackStart
+        }
+    }
+
+    pub(crate) fn stack_from(_start: &StackStart, _frames: &mut [u64]) -> (usize, bool) {
+        (0, false)
+    }
+}
+
+pub(crate) use stacks::{StackStart, maintain_stacks, prepare_stacks, stack_from};

@@ -26,3 +26,36 @@ impl ThreadHandle {
 pub(crate) fn process_timers_signal_who_runs() -> bool {
     false
 }
+
+/// A number of the thread.
+pub(crate) fn gettid() -> u32 {
+    // SAFETY: `pthread_self` has no preconditions.
+    let pthread = unsafe { libc::pthread_self() } as u64;
+    (pthread >> 4) as u32
+}
+
+/// There is nothing that only the first thread may do.
+pub(crate) fn is_first_thread() -> bool {
+    true
+}
+
+/// That a thread has gone is not to be known portably.
+pub(crate) fn thread_exists(_tid: u32) -> bool {
+    true
+}
+
+/// Runs `f`; none of what is called here sets errno.
+pub(crate) fn keep_errno<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// Milliseconds of a clock that only goes forward.
+pub(crate) fn coarse_ms() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for a write of one `timespec`.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
+}

@@ -68,6 +68,19 @@ mod native {
         pointer
     }
 
+    /// Program counter, stack pointer, frame pointer and link register, here.
+    #[inline(always)]
+    pub(crate) fn here() -> [u64; 4] {
+        let (pc, sp, fp): (u64, u64, u64);
+        // SAFETY: reading these registers changes nothing.
+        unsafe {
+            std::arch::asm!("lea {pc}, [rip]", "mov {sp}, rsp", "mov {fp}, rbp",
+                pc = out(reg) pc, sp = out(reg) sp, fp = out(reg) fp,
+                options(nomem, nostack, preserves_flags));
+        }
+        [pc, sp, fp, 0]
+    }
+
     /// Whether `code`, the eight bytes before an address, ends in a call.
     pub(crate) fn ends_in_call(code: [u8; 8]) -> bool {
         // call rel32; and call r/m64 (FF /2) in its lengths 2 to 7.
@@ -129,6 +142,18 @@ mod native {
                 options(nomem, nostack, preserves_flags));
         }
         pointer
+    }
+
+    #[inline(always)]
+    pub(crate) fn here() -> [u64; 4] {
+        let (pc, sp, fp, link): (u64, u64, u64, u64);
+        // SAFETY: reading these registers changes nothing.
+        unsafe {
+            std::arch::asm!("adr {pc}, .", "mov {sp}, sp", "mov {fp}, x29", "mov {link}, x30",
+                pc = out(reg) pc, sp = out(reg) sp, fp = out(reg) fp, link = out(reg) link,
+                options(nomem, nostack, preserves_flags));
+        }
+        [pc, sp, fp, link]
     }
 
     pub(crate) fn ends_in_call(code: [u8; 8]) -> bool {

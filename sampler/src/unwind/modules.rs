@@ -51,6 +51,11 @@ pub(crate) struct LoaderVersion {
     subs: u64,
 }
 
+impl LoaderVersion {
+    /// Before the loader was first asked.
+    pub(crate) const NONE: Self = LoaderVersion { adds: 0, subs: 0 };
+}
+
 impl ModuleTable {
     /// The unwind information that covers `pc`.
     pub(crate) fn lookup(&self, pc: u64) -> Option<(Image<'_>, u64)> {

@@ -1,4 +1,5 @@
-//! The walk from the interrupted instruction to the thread's first frame.
+//! The walk from the interrupted or the calling instruction to the thread's
+//! first frame.
 
 use super::arch;
 use super::cache::{Key, RuleCache};
@@ -7,10 +8,45 @@ use super::memory::{Memory, code_word};
 use super::modules::ModuleTable;
 use super::rule::{Base, Rule, Saved};
 
-/// What the processor held when the thread was interrupted.
-pub(crate) struct Interrupted<'a> {
+/// What the processor held where the walk begins.
+pub(crate) struct Start<'a> {
     pub(crate) pc: u64,
-    pub(crate) context: &'a libc::ucontext_t,
+    pub(crate) sp: u64,
+    pub(crate) fp: u64,
+    /// The return address where it is in a register.
+    pub(crate) link: u64,
+    /// All registers, where a signal saved them.
+    pub(crate) context: Option<&'a libc::ucontext_t>,
+}
+
+impl Start<'static> {
+    /// Here, in the calling function, which must not return before the walk
+    /// is over. A rule that needs other registers than these cannot be
+    /// followed in it.
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        let [pc, sp, fp, link] = arch::here();
+        Start {
+            pc,
+            sp,
+            fp,
+            link,
+            context: None,
+        }
+    }
+}
+
+impl<'a> Start<'a> {
+    /// Where a signal interrupted the thread.
+    pub(crate) fn interrupted(context: &'a libc::ucontext_t) -> Self {
+        Start {
+            pc: arch::pc(context),
+            sp: arch::register(context, arch::DWARF_SP),
+            fp: arch::register(context, arch::DWARF_FP),
+            link: arch::link(context),
+            context: Some(context),
+        }
+    }
 }
 
 /// How a walk ended.
@@ -49,17 +85,17 @@ struct Frame {
 /// Walks the stack and writes program counters, innermost first, into
 /// `frames`, which must not be empty.
 pub(crate) fn walk(
-    interrupted: &Interrupted<'_>,
+    start: &Start<'_>,
     table: &ModuleTable,
     cache: &RuleCache,
     memory: &mut impl Memory,
     frames: &mut [u64],
 ) -> Walked {
     let mut frame = Frame {
-        pc: interrupted.pc,
-        sp: arch::register(interrupted.context, arch::DWARF_SP),
-        fp: arch::register(interrupted.context, arch::DWARF_FP),
-        link: arch::link(interrupted.context),
+        pc: start.pc,
+        sp: start.sp,
+        fp: start.fp,
+        link: start.link,
         exact: true,
         first: true,
     };
@@ -83,7 +119,7 @@ pub(crate) fn walk(
         if matches!(rule, Rule::Missing) && !table.is_code(lookup) {
             walked.unknown_code = true;
         }
-        match step(&mut frame, rule, interrupted.context, table, memory) {
+        match step(&mut frame, rule, start.context, table, memory) {
             Step::Caller => {}
             Step::End => {
                 walked.ended = Ended::Complete;
@@ -123,7 +159,7 @@ enum Step {
 fn step(
     frame: &mut Frame,
     rule: Rule,
-    context: &libc::ucontext_t,
+    context: Option<&libc::ucontext_t>,
     table: &ModuleTable,
     memory: &mut impl Memory,
 ) -> Step {
@@ -157,7 +193,7 @@ fn step(
 #[allow(clippy::too_many_arguments)] // The fields of one rule.
 fn by_rule(
     frame: &Frame,
-    context: &libc::ucontext_t,
+    context: Option<&libc::ucontext_t>,
     memory: &mut impl Memory,
     base: Base,
     offset: i64,
@@ -175,7 +211,7 @@ fn by_rule(
             .word(frame.fp.wrapping_add_signed(offset))?
             .wrapping_add_signed(addend),
         Base::Register(register) if frame.first => {
-            arch::register(context, u64::from(register)).wrapping_add_signed(offset)
+            arch::register(context?, u64::from(register)).wrapping_add_signed(offset)
         }
         Base::Register(_) => return None,
     };

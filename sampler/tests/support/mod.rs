@@ -1,6 +1,8 @@
 //! Work of known cost for the tests.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod heap;
+
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `row` | waits for the next row of the timeline | `row` |
 //! | `burn MS` | burns that much CPU time in `burn_in_subject` | `burned` |
+//! | `hold KIB` | keeps that much for good, allocated in `hold_in_subject` | `held` |
 //! | `request STATUS` | opens and closes a request's span | `requested` |
 //! | `count` | adds one to a counter of the `metrics` crate | `counted` |
 //! | `second` | tries to start a second agent | `refused …` or `started` |
@@ -52,6 +53,7 @@ fn main() {
     let address = agent.local_addr().map(|address| address.to_string());
     say(&format!("ready {}", address.unwrap_or_default()));
 
+    let mut held: Vec<Vec<u8>> = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
         let (command, argument) = line.split_once(' ').unwrap_or((&line, ""));
@@ -66,6 +68,10 @@ fn main() {
             "burn" => {
                 burn_in_subject(Duration::from_millis(argument.parse().unwrap()));
                 say("burned");
+            }
+            "hold" => {
+                hold_in_subject(&mut held, argument.parse().unwrap());
+                say("held");
             }
             "request" => {
                 let span = tracing::info_span!(
@@ -110,6 +116,12 @@ fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").unwrap();
     out.flush().unwrap();
+}
+
+/// Keeps so much for good, a kilobyte a block.
+#[inline(never)]
+fn hold_in_subject(held: &mut Vec<Vec<u8>>, kib: usize) {
+    held.extend((0..kib).map(|n| vec![n as u8; 1024]));
 }
 
 /// Burns CPU time of its thread, by its thread's own clock.

@@ -1,0 +1,99 @@
+//! `/debug/pprof/heap` and `/debug/pprof/allocs`: one profile, of which the
+//! first shows what is in use and the second what was allocated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use soakscope_report::Profile;
+use soakscope_sampler::Detail;
+use soakscope_sampler::heap::{self, HeapProfile};
+
+use crate::admin::late::{self, Failure};
+use crate::admin::pprof::{Asked, Format, Refusal};
+use crate::admin::routes::blocking;
+use crate::heap_profile::heap_profile;
+use crate::labels::Labels;
+use crate::live::Live;
+use crate::profile::Symbols;
+
+pub(super) fn routes() -> Router<Arc<Live>> {
+    Router::new()
+        .route(
+            "/debug/pprof/heap",
+            get(async |live, asked| answer(live, asked, "inuse_space").await),
+        )
+        .route(
+            "/debug/pprof/allocs",
+            get(async |live, asked| answer(live, asked, "alloc_space").await),
+        )
+}
+
+async fn answer(
+    State(live): State<Arc<Live>>,
+    Query(asked): Query<Asked>,
+    kind: &'static str,
+) -> Response {
+    let (format, seconds) = match prepared(&asked) {
+        Ok(prepared) => prepared,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let body = late::body(async move {
+        let before = match seconds {
+            Some(seconds) => {
+                let before = blocking(heap::snapshot).await.flatten();
+                tokio::time::sleep(seconds).await;
+                before
+            }
+            None => None,
+        };
+        let made = blocking(move || {
+            let now = heap::snapshot().ok_or("the heap is not profiled")?;
+            let mut profile = made(&now, before.as_ref(), &live.session.spans.labels)?;
+            if let Some(span) = &asked.span {
+                profile = profile.filter(|sample| sample.is_in_span(span));
+            }
+            profile.default_sample_type = kind.to_owned();
+            let index = profile.default_value_index();
+            format.render(&profile, index)
+        });
+        made.await
+            .unwrap_or_else(|| Err("a profile's making panicked".into()))
+    });
+    (format.headers(), body).into_response()
+}
+
+fn prepared(asked: &Asked) -> Result<(Format, Option<Duration>), Refusal> {
+    if heap::stats().is_none() {
+        let text = "the service's allocator is not soakscope::HeapProfiler; \
+                    with it as #[global_allocator] the heap is profiled\n";
+        return Err((StatusCode::SERVICE_UNAVAILABLE, text.to_owned()));
+    }
+    let seconds = asked.seconds.map(|_| asked.seconds(1.0)).transpose()?;
+    Ok((asked.format()?, seconds))
+}
+
+/// The profile of now, less the one before if there is one.
+fn made(
+    now: &HeapProfile,
+    before: Option<&HeapProfile>,
+    names: &Labels,
+) -> Result<Profile, Failure> {
+    let mut symbols = Symbols::default();
+    let mut profile = heap_profile(now, &mut symbols, Detail::Lines, None, names);
+    if let Some(before) = before {
+        let then = heap_profile(before, &mut symbols, Detail::Lines, None, names);
+        profile = difference(&profile, &then)?;
+        let took = now.taken.duration_since(before.taken).unwrap_or_default();
+        profile.duration_nanos = i64::try_from(took.as_nanos()).unwrap_or(0);
+    }
+    Ok(profile)
+}
+
+fn difference(now: &Profile, before: &Profile) -> Result<Profile, Failure> {
+    Ok(now.subtract(before)?)
+}

@@ -1,0 +1,113 @@
+//! The thread that takes heap profiles: closely while the run is young, then
+//! at a step, and one when it ends.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use soakscope_sampler::{Detail, exclude_current_thread, heap};
+
+use crate::error::Error;
+use crate::heap_profile::heap_profile;
+use crate::profile::Symbols;
+use crate::session::Session;
+use crate::stop::Stop;
+use crate::writer::Job;
+
+/// The first profile is taken after this long, unless the step is shorter.
+const FIRST: Duration = Duration::from_secs(5);
+/// While the run is young, the next one after this part of its age.
+const PART: u32 = 6;
+
+pub(crate) struct HeapWatch {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl HeapWatch {
+    /// Begins, where the service has the heap profiler as its allocator.
+    pub(crate) fn start(session: Arc<Session>) -> Result<Option<Self>, Error> {
+        if heap::stats().is_none() {
+            return Ok(None);
+        }
+        let stop = Stop::default();
+        let told = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("soakscope-heap".to_owned())
+            .spawn(move || {
+                let _own = exclude_current_thread();
+                Watching::new(session).run(&told);
+            })
+            .map_err(Error::Thread)?;
+        Ok(Some(Self { stop, thread }))
+    }
+
+    /// Writes the last profile and ends. Answers `false` where the thread had
+    /// died.
+    pub(crate) fn stop(self) -> bool {
+        self.stop.stop();
+        self.thread.join().is_ok()
+    }
+}
+
+struct Watching {
+    session: Arc<Session>,
+    symbols: Symbols,
+    number: u32,
+    /// On the heap's clock.
+    run_start: Option<Duration>,
+}
+
+impl Watching {
+    fn new(session: Arc<Session>) -> Self {
+        Self {
+            session,
+            symbols: Symbols::default(),
+            number: 0,
+            run_start: None,
+        }
+    }
+
+    fn run(&mut self, stop: &Stop) {
+        let longest = self.session.config.heap_step;
+        loop {
+            let step = (self.session.started.elapsed() / PART).clamp(FIRST.min(longest), longest);
+            if stop.wait_until(Instant::now() + step) {
+                self.take();
+                return;
+            }
+            self.take();
+        }
+    }
+
+    fn take(&mut self) {
+        let Some(profile) = heap::snapshot() else {
+            return;
+        };
+        let drops = &self.session.drops;
+        drops.set("heap_blocks", profile.stats.lost);
+        drops.set("heap_detail", profile.stats.folded);
+        if profile.stats.samples == 0 {
+            return;
+        }
+        // Found once, so that a block is born in the same second in all profiles.
+        let start = *self.run_start.get_or_insert_with(|| {
+            let elapsed = self.session.started.elapsed();
+            profile.clock.saturating_sub(elapsed)
+        });
+        let names = &self.session.spans.labels;
+        let encoded = heap_profile(
+            &profile,
+            &mut self.symbols,
+            Detail::Names,
+            Some(start),
+            names,
+        )
+        .encode();
+        self.number += 1;
+        self.session.writer.send(Job::Profile {
+            name: format!("heap-{:06}", self.number),
+            bytes: encoded,
+        });
+    }
+}

@@ -1,0 +1,68 @@
+//! The heap profiler: which code holds the heap, sampled by bytes.
+//!
+//! # Sampling
+//!
+//! Every thread counts down the bytes it allocates. The gaps are exponential
+//! with the interval as their mean, so that bytes are sampled as by a Poisson
+//! process: a block of size *s* is sampled with probability
+//! 1 − exp(−*s*/interval), whatever was allocated before it, and stands for
+//! 1 ÷ that many blocks (Horvitz and Thompson 1952). The gap is drawn anew
+//! after each sampled block, of whatever size.
+//!
+//! # What an unsampled block costs
+//!
+//! One subtraction when it is allocated and one addition when it is freed, on
+//! words that only its thread writes, and a test of the pointer: a sampled
+//! block begins at a page boundary, which ordinary small blocks seldom do, and
+//! only a block that does is looked up, in a table that says exactly whether
+//! it was sampled. Blocks of [`LARGE`](mark) bytes and more are looked up
+//! always and lie where the allocator puts them, so that they can still grow
+//! in place.
+//!
+//! # Where it may run
+//!
+//! Nothing here takes a lock, allocates, or waits, so that it can be
+//! interrupted by a signal or stopped by a `fork` anywhere; all memory is
+//! static and bounded, [about 4 MB](HeapStats::table_bytes) if all of it is
+//! used. Thread-local words have no destructor, so blocks may be freed while a
+//! thread ends and allocated before `main`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `allocator` | the wrapper around an allocator |
+//! | `mark` | which pointers are looked up |
+//! | `account` | the countdown, and exact totals of bytes |
+//! | `record` | what happens to a sampled block |
+//! | `stack` | the stack of the calling thread |
+//! | `sites` | stacks, labels and what was allocated there |
+//! | `blocks` | sampled blocks that live |
+//! | `word_set` | a set of words without a lock |
+//! | `snapshot` | all of it, taken out |
+
+mod account;
+mod allocator;
+mod blocks;
+mod mark;
+mod record;
+mod sites;
+mod snapshot;
+mod stack;
+mod word_set;
+
+#[doc(hidden)]
+pub use account::{draw_anew, would_sample};
+pub use account::{interval, set_interval};
+pub use allocator::HeapProfiler;
+pub use snapshot::{
+    HeapBlock, HeapLabel, HeapProfile, HeapSite, HeapStats, allocated_by_label,
+    heap_allocated_bytes, heap_live_bytes, snapshot, stats,
+};
+
+/// Gets ready to walk stacks: reads which modules are loaded.
+///
+/// [`snapshot`] does it, too, and a program's first thread when it is first
+/// sampled. Called at a program's start it gives every sample of every thread
+/// a stack.
+pub fn prepare() {
+    stack::prepare();
+}

@@ -1,0 +1,43 @@
+//! The stack of the allocating thread, where there is an unwinder.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::account::Busy;
+use crate::sys::{self, StackStart};
+
+/// Frames kept of one stack; what is beyond is cut off at the thread's end.
+pub(super) const MAX_FRAMES: usize = 192;
+
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// See [`super::prepare`].
+pub(super) fn prepare() {
+    if !READY.load(Relaxed) {
+        let _busy = Busy::new();
+        if sys::prepare_stacks() {
+            // A race prepares twice, which keeps the table for ever: as it is.
+            READY.store(true, Relaxed);
+        }
+    }
+}
+
+/// Follows libraries that were loaded meanwhile.
+pub(super) fn maintain() {
+    prepare();
+    let _busy = Busy::new();
+    sys::maintain_stacks();
+}
+
+/// Walks the calling thread's stack from `start`: how many program counters
+/// there are, innermost first, and whether they are all.
+///
+/// Reading which modules are loaded takes the loader's lock. A thread that
+/// allocates while it holds a lock of the service's might thus wait for one
+/// that is in `dlopen` and wants that lock: only the first thread, which is
+/// mostly alone when it is first sampled, prepares by itself.
+pub(super) fn walk(start: &StackStart, frames: &mut [u64; MAX_FRAMES]) -> (usize, bool) {
+    if !READY.load(Relaxed) && sys::is_first_thread() {
+        prepare();
+    }
+    sys::stack_from(start, frames)
+}

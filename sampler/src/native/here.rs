@@ -1,0 +1,57 @@
+//! The stack of the calling thread, in ordinary code.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use super::{shared, tables};
+use crate::thread_state;
+use crate::unwind::memory::{KnownRun, Stack};
+use crate::unwind::walk::{Ended, Start, walk};
+
+/// Gets ready for [`capture`]; `false` if somebody is at it. Once it was
+/// `true` it need not be called again.
+pub(crate) fn prepare() -> bool {
+    let ready = tables::try_acquire();
+    if ready {
+        shared::find_main_stack();
+    }
+    ready
+}
+
+/// Follows the loader.
+pub(crate) fn maintain() {
+    tables::maintain(true);
+}
+
+/// Writes the program counters of the calling thread into `frames`, innermost
+/// first, beginning at `start`; their number, and whether the walk ended
+/// at the thread's first frame. Takes no lock and allocates nothing. A signal
+/// handler may interrupt it and use the same words.
+#[inline(never)]
+pub(crate) fn capture(start: &Start<'_>, frames: &mut [u64]) -> (usize, bool) {
+    // Counted as a reader, as a handler is: see `shared`.
+    shared::READERS.fetch_add(1, SeqCst);
+    // SAFETY: tables are freed only after `READERS` was seen at 0 with the
+    // pointer replaced, and this thread is counted there.
+    let table = unsafe { shared::MODULES.load(SeqCst).as_ref() };
+    let walked = table.map(|table| {
+        let mut stack = thread_state::with(|thread| {
+            let known = KnownRun {
+                low: thread.run_low.load(Relaxed),
+                high: thread.run_high.load(Relaxed),
+            };
+            let (stack, run) = Stack::new(start.sp, shared::main_stack(), known);
+            thread.run_low.store(run.low, Relaxed);
+            thread.run_high.store(run.high, Relaxed);
+            stack
+        });
+        walk(start, table, &shared::RULES, &mut stack, frames)
+    });
+    shared::READERS.fetch_sub(1, SeqCst);
+    let Some(walked) = walked else {
+        return (0, false);
+    };
+    if walked.unknown_code {
+        shared::UNKNOWN_CODE.store(1, Relaxed);
+    }
+    (walked.depth, walked.ended == Ended::Complete)
+}
