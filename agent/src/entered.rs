@@ -16,8 +16,8 @@ const DEEPEST: usize = 1_024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entered {
-    /// The run that the span belongs to, [`Labels::serial`](crate::labels::Labels::serial).
-    pub(crate) run: u32,
+    /// The number of the layer that the span's id belongs to.
+    pub(crate) layer: u32,
     pub(crate) id: u64,
     pub(crate) word: u64,
 }
@@ -27,9 +27,9 @@ thread_local! {
 }
 
 /// A span was entered on this thread.
-pub(crate) fn enter(run: u32, id: &Id, word: u64) {
+pub(crate) fn enter(layer: u32, id: &Id, word: u64) {
     let entered = Entered {
-        run,
+        layer,
         id: id.into_u64(),
         word,
     };
@@ -42,8 +42,8 @@ pub(crate) fn enter(run: u32, id: &Id, word: u64) {
 }
 
 /// A span was exited on this thread.
-pub(crate) fn exit(run: u32, id: &Id) {
-    let is_it = |entered: &Entered| entered.id == id.into_u64() && entered.run == run;
+pub(crate) fn exit(layer: u32, id: &Id) {
+    let is_it = |entered: &Entered| entered.id == id.into_u64() && entered.layer == layer;
     with(|stack| {
         match stack.last() {
             Some(top) if is_it(top) => {
@@ -60,9 +60,15 @@ pub(crate) fn exit(run: u32, id: &Id) {
     });
 }
 
-/// The innermost span of a run that this thread is in.
-pub(crate) fn innermost(run: u32) -> Option<Entered> {
-    with(|stack| stack.iter().rfind(|entered| entered.run == run).copied()).flatten()
+/// The innermost span of a layer that this thread is in.
+pub(crate) fn innermost(layer: u32) -> Option<Entered> {
+    with(|stack| {
+        stack
+            .iter()
+            .rfind(|entered| entered.layer == layer)
+            .copied()
+    })
+    .flatten()
 }
 
 /// Runs `f` on this thread's stack, unless the thread is ending.
@@ -88,7 +94,7 @@ mod tests {
         exit(1, &b);
         assert_eq!(label(), 30, "it was exited already");
         exit(2, &c);
-        assert_eq!(label(), 30, "that is a span of another run");
+        assert_eq!(label(), 30, "that is a span of another layer");
         exit(1, &c);
         assert_eq!(label(), 10);
         enter(1, &a, 10);

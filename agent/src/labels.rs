@@ -111,11 +111,6 @@ impl Default for Labels {
 }
 
 impl Labels {
-    /// A number that no other run of this process has.
-    pub(crate) fn serial(&self) -> u32 {
-        self.serial
-    }
-
     /// The number of a name; a new one is entered while there is room.
     pub(crate) fn number(
         &self,

@@ -8,10 +8,11 @@
 //! `otel.status_code = "ERROR"` was recorded, or when an ERROR event happened
 //! inside.
 //!
-//! Only requests carry a [`Scope`]; a span outside of any costs the entry in
-//! the registry and one in the ledger.
+//! Only requests carry a [`Scope`]; a span outside of any costs an entry among
+//! the open ones and one in the ledger.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use quanta::Instant;
@@ -25,6 +26,7 @@ use crate::entered;
 use crate::fields::Fields;
 use crate::labels::{Callsite, Kind, route_of, scenario_of, word};
 use crate::ledger::Closed;
+use crate::open_spans::OpenSpans;
 use crate::request_end;
 use crate::scope::{Position, Scope};
 use crate::session::Session;
@@ -35,6 +37,9 @@ use crate::wanted::{Sight, Wanted};
 pub(crate) struct SpanLayer {
     session: Option<Arc<Session>>,
     sight: Sight,
+    /// Tells this layer's spans from those of another: ids are a registry's.
+    number: u32,
+    open: OpenSpans<Open>,
 }
 
 /// What a span carries from its opening to its close.
@@ -70,7 +75,10 @@ impl SpanLayer {
             level: session.config.span_level,
             statements: session.config.most_repeats > 0,
         });
+        static NUMBERS: AtomicU32 = AtomicU32::new(1);
         Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            open: OpenSpans::default(),
             session,
             sight: sight.unwrap_or(Sight {
                 level: tracing::level_filters::LevelFilter::OFF,
@@ -88,43 +96,36 @@ impl SpanLayer {
         let wanted = || Wanted::of(metadata, self.sight);
         session.spans.labels.callsite(metadata, wanted)
     }
-}
 
-/// The word of the span that a new span is in, 0 for none that is in a request,
-/// and the request's inside.
-fn around<S>(
-    run: u32,
-    attributes: &Attributes<'_>,
-    context: &Context<'_, S>,
-) -> (u64, Option<Inside>)
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    let parent = if attributes.is_contextual() {
-        // Most spans are in no request, and need not be looked for.
-        match entered::innermost(run) {
-            Some(entered) if route_of(entered.word) != 0 => Some(Id::from_u64(entered.id)),
-            _ => None,
+    /// The word of the span that a new span is in, 0 for none that is in a
+    /// request, and the request's inside.
+    fn around<S>(&self, attributes: &Attributes<'_>, context: &Context<'_, S>) -> Around
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let kept = |open: &mut Open| (open.word, open.inside.clone());
+        if attributes.is_contextual() {
+            // Most spans are in no request, and need not be looked for.
+            let entered = entered::innermost(self.number);
+            let inside = entered.filter(|entered| route_of(entered.word) != 0);
+            let kept = inside.and_then(|at| self.open.with(&Id::from_u64(at.id), kept));
+            return kept.unwrap_or_default();
         }
-    } else {
-        attributes.parent().cloned()
-    };
-    parent
-        .and_then(|parent| context.span(&parent))
-        .and_then(|parent| measured(&parent, |open| (open.word, open.inside.clone())))
-        .unwrap_or((0, None))
+        let parent = attributes.parent().and_then(|id| context.span(id));
+        let kept = parent.and_then(|parent| self.measured(&parent, kept));
+        kept.unwrap_or_default()
+    }
+
+    /// Runs `f` on the innermost measured span of this one and those around it.
+    fn measured<'a, S, R>(&self, span: &SpanRef<'a, S>, f: impl Fn(&mut Open) -> R) -> Option<R>
+    where
+        S: LookupSpan<'a>,
+    {
+        span.scope().find_map(|span| self.open.with(&span.id(), &f))
+    }
 }
 
-/// Runs `f` on the innermost measured span of this one and those around it.
-fn measured<'a, S, R>(span: &SpanRef<'a, S>, f: impl FnOnce(&mut Open) -> R) -> Option<R>
-where
-    S: LookupSpan<'a>,
-{
-    let holder = span
-        .scope()
-        .find(|span| span.extensions().get::<Open>().is_some())?;
-    holder.extensions_mut().get_mut::<Open>().map(f)
-}
+type Around = (u64, Option<Inside>);
 
 impl<S> Layer<S> for SpanLayer
 where
@@ -139,11 +140,8 @@ where
         if !callsite.wanted.span() {
             return;
         }
-        let Some(span) = context.span(id) else {
-            return;
-        };
         let spans = &session.spans;
-        let (above, inside) = around(spans.labels.serial(), attributes, &context);
+        let (above, inside) = self.around(attributes, &context);
         let now = Instant::now();
         let mut open = Open {
             word: word(scenario_of(above), route_of(above), callsite.name),
@@ -165,33 +163,35 @@ where
             inside.position = inside.scope.below(inside.position, open.name);
         }
         let request = open.request;
-        // A second layer of the same agent sees the same spans again.
-        if span.extensions_mut().replace(open).is_none() {
-            spans.opened(request);
+        spans.opened(request);
+        if let Some(lost) = self.open.insert(id, open) {
+            // A span of this id whose close was never told.
+            lost.close(session);
         }
     }
 
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let (Some(session), Some(span)) = (&self.session, context.span(id)) else {
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        let Some(session) = &self.session else {
             return;
         };
-        let mut extensions = span.extensions_mut();
-        let Some(open) = extensions.get_mut::<Open>() else {
+        // Fields are the service's code, which must not run under our lock.
+        let Some(request) = self.open.with(id, |open| open.request) else {
             return;
         };
-        let mut fields = if open.request {
+        let mut fields = if request {
             Fields::keeping()
         } else {
             Fields::default()
         };
         values.record(&mut fields);
-        open.error |= fields.error;
-        if self.sight.statements
-            && let Some(sql) = fields.statement()
-        {
-            open.statement = Some(Box::new(session.spans.statements.told(sql)));
-        }
-        if let (Some(kept), Some(inside)) = (fields.kept, &open.inside) {
+        let sql = fields.statement().filter(|_| self.sight.statements);
+        let statement = sql.map(|sql| Box::new(session.spans.statements.told(sql)));
+        let inside = self.open.with(id, |open| {
+            open.error |= fields.error;
+            open.statement = statement.or(open.statement.take());
+            open.inside.clone()
+        });
+        if let (Some(kept), Some(Some(inside))) = (fields.kept, inside) {
             inside.scope.tell(kept);
         }
     }
@@ -209,18 +209,15 @@ where
         };
         if wanted.error_event() {
             // The span it happened in failed, and the request around that.
-            for span in span.scope() {
-                let mut extensions = span.extensions_mut();
-                if let Some(open) = extensions.get_mut::<Open>() {
-                    open.error = true;
-                    if open.request {
-                        break;
-                    }
-                }
-            }
+            let fail = |open: &mut Open| {
+                open.error = true;
+                open.request
+            };
+            span.scope()
+                .find(|span| self.open.with(&span.id(), fail) == Some(true));
         }
         if wanted.statement() {
-            let around = measured(&span, |open| {
+            let around = self.measured(&span, |open| {
                 // A span that tells the statement has told this one.
                 let told = open.statement.is_some();
                 (open.inside.clone().filter(|_| !told), open.metadata)
@@ -231,40 +228,33 @@ where
         }
     }
 
-    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
-        let (Some(session), Some(span)) = (&self.session, context.span(id)) else {
-            return;
-        };
-        let mut extensions = span.extensions_mut();
-        if let Some(open) = extensions.get_mut::<Open>() {
+    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
+        let now = Instant::now();
+        let word = self.open.with(id, |open| {
             open.depth += 1;
             if open.depth == 1 {
-                open.entered = Instant::now();
+                open.entered = now;
             }
-            entered::enter(session.spans.labels.serial(), id, open.word);
+            open.word
+        });
+        if let Some(word) = word {
+            entered::enter(self.number, id, word);
         }
     }
 
-    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
-        let (Some(session), Some(span)) = (&self.session, context.span(id)) else {
-            return;
-        };
-        let mut extensions = span.extensions_mut();
-        if let Some(open) = extensions.get_mut::<Open>() {
-            entered::exit(session.spans.labels.serial(), id);
+    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        let now = Instant::now();
+        entered::exit(self.number, id);
+        self.open.with(id, |open| {
             if open.depth == 1 {
-                open.busy += open.entered.elapsed();
+                open.busy += now.duration_since(open.entered);
             }
             open.depth = open.depth.saturating_sub(1);
-        }
+        });
     }
 
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let (Some(session), Some(span)) = (&self.session, context.span(&id)) else {
-            return;
-        };
-        let open = span.extensions_mut().remove::<Open>();
-        if let Some(open) = open {
+    fn on_close(&self, id: Id, _: Context<'_, S>) {
+        if let (Some(session), Some(open)) = (&self.session, self.open.remove(&id)) {
             open.close(session);
         }
     }

@@ -73,6 +73,7 @@ mod layer;
 mod ledger;
 mod live;
 mod module_path;
+mod open_spans;
 mod outcome;
 mod phases;
 mod profile;
