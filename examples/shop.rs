@@ -17,7 +17,7 @@ use shop::{Attachment, Leak, RunDir, Shop};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
-static ALLOC: soakscope::HeapProfiler = soakscope::HeapProfiler::system();
+static ALLOC: soakscope::HeapProfiler<shop::Inner> = soakscope::HeapProfiler::new(shop::INNER);
 
 /// The demo service, with the soakscope agent inside.
 #[derive(Parser)]

@@ -19,7 +19,7 @@ use soakscope::Agent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[global_allocator]
-static ALLOC: soakscope::HeapProfiler = soakscope::HeapProfiler::system();
+static ALLOC: soakscope::HeapProfiler<shop::Inner> = soakscope::HeapProfiler::new(shop::INNER);
 
 /// Connections the load keeps open.
 const CONNECTIONS: usize = 32;

@@ -21,6 +21,7 @@
 //! # }).unwrap();
 //! ```
 
+mod allocator;
 mod attach;
 mod error;
 mod leak;
@@ -32,6 +33,7 @@ mod status_line;
 pub mod trial;
 pub mod views;
 
+pub use allocator::{INNER, Inner};
 pub use attach::{ADMIN, Attachment, RunDir, attach};
 pub use error::Error;
 pub use leak::Leak;

@@ -4,7 +4,7 @@
 //! A process has one global allocator, so the wrappers are not installed:
 //! their methods are called as the compiler would call them. All allocators
 //! of a row are measured in turn, many times over, so that they share whatever
-//! else the machine does; a ratio is the median of those of single turns.
+//! else the machine does and what the others left of the heap; a ratio is the median of those of single turns.
 //! jemalloc's own profiler can only be turned on at a process's start, so its
 //! rows are a process of their own.
 
@@ -31,7 +31,7 @@ static STATS: &StatsAlloc<System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 static DHAT: dhat::Alloc = dhat::Alloc;
 
 /// Turns of each allocator in a row.
-const TURNS: usize = 41;
+const TURNS: usize = 48;
 
 type Allocator = &'static (dyn Fn(&[Layout], usize) -> f64 + Sync);
 
@@ -75,24 +75,36 @@ fn mixed(count: usize, smallest: f64, largest: f64) -> Vec<Layout> {
     }))
 }
 
-/// One turn: nanoseconds a pair, on so many threads at once.
-fn turn(allocator: Allocator, sizes: &[Layout], threads: usize, count: usize) -> f64 {
-    let barrier = Barrier::new(threads);
-    thread::scope(|scope| {
-        let run = || {
-            barrier.wait();
-            allocator(sizes, count)
-        };
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let mine = run();
-        let sum: f64 = others.into_iter().map(|other| other.join().unwrap()).sum();
-        (mine + sum) / threads as f64
-    })
-}
-
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Nanoseconds a pair, of every allocator in every turn.
+fn turns(
+    allocators: &[(&str, Allocator, usize)],
+    sizes: &[Layout],
+    barrier: &Barrier,
+) -> Vec<Vec<f64>> {
+    let mut took: Vec<Vec<f64>> = vec![Vec::new(); allocators.len()];
+    for round in 0..=TURNS {
+        // Nobody is always the one that comes after somebody.
+        let mut order: Vec<usize> = (0..allocators.len()).collect();
+        order.rotate_left(round % allocators.len());
+        if round % 4 < 2 {
+            order.reverse();
+        }
+        for index in order {
+            let (_, allocator, count) = &allocators[index];
+            barrier.wait();
+            let nanos = allocator(sizes, *count);
+            // The first round warms up.
+            if round > 0 {
+                took[index].push(nanos);
+            }
+        }
+    }
+    took
 }
 
 /// Measures all of these in turn; the first is what the others are compared to.
@@ -102,16 +114,21 @@ fn rows(what: &str, allocators: &[(&str, Allocator, usize)]) {
         ("mixed (16 B – 4 KiB)", mixed(4096, 16.0, 4096.0)),
     ] {
         for threads in [1, 2] {
-            let mut took: Vec<Vec<f64>> = vec![Vec::new(); allocators.len()];
-            for round in 0..=TURNS {
-                for (index, (_, allocator, count)) in allocators.iter().enumerate() {
-                    let nanos = turn(*allocator, &sizes, threads, *count);
-                    // The first round warms up.
-                    if round > 0 {
-                        took[index].push(nanos);
+            let barrier = Barrier::new(threads);
+            // The same threads for all turns: a new one may get another arena.
+            let run = || turns(allocators, &sizes, &barrier);
+            let mut took = Vec::new();
+            thread::scope(|scope| {
+                let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+                took = run();
+                for other in others {
+                    for (mine, theirs) in took.iter_mut().zip(other.join().unwrap()) {
+                        for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                            *mine = (*mine + theirs) / 2.0;
+                        }
                     }
                 }
-            }
+            });
             for (index, (name, _, _)) in allocators.iter().enumerate() {
                 let ratios = took[index]
                     .iter()
@@ -187,12 +204,7 @@ fn accuracy(what: &str, largest: f64) {
 fn sampled_pair() -> f64 {
     heap::set_interval(1);
     heap::draw_anew(1);
-    let nanos = turn(
-        &|s, n| pairs(&GLIBC, s, n),
-        &layouts([256].into_iter()),
-        1,
-        10_000,
-    );
+    let nanos = pairs(&GLIBC, &layouts([256].into_iter()), 10_000);
     heap::set_interval(512 * 1024);
     nanos
 }

@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::account;
 use super::blocks::BLOCKS;
-use super::mark::{LARGE, may_be_sampled, sampled_layout};
+use super::mark::{lies_anywhere, may_be_sampled, offset, sampled_layout};
 use super::record::{record, restore};
 use crate::sys::StackStart;
 
@@ -23,10 +23,9 @@ use crate::sys::StackStart;
 /// drop(kept);
 /// ```
 ///
-/// One word costs a thread's every allocation and one its every free; the
-/// README has the figures. A sampled block of less than 128 KiB is allocated
-/// at a page boundary, which costs up to 4 KiB of memory each; `realloc`
-/// copies it.
+/// It costs a subtraction for each allocation and an addition for each free;
+/// the README has the figures. A sampled block of less than 128 KiB takes a
+/// page of memory more; `realloc` copies it.
 #[derive(Debug)]
 pub struct HeapProfiler<A = System> {
     inner: A,
@@ -51,30 +50,82 @@ impl<A> HeapProfiler<A> {
     }
 }
 
-/// The layout that the inner allocator knows a block by, which is being freed
-/// or moved, having taken it out of the table if it was sampled.
+/// What the inner allocator knows a block by, which is being freed or moved,
+/// having taken it out of the table if it was sampled.
 ///
 /// Before it is freed, not after: then the address may be another's.
 #[inline(always)]
-fn forget(block: *mut u8, layout: Layout) -> Layout {
-    if may_be_sampled(block.addr(), layout.size()) {
+fn forget(block: *mut u8, layout: Layout) -> (*mut u8, Layout) {
+    if may_be_sampled(block.addr(), layout) {
         forget_if_sampled(block, layout)
     } else {
-        layout
+        (block, layout)
     }
 }
 
 #[cold]
 #[inline(never)]
-fn forget_if_sampled(block: *mut u8, layout: Layout) -> Layout {
+fn forget_if_sampled(block: *mut u8, layout: Layout) -> (*mut u8, Layout) {
     match BLOCKS.remove(block.addr()) {
-        // A block is in the table only if it was allocated with this layout.
-        Some(_) => sampled_layout(layout).unwrap_or(layout),
-        None => layout,
+        // A block is in the table only if it was allocated with this layout,
+        // and it lies so far into what came.
+        Some(sampled) => (
+            block.wrapping_sub(sampled.offset),
+            sampled_layout(layout).unwrap_or(layout),
+        ),
+        None => (block, layout),
     }
 }
 
 impl<A: GlobalAlloc> HeapProfiler<A> {
+    /// # Safety
+    ///
+    /// As `GlobalAlloc::alloc`.
+    #[inline]
+    unsafe fn inner_alloc(&self, layout: Layout, zeroed: bool) -> *mut u8 {
+        // SAFETY: the caller's duties are the inner allocator's.
+        unsafe {
+            if zeroed {
+                self.inner.alloc_zeroed(layout)
+            } else {
+                self.inner.alloc(layout)
+            }
+        }
+    }
+
+    /// A block that is sampled if it can be; it is on the callers of the
+    /// function that `start` is in.
+    ///
+    /// # Safety
+    ///
+    /// As `GlobalAlloc::alloc`.
+    unsafe fn alloc_sampled(
+        &self,
+        start: &StackStart,
+        layout: Layout,
+        zeroed: bool,
+        weight: f64,
+    ) -> *mut u8 {
+        if let Some(sampled) = sampled_layout(layout) {
+            // SAFETY: the caller's duties; this layout is no smaller.
+            let given = unsafe { self.inner_alloc(sampled, zeroed) };
+            if !given.is_null() {
+                let offset = offset(layout, given.addr());
+                // SAFETY: the layout asked for has room for the offset, which
+                // is less than a page, and the block after it.
+                let block = unsafe { given.add(offset) };
+                let recorded = record(start, block.addr(), offset, layout.size(), weight);
+                if recorded || sampled == layout {
+                    return block;
+                }
+                // SAFETY: it was just allocated with this layout.
+                unsafe { self.inner.dealloc(given, sampled) };
+            }
+        }
+        // SAFETY: the caller's duties.
+        unsafe { self.inner_alloc(layout, zeroed) }
+    }
+
     /// An allocation whose countdown has run out.
     ///
     /// # Safety
@@ -83,29 +134,13 @@ impl<A: GlobalAlloc> HeapProfiler<A> {
     #[cold]
     #[inline(never)]
     unsafe fn alloc_due(&self, layout: Layout, zeroed: bool) -> *mut u8 {
-        // SAFETY: the caller's duties for `layout` are passed on; one of
-        // larger alignment has the same, non-zero size.
-        let inner = |layout: Layout| unsafe {
-            if zeroed {
-                self.inner.alloc_zeroed(layout)
-            } else {
-                self.inner.alloc(layout)
+        // SAFETY: the caller's duties.
+        let block = unsafe {
+            match account::due(layout.size()) {
+                Some(weight) => self.alloc_sampled(&StackStart::here(), layout, zeroed, weight),
+                None => self.inner_alloc(layout, zeroed),
             }
         };
-        if let Some(weight) = account::due(layout.size())
-            && let Some(sampled) = sampled_layout(layout)
-        {
-            let block = inner(sampled);
-            if !block.is_null() {
-                let start = StackStart::here();
-                if record(&start, block.addr(), layout.size(), weight) || sampled == layout {
-                    return block;
-                }
-                // SAFETY: `block` was just allocated with this layout.
-                unsafe { self.inner.dealloc(block, sampled) };
-            }
-        }
-        let block = inner(layout);
         if block.is_null() {
             account::unspend(layout.size());
         }
@@ -126,39 +161,43 @@ impl<A: GlobalAlloc> HeapProfiler<A> {
         new_size: usize,
         weight: Option<f64>,
     ) -> *mut u8 {
+        let start = StackStart::here();
+        let looked_up = may_be_sampled(block.addr(), layout);
         // SAFETY: the caller vouches that the new size, rounded up to the
         // alignment, is no more than isize::MAX.
         let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let at_page = layout.size() < LARGE
-            && may_be_sampled(block.addr(), layout.size())
-            && BLOCKS.has(block.addr());
-        // A large sampled block lies like any other and can stay in place; a
-        // small one must move, and so must what becomes one.
-        let grows_in_place = !at_page && (weight.is_none() || new_size >= LARGE);
+        let inside = looked_up && !lies_anywhere(layout) && BLOCKS.has(block.addr());
+        // A sampled block that lies like any other can stay in place; one that
+        // lies inside another must move, and so must what becomes one.
+        let grows_in_place = !inside && (weight.is_none() || lies_anywhere(new));
         let moved = if grows_in_place {
-            let sampled = may_be_sampled(block.addr(), layout.size())
-                .then(|| BLOCKS.remove(block.addr()))
-                .flatten();
+            let sampled = looked_up.then(|| BLOCKS.remove(block.addr())).flatten();
             // SAFETY: the caller's duties; `block` has `layout` in the inner
-            // allocator, being no small sampled block.
+            // allocator, lying inside no other.
             let moved = unsafe { self.inner.realloc(block, layout, new_size) };
             match (moved.is_null(), sampled, weight) {
                 (true, Some(sampled), _) => restore(block.addr(), &sampled),
                 (false, _, Some(weight)) => {
-                    record(&StackStart::here(), moved.addr(), new_size, weight);
+                    record(&start, moved.addr(), 0, new_size, weight);
                 }
                 _ => {}
             }
             moved
         } else {
-            // SAFETY: the caller's duties for the new block.
-            let moved = unsafe { self.alloc_anew(&StackStart::here(), new, weight) };
+            // SAFETY: the caller vouches that the new size is not 0.
+            let moved = unsafe {
+                match weight {
+                    Some(weight) => self.alloc_sampled(&start, new, false, weight),
+                    None => self.inner.alloc(new),
+                }
+            };
             if !moved.is_null() {
                 // SAFETY: both blocks are at least as long, and distinct. The
-                // old one is freed with the layout it was allocated with.
+                // old one is freed as what it was allocated as.
                 unsafe {
                     ptr::copy_nonoverlapping(block, moved, layout.size().min(new_size));
-                    self.inner.dealloc(block, forget(block, layout));
+                    let (given, known_as) = forget(block, layout);
+                    self.inner.dealloc(given, known_as);
                 }
             }
             moved
@@ -170,40 +209,12 @@ impl<A: GlobalAlloc> HeapProfiler<A> {
         }
         moved
     }
-
-    /// A block that is sampled if `weight` says so and it can be.
-    ///
-    /// # Safety
-    ///
-    /// As `GlobalAlloc::alloc`.
-    unsafe fn alloc_anew(
-        &self,
-        start: &StackStart,
-        layout: Layout,
-        weight: Option<f64>,
-    ) -> *mut u8 {
-        if let Some(weight) = weight
-            && let Some(sampled) = sampled_layout(layout)
-        {
-            // SAFETY: as in `alloc_due`.
-            let block = unsafe { self.inner.alloc(sampled) };
-            if !block.is_null() {
-                if record(start, block.addr(), layout.size(), weight) || sampled == layout {
-                    return block;
-                }
-                // SAFETY: `block` was just allocated with this layout.
-                unsafe { self.inner.dealloc(block, sampled) };
-            }
-        }
-        // SAFETY: the caller's duties.
-        unsafe { self.inner.alloc(layout) }
-    }
 }
 
 // SAFETY: every block comes from the inner allocator, which upholds the
-// contract, with the layout asked for or one of the same size and larger
-// alignment; a block of the latter kind is in the table until it goes, and
-// goes with the layout it came with. Nothing here panics or unwinds.
+// contract, with the layout asked for or one that is a page larger, in which
+// the block lies aligned as asked; a block of the latter kind is in the table
+// until it goes, and goes as what it came. Nothing here panics or unwinds.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for HeapProfiler<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -236,10 +247,10 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for HeapProfiler<A> {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         account::freed(layout.size());
-        let known_as = forget(block, layout);
-        // SAFETY: the caller's duties; the layout is the one that the block
-        // was allocated with.
-        unsafe { self.inner.dealloc(block, known_as) }
+        let (given, known_as) = forget(block, layout);
+        // SAFETY: the caller's duties; it is what the inner allocator gave,
+        // with the layout that was asked for.
+        unsafe { self.inner.dealloc(given, known_as) }
     }
 
     #[inline]
@@ -249,7 +260,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for HeapProfiler<A> {
         } else {
             account::due(new_size)
         };
-        if weight.is_some() || may_be_sampled(block.addr(), layout.size()) {
+        if weight.is_some() || may_be_sampled(block.addr(), layout) {
             // SAFETY: the caller's duties.
             return unsafe { self.realloc_due(block, layout, new_size, weight) };
         }

@@ -30,12 +30,17 @@ pub(super) const TABLE_BYTES: usize = size_of::<Blocks>();
 
 const NUMBER_BITS: u32 = 20;
 const SITE_BITS: u32 = 15;
+/// No block of more than 128 GB.
+const SIZE_BITS: u32 = 37;
+const OFFSET_BITS: u32 = 12;
 const TID_BITS: u32 = 22;
 
 /// What is known of a sampled block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Block {
     pub(super) size: usize,
+    /// How far it lies into what the inner allocator gave, below 4,096.
+    pub(super) offset: usize,
     /// How many blocks it stands for.
     pub(super) weight: f64,
     /// Number of the place that allocated it.
@@ -49,7 +54,7 @@ pub(super) struct Block {
 struct Bucket([AtomicU64; BUCKET]);
 
 struct Record {
-    /// Size and site; in a free record the number of the next free one, plus one.
+    /// Offset, size and site; in a free record the number of the next free one, plus one.
     what: AtomicU64,
     weight: AtomicU64,
     /// Birth and thread.
@@ -97,14 +102,18 @@ impl Blocks {
     /// it, or its address is of no known kind.
     pub(super) fn add(&self, address: usize, block: &Block) -> bool {
         let known_kind = address.is_multiple_of(16) && address as u64 >> 47 == 0;
-        if !known_kind || block.size as u64 >> (64 - SITE_BITS) != 0 {
+        if !known_kind
+            || block.size as u64 >> SIZE_BITS != 0
+            || block.offset as u64 >> OFFSET_BITS != 0
+        {
             return false;
         }
         let Some(number) = self.take_record() else {
             return false;
         };
         let record = &self.records[number];
-        let what = (block.size as u64) << SITE_BITS | u64::from(block.site);
+        let size = (block.offset as u64) << SIZE_BITS | block.size as u64;
+        let what = size << SITE_BITS | u64::from(block.site);
         record.what.store(what, Relaxed);
         record.weight.store(block.weight.to_bits(), Relaxed);
         let whence = block.born_ms << TID_BITS | u64::from(block.tid) & ((1 << TID_BITS) - 1);
@@ -163,7 +172,8 @@ impl Blocks {
         let what = record.what.load(Relaxed);
         let whence = record.whence.load(Relaxed);
         Block {
-            size: (what >> SITE_BITS) as usize,
+            size: (what >> SITE_BITS) as usize & ((1 << SIZE_BITS) - 1),
+            offset: (what >> (SITE_BITS + SIZE_BITS)) as usize,
             site: what as u32 & ((1 << SITE_BITS) - 1),
             weight: f64::from_bits(record.weight.load(Relaxed)),
             tid: whence as u32 & ((1 << TID_BITS) - 1),
@@ -242,6 +252,7 @@ mod tests {
     fn block(size: usize) -> Block {
         Block {
             size,
+            offset: 4080,
             weight: 2.5,
             site: 16_384,
             tid: 4_000_000,

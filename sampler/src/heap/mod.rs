@@ -13,11 +13,10 @@
 //!
 //! One subtraction when it is allocated and one addition when it is freed, on
 //! words that only its thread writes, and a test of the pointer: a sampled
-//! block begins at a page boundary, which ordinary small blocks seldom do, and
-//! only a block that does is looked up, in a table that says exactly whether
-//! it was sampled. Blocks of [`LARGE`](mark) bytes and more are looked up
-//! always and lie where the allocator puts them, so that they can still grow
-//! in place.
+//! block begins at a place in its page where ordinary small blocks seldom do,
+//! and only a block that does is looked up, in a table that says exactly
+//! whether it was sampled. Blocks of 128 KiB and more are looked up always and lie
+//! where the allocator puts them, so that they can still grow in place.
 //!
 //! # Where it may run
 //!

@@ -21,10 +21,17 @@ pub(super) static LOST_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// Records a sampled block, which nobody else knows of yet, as allocated by
 /// the callers of the function that `start` is in; `false` where it cannot be
-/// followed, so that nothing will be found when it is freed.
+/// followed, so that nothing will be found when it is freed. It lies `offset`
+/// into what the inner allocator gave.
 #[cold]
 #[inline(never)]
-pub(super) fn record(start: &StackStart, address: usize, size: usize, weight: f64) -> bool {
+pub(super) fn record(
+    start: &StackStart,
+    address: usize,
+    offset: usize,
+    size: usize,
+    weight: f64,
+) -> bool {
     sys::keep_errno(|| {
         let _busy = Busy::new();
         let mut frames = [0; stack::MAX_FRAMES];
@@ -37,6 +44,7 @@ pub(super) fn record(start: &StackStart, address: usize, size: usize, weight: f6
         BYTES.fetch_add(bytes, Relaxed);
         let block = Block {
             size,
+            offset,
             weight,
             site,
             tid: account::tid(),
