@@ -1,7 +1,7 @@
 //! `/status`: the run so far, judged by the same functions as the finished run.
 
 use serde_json::{Map, Value, json};
-use soakscope_report::{Run, Timeline, judge};
+use soakscope_report::{LeakOptions, Run, Timeline, judge_with};
 
 use crate::live::Live;
 
@@ -14,13 +14,16 @@ pub(super) fn status(live: &Live) -> Value {
         .into_iter()
         .map(|(name, value)| (name, json!(value)))
         .collect();
+    // However often somebody asks: within a minute there is little new to see.
+    let mut options = LeakOptions::default();
+    options.looks = Some(session.elapsed_min() as u32 + 1);
     let verdict = Timeline::parse(session.history.csv().as_bytes()).map(|timeline| {
         let mut run = Run::new(info.clone(), timeline);
         if let Some(budgets) = &session.budgets {
             run.budgets = budgets.outcomes();
             run.leak_budget = budgets.leaks;
         }
-        judge(&run)
+        judge_with(&run, &options)
     });
     json!({
         "service": session.service,

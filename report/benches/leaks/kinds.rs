@@ -16,6 +16,7 @@ pub(crate) struct Kind {
 
 /// One series and, where it matters, the load it was under.
 pub(crate) struct Series {
+    pub(crate) column: &'static str,
     pub(crate) hours: Vec<f64>,
     pub(crate) values: Vec<f64>,
     pub(crate) load: Option<Vec<f64>>,
@@ -187,7 +188,7 @@ pub(crate) const LEAKS: &[Kind] = &[
     }),
 ];
 
-const fn kind(name: &'static str, make: fn(&mut Random, f64) -> Series) -> Kind {
+pub(crate) const fn kind(name: &'static str, make: fn(&mut Random, f64) -> Series) -> Kind {
     Kind { name, make }
 }
 
@@ -203,7 +204,7 @@ impl Kind {
 
 impl Series {
     pub(crate) fn timeline(&self) -> Timeline {
-        let mut columns = vec!["elapsed_h".to_owned(), "rss_mb".to_owned()];
+        let mut columns = vec!["elapsed_h".to_owned(), self.column.to_owned()];
         if self.load.is_some() {
             columns.push("requests_per_s".to_owned());
         }
@@ -269,6 +270,7 @@ impl Run {
             .map(|at| self.base + value(r, at, at as f64 / last))
             .collect();
         Series {
+            column: "rss_mb",
             hours: (0..self.count)
                 .map(|at| self.hours * at as f64 / last)
                 .collect(),

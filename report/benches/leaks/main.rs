@@ -1,11 +1,12 @@
 //! How often the leak verdict errs, beside what is done in the field, and how
 //! long it takes.
 //!
-//! `cargo bench -p soakscope-report --bench leaks [-- --quick] [--seed N] [--kind NAME] [--series N]`
+//! `cargo bench -p soakscope-report --bench leaks [-- --quick] [--seed N] [--kind NAME] [--series N] [--figures]`
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod kinds;
+mod otherwise;
 mod random;
 mod rivals;
 
@@ -41,8 +42,27 @@ fn main() {
         verbose: arguments.iter().any(|a| a == "--verbose"),
     };
     let begin = Instant::now();
+    // Power, coverage and time alone.
+    if arguments.iter().any(|a| a == "--figures") {
+        power(&plan);
+        coverage(&plan);
+        three_days();
+        return;
+    }
     called("healthy, called leak", HEALTHY, 0.0, &plan);
     called("leaks of 3 deviations, found", LEAKS, 3.0, &plan);
+    called(
+        "drawn otherwise, healthy, called leak",
+        otherwise::HEALTHY,
+        0.0,
+        &plan,
+    );
+    called(
+        "drawn otherwise, leaks of 3 deviations, found",
+        otherwise::LEAKS,
+        3.0,
+        &plan,
+    );
     if plan.kind.is_empty() {
         power(&plan);
         coverage(&plan);
@@ -79,6 +99,9 @@ fn counted<K: Ord + Send>(count: u64, each: impl Fn(u64) -> Vec<K> + Sync) -> BT
 }
 
 fn called(title: &str, kinds: &[Kind], growth: f64, plan: &Plan) {
+    if !kinds.iter().any(|kind| kind.name.contains(&plan.kind)) {
+        return;
+    }
     println!("\n{title}, % of {} series each\n", plan.series);
     print!("| {:<20} | {:>6} |", "kind", "ours");
     for rival in RIVALS {

@@ -13,8 +13,14 @@ use super::window::Point;
 /// No series is looked at more closely than this before it is reduced.
 const FINEST: usize = 960;
 
+/// Where a tooth ends is looked for more closely.
+const FINEST_TEETH: usize = 3840;
+
 /// Numbers of blocks that are tried, at most.
 const COUNTS: [usize; 5] = [192, 96, 48, 24, 12];
+
+/// Fewer floors than this tell nothing of their noise.
+pub(super) const LEAST: usize = 10;
 
 /// What is gained by twice as long blocks must be more than luck: fewer blocks
 /// are also a less certain estimate of their own noise.
@@ -37,6 +43,8 @@ enum Floor {
     Lowest,
     /// Its lower quartile: for noise.
     Quartile,
+    /// Its middle: for what had its teeth taken out, some better than others.
+    Middle,
 }
 
 impl Blocks {
@@ -62,8 +70,9 @@ impl Blocks {
 /// The floors that tell the slope of these points best. The points are in the
 /// order of time and span some of it.
 pub(super) fn floors(points: &[Point]) -> Option<Blocks> {
-    let micro = micro_blocks(points)?;
-    let level = teeth::levelled(&micro.quartile);
+    let micro = micro_blocks(points, FINEST)?;
+    let fine = micro_blocks(points, FINEST_TEETH)?;
+    let level = teeth::levelled(&fine.quartile, points.len() > fine.len());
     let counts = COUNTS.iter().map(|count| (*count).min(micro.len()));
     let mut best: Option<(f64, Blocks)> = None;
     let (mut handicap, mut last) = (1.0, usize::MAX);
@@ -73,11 +82,11 @@ pub(super) fn floors(points: &[Point]) -> Option<Blocks> {
         }
         last = count;
         let candidates = [
-            (Some(&micro.quartile), Floor::Quartile),
-            (Some(&micro.lowest), Floor::Lowest),
-            (level.as_ref(), Floor::Quartile),
+            (&micro, Some(&micro.quartile), Floor::Quartile),
+            (&micro, Some(&micro.lowest), Floor::Lowest),
+            (&fine, level.as_ref(), Floor::Middle),
         ];
-        for (of, floor) in candidates {
+        for (micro, of, floor) in candidates {
             let Some(of) = of else { continue };
             let blocks = micro.joined(of, count, floor);
             let error = slope_error(&blocks) * handicap;
@@ -129,7 +138,7 @@ struct Micro {
     step_hours: f64,
 }
 
-fn micro_blocks(points: &[Point]) -> Option<Micro> {
+fn micro_blocks(points: &[Point], finest: usize) -> Option<Micro> {
     let (first, last) = (points.first()?.0, points.last()?.0);
     let hours = last - first;
     if hours.is_nan() || hours <= 0.0 {
@@ -143,15 +152,15 @@ fn micro_blocks(points: &[Point]) -> Option<Micro> {
         .collect();
     let middle = steps.len() / 2;
     let (_, usual, _) = steps.select_nth_unstable_by(middle, f64::total_cmp);
-    let count = ((hours / *usual).round() as usize + 1).clamp(2, FINEST);
+    let count = ((hours / *usual).round() as usize + 1).clamp(2, finest);
     // The first and the last reading lie in the middle of their blocks if each
     // block is one reading, and else at the edge.
-    let step_hours = if count < FINEST {
+    let step_hours = if count < finest {
         hours / (count - 1) as f64
     } else {
         hours / count as f64
     };
-    let begin = if count < FINEST {
+    let begin = if count < finest {
         first - step_hours / 2.0
     } else {
         first
@@ -212,6 +221,7 @@ fn floor_of(values: &mut [f64], floor: Floor) -> f64 {
     let place = match floor {
         Floor::Lowest => usize::from(values.len() >= 12),
         Floor::Quartile => values.len() / 4,
+        Floor::Middle => values.len() / 2,
     };
     if values.is_empty() {
         return f64::NAN;
@@ -254,7 +264,7 @@ fn clip(values: &mut [f64]) {
 fn slope_error(blocks: &Blocks) -> f64 {
     let points: Vec<(f64, f64)> = blocks.known().collect();
     let count = points.len() as f64;
-    if points.len() < 8 {
+    if points.len() < LEAST {
         return f64::INFINITY;
     }
     let mean = |pick: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(pick).sum::<f64>() / count;

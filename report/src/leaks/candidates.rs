@@ -87,12 +87,21 @@ const NOT_OURS: &[&str] = &[
     "p99",
 ];
 
+/// Words in names of what bounds a level or remembers its highest, and is none.
+const NOT_PRESENT: &[&str] = &["peak", "hwm", "highest", "limit", "quota"];
+
+/// Other readings of memory that nothing backs, taken so seldom that a short
+/// run has too few of them. Where it is read at every tick they are left out.
+const SELDOM: &[&str] = &["pss_mb", "private_dirty_mb", "swap_mb"];
+const AT_EVERY_TICK: &str = "rss_anon_mb";
+
 pub(super) fn of(timeline: &Timeline) -> Vec<Candidate> {
+    let seldom = |name: &str| SELDOM.contains(&name) && timeline.readings(AT_EVERY_TICK).is_some();
     timeline
         .columns()
         .iter()
         .skip(1)
-        .filter(|name| timeline.readings(name).is_some())
+        .filter(|name| timeline.readings(name).is_some() && !seldom(name))
         .filter_map(|name| candidate(name))
         .collect()
 }
@@ -100,7 +109,8 @@ pub(super) fn of(timeline: &Timeline) -> Vec<Candidate> {
 fn candidate(name: &str) -> Option<Candidate> {
     let lower = name.to_ascii_lowercase();
     let not_a_level = NOT_LEVELS.iter().any(|end| lower.ends_with(end))
-        || NOT_OURS.iter().any(|begin| lower.starts_with(begin));
+        || NOT_OURS.iter().any(|begin| lower.starts_with(begin))
+        || lower.split('_').any(|word| NOT_PRESENT.contains(&word));
     (!not_a_level).then(|| Candidate {
         name: name.to_owned(),
         unit: unit(&lower),
@@ -144,9 +154,31 @@ mod tests {
             "requests_per_s",
             "jobs_total",
             "agent_rss_mb",
+            "peak_rss_mb",
+            "rss_peak_mb",
+            "open_fds_limit",
+            "vms_limit_mb",
+            "cgroup_memory_limit_mb",
+            "host_memory_mb",
+            "ticks_missed",
+            "dropped",
+            "tokio_global_queue_depth",
+            "accept_queue",
         ] {
             assert!(candidate(name).is_none(), "{name}");
         }
+    }
+
+    #[test]
+    fn memory_read_seldom_is_judged_where_nothing_else_tells_of_it() {
+        let names = |csv: &str| -> Vec<String> {
+            let timeline = Timeline::parse(csv.as_bytes()).expect("a timeline");
+            of(&timeline).into_iter().map(|c| c.name).collect()
+        };
+        let both = "elapsed_s,rss_anon_mb,pss_mb\n0,1,1\n1,1,1\n";
+        assert_eq!(names(both), ["rss_anon_mb"]);
+        let alone = "elapsed_s,pss_mb\n0,1\n1,1\n";
+        assert_eq!(names(alone), ["pss_mb"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What can be known of the growth of one series.
 
+use std::ops::Range;
+
 use super::LeakOptions;
 use super::blocks::{self, Blocks};
 use super::candidates::{Candidate, Unit};
@@ -19,23 +21,35 @@ pub(super) const LEAST_LEFT: f64 = 0.3;
 /// A warm-up is over after so many of its time constants.
 const SATURATED: f64 = 4.0;
 
+/// Less than this part of the growth below its line is no warm-up.
+const SMALL: f64 = 0.05;
+
 /// Where the last part begins that must go on growing too.
 const LAST: f64 = 0.7;
 
 /// The part of the growth by which the quarters' floors must rise, and the
 /// part of that which the last of them must.
 const RISE: f64 = 0.25;
-const LAST_RISE: f64 = 0.05;
-
-/// Fewer floors than this tell nothing of their noise.
-const LEAST_BLOCKS: usize = 10;
+const LAST_RISE: f64 = -0.2;
 
 /// The price, in certainty, of having chosen among many shapes.
 const CHOSEN: f64 = 4.0;
+/// Where the whole grew for certain, its second half may be less so.
+const HALF: f64 = 2.0;
 /// Nothing healthy gains speed.
 const GAINS_SPEED: f64 = 2.0;
-/// A curve that saturates looks like a line with a step, too.
+/// A curve that saturates looks like a line with a step in these parts, too.
 const WITH_STEP: f64 = 50.0;
+const FIRST_STEPS: Range<f64> = 0.04..0.7;
+
+/// A leak may start up to this part of the time judged.
+pub(super) const LATEST_START: f64 = 0.71;
+
+/// In runs up to so many hours most of what grows is warming up: three minutes.
+pub(super) const HASTY_HOURS: f64 = 0.05;
+
+/// Growth before a bend is certain from here on.
+const BEFORE: f64 = 0.001;
 
 /// The growth of one series, from the end of its warm-up on.
 pub(super) struct Evidence {
@@ -46,6 +60,8 @@ pub(super) struct Evidence {
     pub form: Form,
     /// Growth over the time judged at the rate of its end.
     pub growth: Posterior,
+    /// The part of the time after which it began.
+    pub began: f64,
     /// The probability of such growth where there is none.
     pub chance: f64,
     /// The level reached.
@@ -151,8 +167,13 @@ impl Evidence {
 struct Settled {
     blocks: Blocks,
     others: Vec<Vec<f64>>,
+    axis: Vec<f64>,
     shape: Shape,
     growth: Posterior,
+    began: f64,
+    /// The probability that the whole did not grow, where only the second half
+    /// tells its growth.
+    whole: Option<f64>,
     load: Option<ByLoad>,
     /// The part of the stretch after which it grew more slowly.
     warm_until: Option<f64>,
@@ -160,14 +181,14 @@ struct Settled {
 
 fn settle(timeline: &Timeline, candidate: &Candidate, points: &[Point]) -> Option<Settled> {
     let blocks = blocks::floors(points)?;
-    if blocks.known().count() < LEAST_BLOCKS {
+    if blocks.known().count() < blocks::LEAST {
         return None;
     }
-    let (others, by) = match load::explain(timeline, &candidate.name, &blocks) {
-        Explained::No(others) => (others, None),
-        Explained::By(load, growth) => (Vec::new(), Some((load, growth))),
+    let (others, axis, by) = match load::explain(timeline, &candidate.name, &blocks) {
+        Explained::No(others, axis) => (others, axis, None),
+        Explained::By(load, growth) => (Vec::new(), load::line(blocks.len()), Some((load, growth))),
     };
-    let line = Shape::new(Form::Line, &blocks, &others);
+    let line = Shape::new(Form::Line, &blocks, &others, &axis);
     if let Some((load, growth)) = by {
         let whole = line.growth(&blocks)?;
         let growth = growth.unwrap_or_else(|| whole.clone());
@@ -179,14 +200,24 @@ fn settle(timeline: &Timeline, candidate: &Candidate, points: &[Point]) -> Optio
         return Some(Settled {
             blocks,
             others,
+            axis,
             shape: line,
             growth,
+            began: 0.0,
+            whole: None,
             load: Some(load),
             warm_until: None,
         });
     }
-    let shape = Shape::of(&blocks, &others);
+    let shape = Shape::of(&blocks, &others, &axis);
     let growth = shape.growth(&blocks).or_else(|| line.growth(&blocks))?;
+    let (growth, began) = steadier(&shape, growth, &blocks, &others, &axis);
+    let bows =
+        shape.form == Form::Curve && shape.second(&blocks).is_some_and(|bow| bow.mean() < 0.0);
+    let whole = line
+        .growth(&blocks)
+        .filter(|_| bows)
+        .map(|line| line.below(0.0));
     let warm_until = match shape.form {
         Form::Bend(at) => shape
             .second(&blocks)
@@ -194,18 +225,56 @@ fn settle(timeline: &Timeline, candidate: &Candidate, points: &[Point]) -> Optio
             .map(|_| at),
         Form::Saturating(time) if SATURATED * time <= 1.0 - LEAST_LEFT => shape
             .second(&blocks)
-            .filter(|below| below.mean() < 0.0)
+            .filter(|below| below.mean() < -SMALL * growth.mean().max(0.0))
             .map(|_| SATURATED * time),
         _ => None,
     };
+    // Places are on the axis; a warm-up ends at a time.
+    let warm_until = warm_until.map(|place| {
+        let block = axis.partition_point(|x| *x < place);
+        block as f64 / (blocks.len() - 1) as f64
+    });
     Some(Settled {
         blocks,
         others,
+        axis,
         shape,
         growth,
+        began,
+        whole,
         load: None,
         warm_until,
     })
+}
+
+/// The growth to be judged and where it began, as a part of the time.
+///
+/// The end of a parabola that bends down is a poor witness: it is read off at
+/// the second half. Growth before a bend near the end is judged where it is
+/// less than after it, since it has gone on for longer.
+fn steadier(
+    shape: &Shape,
+    growth: Posterior,
+    blocks: &Blocks,
+    others: &[Vec<f64>],
+    axis: &[f64],
+) -> (Posterior, f64) {
+    let second = shape.second(blocks);
+    match (&shape.form, second) {
+        (Form::Curve, Some(bow)) if bow.mean() < 0.0 => {
+            let halves = Shape::new(Form::Bend(0.5), blocks, others, axis);
+            (halves.growth(blocks).unwrap_or(growth), 0.0)
+        }
+        (Form::Bend(at), Some(before))
+            if *at > LATEST_START
+                && growth.mean() > before.mean()
+                && before.below(0.0) < growth.below(0.0).max(BEFORE) =>
+        {
+            (before, 0.0)
+        }
+        (Form::Bend(at), _) => (growth, *at),
+        _ => (growth, 0.0),
+    }
 }
 
 impl Settled {
@@ -221,8 +290,11 @@ impl Settled {
         let Settled {
             blocks,
             others,
+            axis,
             shape,
             growth,
+            began,
+            whole,
             load,
             ..
         } = self;
@@ -236,13 +308,15 @@ impl Settled {
         let price = match shape.form {
             Form::Line if plain => 1.0,
             Form::Curve | Form::Bend(_) if left.is_none() => GAINS_SPEED,
-            Form::LineAndStep(_) => WITH_STEP,
+            Form::LineAndStep(at) if !at_an_end(at, blocks.len()) => WITH_STEP,
             _ => CHOSEN,
         };
         let mut beside = others;
-        beside.extend_from_slice(shape.beside_line());
-        let halves = Shape::new(Form::Bend(0.5), &blocks, &beside);
-        let last = Shape::new(Form::Bend(LAST), &blocks, &beside)
+        if blocks.hours() > HASTY_HOURS {
+            beside.extend_from_slice(shape.beside_line());
+        }
+        let halves = Shape::new(Form::Bend(0.5), &blocks, &beside, &axis);
+        let last = Shape::new(Form::Bend(LAST), &blocks, &beside, &axis)
             .growth(&blocks)
             .map_or(0.0, |last| last.mean() / growth.mean());
         let late = halves.growth(&blocks);
@@ -265,7 +339,11 @@ impl Settled {
             from_min: points.first().map_or(0.0, |point| point.0 * 60.0),
             samples: points.len(),
             hours: blocks.hours() - blocks.step_hours,
-            chance: (growth.below(0.0) * price).min(1.0),
+            chance: match whole {
+                Some(whole) => (CHOSEN * whole).max(HALF * growth.below(0.0)),
+                None => (growth.below(0.0) * price).min(1.0),
+            },
+            began,
             level: parts.last().copied().unwrap_or(f64::NAN),
             material,
             left,
@@ -284,6 +362,12 @@ impl Settled {
             quarters,
         }
     }
+}
+
+/// Whether a step lies where no curve that saturates would put it.
+fn at_an_end(step: usize, blocks: usize) -> bool {
+    let place = step as f64 / blocks as f64;
+    !FIRST_STEPS.contains(&place)
 }
 
 /// The mean of each sixth of the floors.

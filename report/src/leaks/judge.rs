@@ -1,7 +1,7 @@
 //! The verdict on one series.
 
 use super::candidates::{Candidate, Unit};
-use super::evidence::{self, Evidence, LEAST_LEFT};
+use super::evidence::{self, Evidence, HASTY_HOURS, LATEST_START, LEAST_LEFT};
 use super::normal::quantile;
 use super::shape::Form;
 use super::window::{Point, quarters, span, steady};
@@ -22,14 +22,14 @@ const LATE_DOUBT: f64 = 0.15;
 const EVEN_MOSTLY: f64 = 0.4;
 const MOST_LEFT: f64 = 0.8;
 
+/// Growth along a curve must hold this part of its rate in the second half.
+const CURVE_EVEN: f64 = 0.5;
+
 /// The second half of what saturates must be this close to its line.
 const ON_ITS_LINE: f64 = 0.1;
 
 /// How likely it may be at most that what is left of a warm-up is its tail.
 const SATURATES: f64 = 0.05;
-
-/// A leak may start up to this part of the time judged.
-const LATEST_START: f64 = 0.71;
 
 /// Cycles that must be seen whole so many times.
 const LEAST_TURNS: f64 = 2.0;
@@ -49,7 +49,10 @@ const LEFT_BY_LOAD: f64 = 0.6;
 
 /// The tail left on either side of an interval of 95 %. The mixture's own 2.5 %
 /// are a little too cautious: with these, 95 % were measured on the bench.
-const TAIL: f64 = 0.031;
+const TAIL: f64 = 0.035;
+
+/// What is left of a constant by rounding.
+const NOTHING: f64 = 1e-12;
 
 /// A leak that this run would have shown nine times out of ten.
 const POWER_TAIL: f64 = 0.1;
@@ -137,7 +140,9 @@ impl SeriesVerdict {
     fn tell(&mut self, evidence: &Evidence, options: &LeakOptions, unit: Unit) {
         let hours = evidence.hours;
         let slope = evidence.growth.mean() / hours;
-        let interval = evidence.growth.interval(TAIL).map(|end| end / hours);
+        let rounded = |end: f64| if end.abs() < NOTHING { 0.0 } else { end };
+        let interval = evidence.growth.interval(TAIL);
+        let interval = interval.map(|end| rounded(end / hours));
         let certain = evidence.growth.interval(options.alpha())[1] - evidence.growth.mean();
         let powerful = certain + quantile(POWER_TAIL) * evidence.growth.error();
         self.slope_per_hour = Some(slope);
@@ -188,16 +193,19 @@ impl SeriesVerdict {
         };
         let uneven = evidence.evenness < even || evidence.saturates > SATURATES;
         let slows = match evidence.form {
+            _ if evidence.hours < HASTY_HOURS && (0.0..EVEN).contains(&evidence.evenness) => true,
             Form::Saturating(_) => (evidence.evenness - 1.0).abs() > ON_ITS_LINE,
             Form::LineAndStep(_) | Form::LineAndCycle(_) => evidence.evenness < EVEN,
+            Form::Curve if evidence.left.is_none() => {
+                (0.0..CURVE_EVEN).contains(&evidence.evenness)
+            }
             _ => evidence.left.is_some() && uneven,
         };
         // What began a moment ago, and what may be half a turn of something
         // that comes back, has not gone on for long enough.
         let young = match evidence.form {
-            Form::Bend(at) => at > LATEST_START,
             Form::LineAndCycle(turns) => turns < LEAST_TURNS,
-            _ => false,
+            _ => evidence.began > LATEST_START,
         };
         let steps = match &evidence.form {
             Form::Steps(at) => at.len(),

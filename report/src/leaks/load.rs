@@ -19,6 +19,10 @@ const GROWN: f64 = 0.1;
 /// A load explains growth if it does so nearly as well as time does.
 const NEARLY: f64 = 0.75;
 
+/// Requests take the place of time where they are so much likelier, as a
+/// difference of log likelihoods.
+const CLOSER: f64 = 1.0;
+
 /// The load that goes with a series.
 pub(super) struct Load {
     pub name: &'static str,
@@ -30,8 +34,10 @@ pub(super) struct Load {
 
 /// What the load says about the growth of a series.
 pub(super) enum Explained {
-    /// Nothing. Its swings, if any, are columns to be taken out.
-    No(Vec<Vec<f64>>),
+    /// Nothing. Its swings, if any, are columns to be taken out; and the series
+    /// is told on an axis from 0 to 1, which is that of all requests so far if
+    /// it goes with them more closely than with time.
+    No(Vec<Vec<f64>>, Vec<f64>),
     /// The load explains it; this much goes with the sum of the load.
     By(Load, Option<Posterior>),
 }
@@ -63,12 +69,20 @@ pub(super) fn explain(timeline: &Timeline, name: &str, blocks: &Blocks) -> Expla
             best = Some((gain, load));
         }
     }
+    let requests = load_of(timeline, LOADS[0], blocks)
+        .filter(|load| load.name != name)
+        .map(|load| accumulated(&load.column))
+        .filter(|requests| {
+            let columns = [vec![1.0; blocks.len()], requests.clone()];
+            noise::log_likelihood(&blocks.values, &columns) > plain + CLOSER
+        });
     let price = (blocks.known().count() as f64).ln() + 2.0;
     Explained::No(
         best.filter(|(gain, _)| *gain > price)
             .map(|(_, load)| load.column)
             .into_iter()
             .collect(),
+        requests.unwrap_or(time),
     )
 }
 
@@ -107,22 +121,29 @@ fn load_of(timeline: &Timeline, name: &'static str, blocks: &Blocks) -> Option<L
     })
 }
 
-fn line(count: usize) -> Vec<f64> {
+pub(super) fn line(count: usize) -> Vec<f64> {
     let last = count.saturating_sub(1).max(1) as f64;
     (0..count).map(|block| block as f64 / last).collect()
 }
 
-/// The sum of a load up to each block, 1 at the end.
+/// The sum of a load up to each block, from 0 to 1.
 fn accumulated(load: &[f64]) -> Vec<f64> {
     let mut sum = 0.0;
     let sums: Vec<f64> = load
         .iter()
         .map(|value| {
-            sum += value;
-            sum
+            let before = sum;
+            // Time does not run backwards, nor do requests.
+            sum += value.max(0.0);
+            before
         })
         .collect();
-    sums.iter().map(|part| part / sum).collect()
+    let last = sums
+        .last()
+        .copied()
+        .filter(|last| *last > 0.0)
+        .unwrap_or(1.0);
+    sums.iter().map(|part| part / last).collect()
 }
 
 /// The load without its noise, which would make it explain less than it does

@@ -24,9 +24,10 @@ pub struct LeakOptions {
     /// which is shared out among its series (Holm 1979).
     pub false_alarms: f64,
     /// How often the run has been judged so far, this time included, if its
-    /// verdict is looked at while it goes on. The k-th look may spend
-    /// `false_alarms` ÷ k(k+1), so that all looks together spend no more than
-    /// one. `None` is one look, at the end.
+    /// verdict is looked at while it goes on. Looks at hardly more than was seen
+    /// before are hardly new chances: what counts is how often the run has
+    /// doubled. The look with j = 1 + log₂ k may spend `false_alarms` ÷ 2j(j+1),
+    /// which allows for the looks between. `None` is one look, at the end.
     pub looks: Option<u32>,
     /// Limits by the name of the series, or by `memory_mb` for every series of
     /// the process' memory: what is reached, and when, at the present slope.
@@ -38,8 +39,10 @@ pub struct LeakOptions {
 pub struct Material {
     /// At least this much, in the series' unit …
     pub least: f64,
-    /// … and in a short run, when allocators and caches still fill, this much.
+    /// … and in a short run, when allocators and caches still fill, this much …
     pub least_at_first: f64,
+    /// … or, in one of a minute, when nearly all growth is that, this much.
+    pub least_in_a_minute: f64,
     /// And at least this share of the level it began at, from 0 to 1 …
     pub share: f64,
     /// … but never more than this much by share: a small part of ten gigabytes
@@ -49,6 +52,7 @@ pub struct Material {
 
 /// Runs up to so many hours are short, and from so many on they are not.
 const SHORT_HOURS: [f64; 2] = [0.05, 0.25];
+const MINUTE_HOURS: f64 = 1.0 / 60.0;
 
 impl Material {
     /// The growth that matters for a series that began at `level` and was
@@ -57,7 +61,9 @@ impl Material {
     pub fn growth(&self, level: f64, hours: f64) -> f64 {
         let [short, long] = SHORT_HOURS;
         let young = ((long - hours) / (long - short)).clamp(0.0, 1.0);
-        let least = self.least + young * (self.least_at_first - self.least).max(0.0);
+        let newborn = ((short - hours) / (short - MINUTE_HOURS)).clamp(0.0, 1.0);
+        let at_first = newborn * (self.least_in_a_minute - self.least_at_first).max(0.0);
+        let least = at_first + self.least + young * (self.least_at_first - self.least).max(0.0);
         least.max((self.share * level.abs()).min(self.most))
     }
 }
@@ -67,7 +73,8 @@ impl LeakOptions {
     pub(super) fn alpha(&self) -> f64 {
         let look = f64::from(self.looks.unwrap_or(0));
         if look > 0.0 {
-            self.false_alarms / (look * (look + 1.0))
+            let doublings = 1.0 + look.log2();
+            self.false_alarms / (2.0 * doublings * (doublings + 1.0))
         } else {
             self.false_alarms
         }
@@ -91,13 +98,15 @@ impl Default for LeakOptions {
             material_mb: Material {
                 least: 1.0,
                 least_at_first: 5.0,
+                least_in_a_minute: 12.0,
                 share: 0.005,
                 most: 2.0,
             },
             material_count: Material {
-                least: 3.0,
+                least: 2.0,
                 least_at_first: 10.0,
-                share: 0.02,
+                least_in_a_minute: 10.0,
+                share: 0.01,
                 most: 20.0,
             },
             false_alarms: 0.005,

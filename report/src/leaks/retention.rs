@@ -6,6 +6,10 @@ use super::{SeriesOutcome, SeriesVerdict};
 /// the resident memory's.
 const FLAT: f64 = 0.3;
 
+/// Beginnings of names of memory as the kernel counts it, which an allocator
+/// that keeps what was freed makes grow.
+const RESIDENT: &[&str] = &["rss", "pss", "uss", "private_dirty", "cgroup_anon", "swap"];
+
 /// What the code freed and the allocator keeps is not leaked by the code.
 pub(super) fn apply(series: &mut [SeriesVerdict]) {
     let heap = series
@@ -18,8 +22,12 @@ pub(super) fn apply(series: &mut [SeriesVerdict]) {
         return;
     }
     for series in series {
-        let resident = series.name.starts_with("rss") && series.verdict == SeriesOutcome::Leak;
-        if resident && heap_slope.unwrap_or(0.0) < FLAT * series.slope_per_hour.unwrap_or(0.0) {
+        let resident = RESIDENT.iter().any(|begin| series.name.starts_with(begin));
+        let leaks = series.verdict == SeriesOutcome::Leak;
+        if resident
+            && leaks
+            && heap_slope.unwrap_or(0.0) < FLAT * series.slope_per_hour.unwrap_or(0.0)
+        {
             let explanation = format!(
                 "{}; the live heap did not grow, so the allocator keeps what was freed",
                 series.explanation

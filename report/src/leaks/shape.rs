@@ -56,7 +56,7 @@ pub(super) struct Shape {
 impl Shape {
     /// The likeliest shape. `others` are columns that belong to every shape,
     /// such as the load.
-    pub(super) fn of(blocks: &Blocks, others: &[Vec<f64>]) -> Shape {
+    pub(super) fn of(blocks: &Blocks, others: &[Vec<f64>], axis: &[f64]) -> Shape {
         let mut forms = vec![Form::Line, Form::Curve];
         forms.extend(BENDS.map(Form::Bend));
         forms.extend((0..TIME_CONSTANTS).map(|n| Form::Saturating(0.02 * 1.35_f64.powi(n))));
@@ -70,13 +70,13 @@ impl Shape {
         forms.extend(TURNS.map(Form::LineAndCycle));
         let mut shapes: Vec<Shape> = forms
             .into_iter()
-            .map(|form| Shape::new(form, blocks, others))
+            .map(|form| Shape::new(form, blocks, others, axis))
             .collect();
         shapes.sort_by(|a, b| b.score.total_cmp(&a.score));
         shapes
             .into_iter()
             .find(|shape| !shape.comes_down(blocks))
-            .unwrap_or_else(|| Shape::new(Form::Line, blocks, others))
+            .unwrap_or_else(|| Shape::new(Form::Line, blocks, others, axis))
     }
 
     /// Whether it nears its line from above. Growth that gains speed can look
@@ -94,8 +94,8 @@ impl Shape {
         }
     }
 
-    pub(super) fn new(form: Form, blocks: &Blocks, others: &[Vec<f64>]) -> Shape {
-        let mut columns = form.columns(blocks.len());
+    pub(super) fn new(form: Form, blocks: &Blocks, others: &[Vec<f64>], axis: &[f64]) -> Shape {
+        let mut columns = form.columns(axis);
         columns.extend_from_slice(others);
         let known = blocks.known().count() as f64;
         let score =
@@ -103,12 +103,8 @@ impl Shape {
         if let Form::Saturating(time) = form {
             // A time constant that is a little off must not pass for a slope,
             // so its derivative is fitted too (Gauss-Newton).
-            let last = blocks.len().saturating_sub(1).max(1) as f64;
-            let derivative = |block: usize| {
-                let x = block as f64 / last / time;
-                x * (-x).exp()
-            };
-            columns.push((0..blocks.len()).map(derivative).collect());
+            let derivative = |x: &f64| x / time * (-x / time).exp();
+            columns.push(axis.iter().map(derivative).collect());
         }
         Shape {
             form,
@@ -163,11 +159,10 @@ impl Form {
     }
 
     /// The constant first, the slope of the end second.
-    fn columns(&self, count: usize) -> Vec<Vec<f64>> {
-        let last = count.saturating_sub(1).max(1) as f64;
-        let column = |value: &dyn Fn(f64) -> f64| -> Vec<f64> {
-            (0..count).map(|block| value(block as f64 / last)).collect()
-        };
+    fn columns(&self, axis: &[f64]) -> Vec<Vec<f64>> {
+        let count = axis.len();
+        let column =
+            |value: &dyn Fn(f64) -> f64| -> Vec<f64> { axis.iter().map(|x| value(*x)).collect() };
         let from = |at: usize| -> Vec<f64> {
             (0..count)
                 .map(|block| f64::from(u8::from(block >= at)))

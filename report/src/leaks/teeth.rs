@@ -5,6 +5,8 @@
 //! it gains between two falls is regressed on the time since the last one and
 //! on the part of the tooth gone by, and taken out of every reading.
 
+use std::ops::Range;
+
 use super::noise;
 
 /// A fall by this part of the usual range begins a tooth.
@@ -16,9 +18,13 @@ const LEAST_TEETH: usize = 5;
 /// Teeth must make up this part of the variance about a line.
 const SHARE: f64 = 0.5;
 
+/// A tooth that lies so many times as far from its neighbours as teeth do.
+const MISREAD: f64 = 2.0;
+
 /// The series with its teeth taken out; `None` if it has none. NaN before the
-/// first fall.
-pub(super) fn levelled(values: &[f64]) -> Option<Vec<f64>> {
+/// first fall and, if each value stands for several readings, where those of
+/// two teeth are mixed.
+pub(super) fn levelled(values: &[f64], several: bool) -> Option<Vec<f64>> {
     let starts = falls(values)?;
     let teeth = Teeth::of(&starts, values.len());
     let last = values.len() as f64;
@@ -30,9 +36,9 @@ pub(super) fn levelled(values: &[f64]) -> Option<Vec<f64>> {
         column(&|at| teeth.gone[at]),
         column(&|at| teeth.part[at]),
     ];
-    let tail = &values[from..];
+    let mut tail = values[from..].to_vec();
     let left = |columns: &[Vec<f64>]| -> Option<f64> {
-        let told = noise::least_squares(tail, columns)?;
+        let told = noise::least_squares(&tail, columns)?;
         let known = tail.iter().zip(told).filter(|(value, _)| value.is_finite());
         Some(known.map(|(value, told)| (value - told).powi(2)).sum())
     };
@@ -41,16 +47,72 @@ pub(super) fn levelled(values: &[f64]) -> Option<Vec<f64>> {
     if left(&columns[..used])? > (1.0 - SHARE) * left(&columns[..2])? {
         return None;
     }
-    let fitted = noise::coefficients(tail, &columns[..used])?;
-    let tooth = |at: usize| -> f64 { (2..used).map(|k| fitted[k] * columns[k][at - from]).sum() };
-    let level = |at: usize| {
-        if at < from {
-            f64::NAN
-        } else {
-            values[at] - tooth(at)
+    let mut level = without(&tail, &columns[..used])?;
+    for at in misread(&level, &starts) {
+        tail[at].fill(f64::NAN);
+    }
+    // How long the last tooth would have become nobody knows.
+    if starts.len() > LEAST_TEETH {
+        tail[starts[starts.len() - 1] - from..].fill(f64::NAN);
+    }
+    if several {
+        for start in &starts {
+            tail[(start - from).saturating_sub(1)..=start - from].fill(f64::NAN);
         }
-    };
-    Some((0..values.len()).map(level).collect())
+    }
+    level = without(&tail, &columns[..used])?;
+    let mut whole = vec![f64::NAN; from];
+    whole.append(&mut level);
+    Some(whole)
+}
+
+/// What is left of values without all columns but the first two.
+fn without(values: &[f64], columns: &[Vec<f64>]) -> Option<Vec<f64>> {
+    let fitted = noise::coefficients(values, columns)?;
+    let tooth = |at: usize| -> f64 { (2..columns.len()).map(|k| fitted[k] * columns[k][at]).sum() };
+    let level = values.iter().enumerate().map(|(at, v)| v - tooth(at));
+    Some(level.collect())
+}
+
+/// Teeth that are none: two of which the fall between was missed, and parts of
+/// one that noise cut in two. They lie far from the level of their neighbours.
+fn misread(level: &[f64], starts: &[usize]) -> Vec<Range<usize>> {
+    let from = starts[0];
+    let ends = starts[1..].iter().copied().chain([from + level.len()]);
+    let teeth: Vec<Range<usize>> = starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| start - from..end - from)
+        .collect();
+    let middles: Vec<f64> = teeth.iter().map(|at| middle(&level[at.clone()])).collect();
+    let away: Vec<f64> = teeth
+        .iter()
+        .enumerate()
+        .map(|(tooth, at)| {
+            let near = &middles[tooth.saturating_sub(2)..(tooth + 3).min(middles.len())];
+            let near = middle(near);
+            let known = level[at.clone()].iter().filter(|v| v.is_finite());
+            let sum: f64 = known.clone().map(|value| (value - near).abs()).sum();
+            sum / known.count().max(1) as f64
+        })
+        .collect();
+    let usual = middle(&away);
+    teeth
+        .into_iter()
+        .zip(away)
+        .filter(|(_, away)| *away > MISREAD * usual)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// The median of what is known; NaN if nothing is.
+fn middle(values: &[f64]) -> f64 {
+    let mut known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    if known.is_empty() {
+        return f64::NAN;
+    }
+    let middle = known.len() / 2;
+    *known.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// Where deep falls end.
@@ -110,8 +172,10 @@ impl Teeth {
                 _ => end - start,
             };
             for at in *start..end {
-                gone[at] = (at - start) as f64 / count as f64;
-                part[at] = (at - start) as f64 / length as f64;
+                // The fall was somewhere between this reading and the last.
+                let since = (at - start) as f64 + 0.5;
+                gone[at] = since / count as f64;
+                part[at] = since / length as f64;
             }
         }
         Teeth { gone, part }
@@ -127,7 +191,7 @@ mod tests {
         let values: Vec<f64> = (0..300)
             .map(|n| 100.0 + 0.01 * f64::from(n) + f64::from(n % 30))
             .collect();
-        let level = levelled(&values).unwrap();
+        let level = levelled(&values, false).unwrap();
         let known: Vec<f64> = level.into_iter().filter(|v| v.is_finite()).collect();
         let rise = known[known.len() - 1] - known[0];
         assert!((rise - 0.01 * known.len() as f64).abs() < 0.2, "{rise}");
@@ -136,8 +200,8 @@ mod tests {
     #[test]
     fn what_has_no_teeth_is_left_alone() {
         let line: Vec<f64> = (0..300).map(f64::from).collect();
-        assert_eq!(levelled(&line), None);
-        assert_eq!(levelled(&[1.0; 300]), None);
-        assert_eq!(levelled(&[1.0, 0.0]), None);
+        assert_eq!(levelled(&line, true), None);
+        assert_eq!(levelled(&[1.0; 300], true), None);
+        assert_eq!(levelled(&[1.0, 0.0], true), None);
     }
 }
