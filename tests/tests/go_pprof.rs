@@ -40,6 +40,7 @@ fn it_reads_the_profiles_of_a_run() {
     let mut windows: Vec<PathBuf> = std::fs::read_dir(subject.run.join("profiles"))
         .expect("profiles")
         .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.to_string_lossy().contains("/cpu-"))
         .collect();
     windows.sort();
     let windows: Vec<&str> = windows

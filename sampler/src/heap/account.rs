@@ -339,6 +339,12 @@ pub(super) fn totals() -> Option<(u64, u64)> {
     Some((allocated.max(0) as u64, freed.max(0) as u64))
 }
 
+/// Whether this process was forked off the one that began to count.
+pub(super) fn is_forked() -> bool {
+    let owner = ALL[0].owner.load(Relaxed);
+    owner != 0 && owner >> 32 != u64::from(std::process::id())
+}
+
 /// The calling thread's kernel id, as far as it is known without asking.
 pub(super) fn tid() -> u32 {
     HERE.with(|here| here.tid.get())

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::account::Busy;
+use super::account::{self, Busy};
 use crate::sys::{self, StackStart};
 
 /// Frames kept of one stack; what is beyond is cut off at the thread's end.
@@ -34,9 +34,10 @@ pub(super) fn maintain() {
 /// Reading which modules are loaded takes the loader's lock. A thread that
 /// allocates while it holds a lock of the service's might thus wait for one
 /// that is in `dlopen` and wants that lock: only the first thread, which is
-/// mostly alone when it is first sampled, prepares by itself.
+/// mostly alone when it is first sampled, prepares by itself; not so in a forked
+/// child, where the loader's lock may be held by a thread that is not there.
 pub(super) fn walk(start: &StackStart, frames: &mut [u64; MAX_FRAMES]) -> (usize, bool) {
-    if !READY.load(Relaxed) && sys::is_first_thread() {
+    if !READY.load(Relaxed) && sys::is_first_thread() && !account::is_forked() {
         prepare();
     }
     sys::stack_from(start, frames)
