@@ -383,12 +383,6 @@ pub fn draw_anew(seed: u64) {
     });
 }
 
-/// Whether an allocation of this size would be sampled now, and what it would
-/// stand for: the sampling alone, for tests of its statistics.
-pub fn would_sample(size: usize) -> Option<f64> {
-    if spend(size) { None } else { due(size) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,6 +397,11 @@ mod tests {
         account.spend(1);
         account.freed.store(300, Relaxed);
         assert_eq!(account.totals(), (1_201, 300));
+    }
+
+    /// What an allocation of this size stands for if it is sampled now.
+    fn would_sample(size: usize) -> Option<f64> {
+        if spend(size) { None } else { due(size) }
     }
 
     #[test]

@@ -49,7 +49,7 @@ mod stack;
 mod word_set;
 
 #[doc(hidden)]
-pub use account::{draw_anew, would_sample};
+pub use account::draw_anew;
 pub use account::{interval, set_interval};
 pub use allocator::HeapProfiler;
 pub use snapshot::{
