@@ -86,6 +86,8 @@ pub(super) struct Evidence {
     pub fall: f64,
     /// From the first level to the last, where there are steps.
     pub climb: f64,
+    /// From the trough of a cycle to its crest; 0 where there is none.
+    pub swing: f64,
     /// The load that explains the growth, if one does.
     pub load: Option<ByLoad>,
     pub requests_per_hour: Option<f64>,
@@ -354,7 +356,8 @@ impl Settled {
             // Between the middles of the first and the last sixth lie five.
             net: (parts[5] - parts[0]) * 1.2,
             fall,
-            climb: climb(&shape.form, &blocks),
+            climb: climb(&shape, &blocks),
+            swing: shape.swing(&blocks).unwrap_or(0.0),
             load,
             requests_per_hour: load::requests_per_hour(timeline, &blocks),
             form: shape.form,
@@ -388,9 +391,12 @@ fn fall(parts: &[f64]) -> f64 {
 }
 
 /// From the level before the first step to that after the last.
-fn climb(form: &Form, blocks: &Blocks) -> f64 {
+fn climb(shape: &Shape, blocks: &Blocks) -> f64 {
+    if let Form::LineAndStep(_) = shape.form {
+        return shape.second(blocks).map_or(0.0, |step| step.mean());
+    }
     let place = |x: f64| (x * (blocks.len() - 1) as f64).round() as usize;
-    let (first, last) = match form {
+    let (first, last) = match &shape.form {
         Form::Steps(at) => (at.first().copied(), at.last().copied()),
         Form::Ramp(from, to) => (Some(place(*from) + 1), Some(place(*to))),
         _ => (None, None),

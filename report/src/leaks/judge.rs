@@ -34,6 +34,9 @@ const SATURATES: f64 = 0.05;
 /// Cycles that must be seen whole so many times.
 const LEAST_TURNS: f64 = 2.0;
 
+/// A wave that swings by less than this part of the growth cannot be it.
+const SWING: f64 = 0.25;
+
 /// The rate of the last part must be this part of the whole's.
 const LAST_RATE: f64 = 0.2;
 
@@ -204,12 +207,13 @@ impl SeriesVerdict {
         // What began a moment ago, and what may be half a turn of something
         // that comes back, has not gone on for long enough.
         let young = match evidence.form {
-            Form::LineAndCycle(turns) => turns < LEAST_TURNS,
+            Form::LineAndCycle(turns) => turns < LEAST_TURNS && evidence.swing > SWING * growth,
             _ => evidence.began > LATEST_START,
         };
         let steps = match &evidence.form {
             Form::Steps(at) => at.len(),
             Form::Ramp(..) => 1,
+            Form::LineAndStep(_) if growth <= evidence.material => 1,
             _ => 0,
         };
         let (outcome, rule, explanation) = if steps > 0 && evidence.climb > evidence.material {
@@ -224,6 +228,7 @@ impl SeriesVerdict {
                 format!("{numbers}: changed {times}, by {climb} in all, and stayed level between"),
             )
         } else if let Some(load) = &evidence.load
+            && evidence.net > evidence.material
             && !(certain && growth > evidence.material && load.rest >= LEFT_BY_LOAD)
         {
             (

@@ -11,7 +11,11 @@ use super::window::Point;
 use crate::timeline::Timeline;
 
 /// Columns that say how busy a service is, the best first.
-const LOADS: [&str; 3] = ["requests_per_s", "requests_in_flight", "connections"];
+const LOADS: [&str; 2] = ["requests_per_s", "requests_in_flight"];
+
+/// What stands for the load where requests are not known. It may leak itself,
+/// and then explains nothing.
+const ELSE: &str = "connections";
 
 /// By this part of its mean a load must have changed to explain growth.
 const GROWN: f64 = 0.1;
@@ -48,8 +52,10 @@ pub(super) fn explain(timeline: &Timeline, name: &str, blocks: &Blocks) -> Expla
     let by_time = share_explained(blocks, &time);
     let plain = [vec![1.0; blocks.len()], time.clone()];
     let plain = noise::log_likelihood(&blocks.values, &plain);
+    let known = timeline.readings(LOADS[0]).is_some();
     for load in LOADS
         .iter()
+        .chain((!known).then_some(&ELSE))
         .filter_map(|load| load_of(timeline, load, blocks))
     {
         if load.name == name {

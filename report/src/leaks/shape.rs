@@ -121,10 +121,22 @@ impl Shape {
     }
 
     /// For a bend, growth over the whole time at the rate before it; for what
-    /// saturates, the part it starts away from its line.
+    /// saturates, the part it starts away from its line; the height of a step.
     pub(super) fn second(&self, blocks: &Blocks) -> Option<Posterior> {
-        matches!(self.form, Form::Curve | Form::Bend(_) | Form::Saturating(_))
-            .then(|| noise::posterior(&blocks.values, &self.columns, 2))?
+        let has = matches!(
+            self.form,
+            Form::Curve | Form::Bend(_) | Form::Saturating(_) | Form::LineAndStep(_)
+        );
+        has.then(|| noise::posterior(&blocks.values, &self.columns, 2))?
+    }
+
+    /// From the trough of a cycle to its crest.
+    pub(super) fn swing(&self, blocks: &Blocks) -> Option<f64> {
+        let Form::LineAndCycle(_) = self.form else {
+            return None;
+        };
+        let part = |of| noise::posterior(&blocks.values, &self.columns, of);
+        Some(2.0 * part(2)?.mean().hypot(part(3)?.mean()))
     }
 }
 
