@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,10 +15,12 @@ use soakscope::{Agent, Clock};
 use soakscope_report::{RunDir, SpanRange, SpanTotal};
 use soakscope_tests::scratch;
 use tracing::dispatcher::{Dispatch, with_default};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Metadata, Span, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 
 /// One agent a process, so one test at a time.
@@ -103,31 +105,73 @@ fn named(name: usize) -> Span {
 /// A name, a span of it, and whether it was told to have failed.
 type Held = (usize, Span, bool);
 
-/// What was done, counted by the one who did it.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What there was to see, counted the plain way by a layer that does no more.
+///
+/// It counts what `tracing` tells of closes: where the last hold on a span goes
+/// while a scoped dispatcher is at work, the span around it is never said to
+/// have closed, to no layer.
+#[derive(Debug, Default)]
 struct Counted {
+    opened: u64,
     closed: BTreeMap<&'static str, u64>,
     failed: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Clone, Default)]
+struct Oracle(Arc<Mutex<Counted>>);
+
+/// Kept of a span that was told to have failed.
+struct Failed;
+
+impl Oracle {
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Layer<S> for Oracle
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.counted().opened += 1;
+    }
+
+    fn on_record(&self, id: &Id, _: &Record<'_>, context: Context<'_, S>) {
+        let span = context.span(id).expect("an open span");
+        span.extensions_mut().insert(Failed);
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let span = context.span(&id).expect("a closing span");
+        let failed = span.extensions().get::<Failed>().is_some();
+        let mut counted = self.counted();
+        *counted.closed.entry(span.name()).or_default() += 1;
+        *counted.failed.entry(span.name()).or_default() += u64::from(failed);
+    }
 }
 
 #[test]
 fn random_trees_over_threads_are_counted_as_they_were_made() {
     let stage = Stage::set();
-    let dispatch = stage.alone();
+    let oracle = Oracle::default();
+    let layers = tracing_subscriber::registry()
+        .with(oracle.clone())
+        .with(stage.agent.layer());
+    let dispatch = Dispatch::new(layers);
     let steps = if full() { 400_000 } else { 20_000 };
-    let counted = Mutex::new(Counted::default());
+    let made = AtomicU64::new(0);
     // Each thread passes spans on to the next.
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..4).map(|_| channel::<Held>()).unzip();
     std::thread::scope(|scope| {
         for (number, receiver) in receivers.into_iter().enumerate() {
             let next = senders[(number + 1) % senders.len()].clone();
-            let (dispatch, counted) = (&dispatch, &counted);
+            let (dispatch, made) = (&dispatch, &made);
             scope.spawn(move || {
                 with_default(dispatch, || {
                     let mut random = Random(0x1234_5678_9ABC_DEF1 + number as u64);
                     let mut open: Vec<Held> = Vec::new();
                     let mut entered: Vec<tracing::span::EnteredSpan> = Vec::new();
-                    let mut mine = Counted::default();
                     for _ in 0..steps {
                         while let Ok(passed) = receiver.try_recv() {
                             open.push(passed);
@@ -136,7 +180,7 @@ fn random_trees_over_threads_are_counted_as_they_were_made() {
                             0 | 1 if open.len() < 50 => {
                                 let name = random.below(NAMES.len());
                                 open.push((name, named(name), false));
-                                *mine.closed.entry(NAMES[name]).or_default() += 1;
+                                made.fetch_add(1, Ordering::Relaxed);
                             }
                             2 if !open.is_empty() => {
                                 let (_, span, _) = &open[random.below(open.len())];
@@ -160,18 +204,10 @@ fn random_trees_over_threads_are_counted_as_they_were_made() {
                                 let (name, span, failed) = &mut open[place];
                                 if NAMES[*name] == "b" && !std::mem::replace(failed, true) {
                                     span.record("error", true);
-                                    *mine.failed.entry("b").or_default() += 1;
                                 }
                             }
                             _ => {}
                         }
-                    }
-                    let mut all = counted.lock().unwrap_or_else(PoisonError::into_inner);
-                    for (name, count) in mine.closed {
-                        *all.closed.entry(name).or_default() += count;
-                    }
-                    for (name, count) in mine.failed {
-                        *all.failed.entry(name).or_default() += count;
                     }
                 });
             });
@@ -179,9 +215,11 @@ fn random_trees_over_threads_are_counted_as_they_were_made() {
         drop(senders);
     });
     let found = stage.finish();
-    let counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for (name, count) in counted.closed {
-        assert_eq!(found[name].count, count, "{name}");
+    let counted = oracle.counted();
+    assert_eq!(counted.opened, made.load(Ordering::Relaxed), "none is lost");
+    assert!(counted.opened > steps / 2);
+    for (&name, count) in &counted.closed {
+        assert_eq!(found[name].count, *count, "{name}");
         let open_ms = found[name].busy_ms + found[name].idle_ms.expect("told");
         let failed = counted.failed.get(name).copied().unwrap_or(0);
         assert_eq!(found[name].errors, failed, "{name}");
