@@ -16,7 +16,7 @@ use crate::tokio_runtime::RuntimeReading;
 use crate::tracked::Answer;
 
 /// Bytes in an MB, as in the scripts whose columns the timeline continues.
-const MB: f64 = 1024.0 * 1024.0;
+pub(crate) const MB: f64 = 1024.0 * 1024.0;
 
 /// The columns that were read in one tick, in order.
 #[derive(Debug, Default)]

@@ -10,6 +10,7 @@ use soakscope_sampler::heap::allocated_by_label;
 use crate::interval::Interval;
 use crate::labels::Kind;
 use crate::profiler::ProfilerHandle;
+use crate::row::MB;
 use crate::session::Session;
 use crate::span_log::SpanLog;
 use crate::spent::Spent;
@@ -40,9 +41,6 @@ const COLUMNS: [&str; 14] = [
     "cpu_ms",
     "alloc_mb",
 ];
-
-/// Bytes in an MB, as in the timeline.
-const MB: f64 = 1024.0 * 1024.0;
 
 type Key = (Kind, String);
 

@@ -95,6 +95,10 @@ struct Readings {
     heap_live_bytes: Option<u64>,
     heap_allocated_bytes: Option<u64>,
     own_cpu: Duration,
+    own_threads: u64,
+    /// What the agent's buffers hold.
+    own_bytes: u64,
+    own_fds: u64,
     tracked: Vec<Answer>,
 }
 
@@ -186,6 +190,7 @@ impl Ticking {
 
     fn read(&mut self, round: u64, at: Instant, time: Timestamp) -> Readings {
         let tracked = self.tracked.ask(round);
+        let (history, writer) = (&self.session.history, &self.session.writer);
         Readings {
             at,
             time,
@@ -194,6 +199,9 @@ impl Ticking {
             heap_live_bytes: heap_live_bytes(),
             heap_allocated_bytes: heap_allocated_bytes(),
             own_cpu: self.ticks.resources().own_cpu(),
+            own_threads: self.ticks.resources().own_threads(),
+            own_bytes: history.bytes() + writer.waiting_bytes(),
+            own_fds: self.ticks.resources().own_descriptors() + writer.descriptors(),
             tracked,
         }
     }
@@ -219,9 +227,9 @@ impl Ticking {
                 Some(readings.own_cpu),
                 self.before.as_ref().map(|before| before.own_cpu),
             ),
-            threads: self.ticks.resources().own_threads(),
-            bytes: session.history.bytes() + session.writer.waiting_bytes(),
-            open_fds: self.ticks.resources().own_descriptors() + session.writer.descriptors(),
+            threads: readings.own_threads,
+            bytes: readings.own_bytes,
+            open_fds: readings.own_fds,
             late_ms: late.as_secs_f64() * 1_000.0,
             missed: session.missed_ticks(),
             dropped: session.drops.total(),
@@ -260,8 +268,6 @@ impl Ticking {
 
     /// The same readings as metrics.
     fn publish(&mut self, readings: &Readings, late: Duration) {
-        let own_threads = self.ticks.resources().own_threads();
-        let own_descriptors = self.ticks.resources().own_descriptors();
         let session = &self.session;
         let telemetry = &session.telemetry;
         let process = &readings.own.process;
@@ -273,11 +279,9 @@ impl Ticking {
         gauge("process_open_fds", process.open_fds);
         gauge("process_threads", process.threads);
         gauge("soakscope_heap_live_bytes", readings.heap_live_bytes);
-        gauge("soakscope_agent_threads", Some(own_threads));
-        let own_bytes = session.history.bytes() + session.writer.waiting_bytes();
-        gauge("soakscope_agent_memory_bytes", Some(own_bytes));
-        let own_fds = own_descriptors + session.writer.descriptors();
-        gauge("soakscope_agent_open_fds", Some(own_fds));
+        gauge("soakscope_agent_threads", Some(readings.own_threads));
+        gauge("soakscope_agent_memory_bytes", Some(readings.own_bytes));
+        gauge("soakscope_agent_open_fds", Some(readings.own_fds));
         let runtime = readings.runtime.as_ref();
         gauge(
             "soakscope_tokio_alive_tasks",

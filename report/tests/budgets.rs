@@ -1,7 +1,7 @@
 //! Budgets against runs: what holds, what breaks, what was never seen.
 
 use soakscope_report::{
-    BudgetOutcome, Budgets, RunDir, RunInfo, Timeline, Verdict3, Watch, judge, seal,
+    BudgetOutcome, Budgets, RunDir, RunInfo, SpanInterval, Timeline, Verdict3, Watch, judge, seal,
 };
 
 /// Ten minutes, a row a second: a minute of warm-up at 900 MB and no load,
@@ -154,4 +154,50 @@ fn a_run_is_judged_by_the_budgets_kept_with_it() {
         run.notes
     );
     assert!(judge(&run).budgets.is_empty());
+}
+
+/// Requests of 1 ms, 2 ms and so on, in the steady phase.
+fn requests(watch: &mut Watch, name: &str, count: u64) {
+    let mut durations = hdrhistogram::Histogram::<u32>::new(2).expect("two digits");
+    durations.auto(true);
+    for ms in 1..=count {
+        durations.record(ms * 1_000_000).expect("it grows");
+    }
+    watch.spans(&SpanInterval {
+        name,
+        request: true,
+        phase: "steady",
+        elapsed_min: 3.0,
+        count,
+        errors: 0,
+        cpu_ms: None,
+        alloc_mb: None,
+        durations_ns: Some(&durations),
+    });
+}
+
+#[test]
+fn a_percentile_is_of_its_own_span_and_needs_enough_of_them() {
+    let of = |budgets: &str| {
+        let mut watch = Watch::new(Budgets::parse(budgets, None).expect("good budgets"));
+        requests(&mut watch, "GET /a", 1_000);
+        requests(&mut watch, "GET /rare", 99);
+        watch.outcomes().remove(0)
+    };
+    let p99 = of("[span.\"GET /a\"]\np99_ms = 1000");
+    let value = p99.value.expect("known");
+    assert!((980.0..1_000.0).contains(&value), "{value}");
+    assert_eq!(p99.verdict, Verdict3::Pass);
+    let broken = of("[span.\"GET /a\"]\nduration = [\"p(95)<900\"]");
+    assert_eq!(broken.verdict, Verdict3::Fail, "{}", broken.message);
+    let few = of("[span.\"GET /rare\"]\np99_ms = 1");
+    assert_eq!(few.verdict, Verdict3::Inconclusive);
+    assert!(
+        few.message.contains("99 of at least 100"),
+        "{}",
+        few.message
+    );
+    // Of the process, the requests of all routes.
+    let all = of("[process]\nhttp_req_duration = [\"count>1098\"]");
+    assert_eq!((all.value, all.verdict), (Some(1_099.0), Verdict3::Pass));
 }
