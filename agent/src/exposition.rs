@@ -2,15 +2,15 @@
 //!
 //! They are written here rather than kept in the exporter, whose histograms
 //! queue every value until they are folded: what is kept of a span is its
-//! [`Totals`](crate::ledger::Totals) and no more. Names are bounded, so the
+//! [`Totals`](crate::spans::ledger::Totals) and no more. Names are bounded, so the
 //! number of series is.
 
 use std::fmt::Write;
 
-use crate::buckets::{Buckets, OF_REQUESTS, OF_SPANS};
-use crate::labels::{Kind, Name};
-use crate::ledger::Totals;
 use crate::spans::Spans;
+use crate::spans::buckets::{Buckets, OF_REQUESTS, OF_SPANS};
+use crate::spans::labels::{Kind, Name};
+use crate::spans::ledger::Totals;
 
 /// Everything there is to tell of spans.
 pub(crate) fn spans(spans: &Spans) -> String {
@@ -141,7 +141,7 @@ fn escaped(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::ledger::Closed;
+    use crate::spans::ledger::Closed;
 
     #[test]
     fn a_request_is_a_series_of_both_families_and_its_name_is_escaped() {

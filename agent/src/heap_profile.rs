@@ -8,8 +8,8 @@ use soakscope_report::{Label, Profile, ProfileBuilder};
 use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{HeapProfile, HeapSite};
 
-use crate::labels::Labels;
 use crate::profile::{Places, Symbols, span_labels};
+use crate::spans::labels::Labels;
 
 /// What the numeric label of a block's birth is called, in seconds of the run.
 const BORN: &str = "born";

@@ -11,8 +11,8 @@ use soakscope_report::{
 };
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
-use crate::labels::Labels;
 use crate::module_path::with_module;
+use crate::spans::labels::Labels;
 
 /// Addresses whose names are remembered between windows.
 const REMEMBERED: usize = 50_000;

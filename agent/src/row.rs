@@ -9,9 +9,9 @@ use soakscope_sampler::resources::{
     Cgroup, Limits, MemoryDetail, Pressure, ProcessReading, SocketCounts, TcpState,
 };
 
-use crate::interval::Interval;
 use crate::rates::Rates;
 use crate::session::rfc3339;
+use crate::spans::interval::Interval;
 use crate::tokio_runtime::RuntimeReading;
 use crate::tracked::Answer;
 

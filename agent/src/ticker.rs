@@ -16,12 +16,12 @@ use soakscope_sampler::resources::{HostReading, Stall, TcpState, TickReading, Ti
 use soakscope_sampler::{exclude_current_thread, heap_allocated_bytes, heap_live_bytes};
 
 use crate::error::Error;
-use crate::interval::Interval;
 use crate::profiler::ProfilerHandle;
 use crate::rates::Rates;
 use crate::row::{Activity, Own, Row, Served};
 use crate::session::Session;
-use crate::span_rows::SpanRows;
+use crate::spans::interval::Interval;
+use crate::spans::rows::SpanRows;
 use crate::stop::Stop;
 use crate::telemetry::Seconds;
 use crate::tokio_runtime::{Runtime, RuntimeReading};

@@ -17,9 +17,9 @@ use crate::admin::late::{self, Failure};
 use crate::admin::pprof::{Asked, Format, Refusal};
 use crate::admin::routes::blocking;
 use crate::heap_profile::heap_profile;
-use crate::labels::Labels;
 use crate::live::Live;
 use crate::profile::Symbols;
+use crate::spans::labels::Labels;
 
 pub(super) fn routes() -> Router<Arc<Live>> {
     Router::new()

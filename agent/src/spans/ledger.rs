@@ -10,8 +10,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::buckets::Buckets;
-use crate::interval::Interval;
+use super::buckets::Buckets;
+use super::interval::Interval;
 
 /// Buffers; threads are spread over them.
 const SHARDS: usize = 16;

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 
-use crate::wanted::STATEMENTS;
+use super::wanted::STATEMENTS;
 
 /// Longest method, route or name kept, in characters.
 const LONGEST: usize = 200;

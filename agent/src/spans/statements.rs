@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::labels::OTHER;
-use crate::sql::{normal, reads};
+use super::labels::OTHER;
+use super::sql::{normal, reads};
 
 /// Templates kept apart; all further ones are `<other>`, and never found to
 /// repeat.

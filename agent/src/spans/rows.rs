@@ -7,13 +7,13 @@ use std::time::Duration;
 use soakscope_report::{Cell, SpanInterval, TimelineWriter};
 use soakscope_sampler::heap::allocated_by_label;
 
-use crate::interval::Interval;
-use crate::labels::Kind;
+use super::interval::Interval;
+use super::labels::Kind;
+use super::log::SpanLog;
+use super::spent::Spent;
 use crate::profiler::ProfilerHandle;
 use crate::row::MB;
 use crate::session::Session;
-use crate::span_log::SpanLog;
-use crate::spent::Spent;
 use crate::writer::Job;
 
 /// Minutes between rows of one span, where spans are few.

@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tracing::Metadata;
 
-use crate::wanted::Wanted;
+use super::wanted::Wanted;
 
 /// Names of a kind kept apart.
 pub(crate) const MOST_NAMES: usize = 512;

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use crate::labels::Labels;
-use crate::statements::{Place, Repeats, Statement};
+use super::labels::Labels;
+use super::statements::{Place, Repeats, Statement};
 
 /// Kinds of spans in the tree of one request; further ones are counted.
 const MOST_NODES: usize = 64;
@@ -147,7 +147,7 @@ impl Scope {
         }
         let statements = inner.repeats.longest(MOST_STATEMENTS);
         if !statements.is_empty() {
-            let tell = |repeat: &crate::statements::Repeat| {
+            let tell = |repeat: &super::statements::Repeat| {
                 json!({
                     "statement": &*repeat.template.text,
                     "count": repeat.count,
@@ -197,7 +197,7 @@ pub(crate) fn ms(ns: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::Kind;
+    use crate::spans::labels::Kind;
 
     #[test]
     fn the_tree_has_each_name_once_under_each_parent() {

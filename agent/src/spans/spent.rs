@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::labels::{Kind, Labels, route_of, span_of};
+use super::labels::{Kind, Labels, route_of, span_of};
 
 /// CPU time or bytes of an interval. A request has all that was sampled in it
 /// and in the spans inside it; any other span only what was sampled with no
@@ -46,7 +46,7 @@ impl Spent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::word;
+    use crate::spans::labels::word;
 
     #[test]
     fn requests_and_what_is_outside_of_them_add_up() {

@@ -1,18 +1,37 @@
 //! What a run knows of its spans: their names, what closed, what is open, and
 //! the CPU time sampled in them.
 
+pub(crate) mod buckets;
+pub(crate) mod entered;
+pub(crate) mod fields;
+pub(crate) mod findings;
+pub(crate) mod interval;
+pub(crate) mod labels;
+pub(crate) mod layer;
+pub(crate) mod ledger;
+pub(crate) mod log;
+pub(crate) mod open_spans;
+pub(crate) mod request_end;
+pub(crate) mod rows;
+pub(crate) mod scope;
+pub(crate) mod slow;
+pub(crate) mod spent;
+pub(crate) mod sql;
+pub(crate) mod statements;
+pub(crate) mod wanted;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use self::findings::Findings;
+use self::interval::Interval;
+use self::labels::{Kind, Labels, Name};
+use self::ledger::{Closed, Ledger, Totals};
+use self::slow::Slow;
+use self::statements::Statements;
 use crate::config::Config;
-use crate::findings::Findings;
-use crate::interval::Interval;
-use crate::labels::{Kind, Labels, Name};
-use crate::ledger::{Closed, Ledger, Totals};
-use crate::slow::Slow;
-use crate::statements::Statements;
 
 #[derive(Debug)]
 pub(crate) struct Spans {

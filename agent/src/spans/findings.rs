@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
-use crate::scope::ms;
-use crate::statements::Repeat;
+use super::scope::ms;
+use super::statements::Repeat;
 
 /// Findings kept; further ones are counted.
 const MOST: usize = 100;
@@ -112,7 +112,7 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statements::{Place, Repeats, Statements};
+    use crate::spans::statements::{Place, Repeats, Statements};
 
     #[test]
     fn a_finding_is_told_at_first_and_summed_at_the_end() {

@@ -22,16 +22,16 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::entered;
-use crate::fields::Fields;
-use crate::labels::{Callsite, Kind, route_of, scenario_of, word};
-use crate::ledger::Closed;
-use crate::open_spans::OpenSpans;
-use crate::request_end;
-use crate::scope::{Position, Scope};
+use super::entered;
+use super::fields::Fields;
+use super::labels::{Callsite, Kind, route_of, scenario_of, word};
+use super::ledger::Closed;
+use super::open_spans::OpenSpans;
+use super::request_end;
+use super::scope::{Position, Scope};
+use super::statements::{Place, Statement};
+use super::wanted::{Sight, Wanted};
 use crate::session::Session;
-use crate::statements::{Place, Statement};
-use crate::wanted::{Sight, Wanted};
 
 /// Measures spans. Made by `Agent::layer`.
 pub(crate) struct SpanLayer {

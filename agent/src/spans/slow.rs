@@ -12,8 +12,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use quanta::Instant;
 
-use crate::interval::Interval;
-use crate::labels::MOST_NAMES;
+use super::interval::Interval;
+use super::labels::MOST_NAMES;
 
 /// So many times the route's own 99th percentile is slow.
 const TIMES_P99: f64 = 3.0;
