@@ -118,9 +118,9 @@ fn span_of(request: &Request) -> Span {
     tracing::info_span!(
         "request",
         otel.kind = "server",
-        otel.name = format_args!("{method} {route}"),
         http.request.method = method,
         http.route = route,
+        otel.name = format_args!("{method} {route}"),
         http.response.status_code = Empty,
         k6.scenario = carried(baggage, "k6.scenario"),
         k6.name = carried(baggage, "k6.name"),

@@ -20,10 +20,25 @@ pub(crate) struct Entered {
     pub(crate) layer: u32,
     pub(crate) id: u64,
     pub(crate) word: u64,
+    /// How often it was entered again while it was the innermost.
+    again: u32,
 }
 
 thread_local! {
     static ENTERED: RefCell<Vec<Entered>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Counts one more entry of a span that is the innermost of this thread;
+/// `false` where it is not, and [`enter`] has to be called.
+pub(crate) fn enter_again(layer: u32, id: &Id) -> bool {
+    let again = |stack: &mut Vec<Entered>| match stack.last_mut() {
+        Some(top) if top.is(layer, id) && top.again < u32::MAX => {
+            top.again += 1;
+            true
+        }
+        _ => false,
+    };
+    with(again).unwrap_or(false)
 }
 
 /// A span was entered on this thread.
@@ -32,6 +47,7 @@ pub(crate) fn enter(layer: u32, id: &Id, word: u64) {
         layer,
         id: id.into_u64(),
         word,
+        again: 0,
     };
     with(|stack| {
         if stack.len() < DEEPEST {
@@ -41,23 +57,22 @@ pub(crate) fn enter(layer: u32, id: &Id, word: u64) {
     });
 }
 
-/// A span was exited on this thread.
-pub(crate) fn exit(layer: u32, id: &Id) {
-    let is_it = |entered: &Entered| entered.id == id.into_u64() && entered.layer == layer;
-    with(|stack| {
-        match stack.last() {
-            Some(top) if is_it(top) => {
-                stack.pop();
-            }
-            _ => match stack.iter().rposition(is_it) {
-                Some(below) => {
-                    stack.remove(below);
-                }
-                None => return,
-            },
+/// A span was exited on this thread; `true` unless it is still entered here by
+/// an entry that [`enter_again`] counted.
+pub(crate) fn exit(layer: u32, id: &Id) -> bool {
+    let exit = |stack: &mut Vec<Entered>| {
+        let Some(place) = stack.iter().rposition(|entered| entered.is(layer, id)) else {
+            return true;
+        };
+        if let Some(again) = stack[place].again.checked_sub(1) {
+            stack[place].again = again;
+            return false;
         }
+        stack.remove(place);
         set_label(stack.last().map_or(0, |top| top.word));
-    });
+        true
+    };
+    with(exit).unwrap_or(true)
 }
 
 /// The innermost span of a layer that this thread is in.
@@ -69,6 +84,12 @@ pub(crate) fn innermost(layer: u32) -> Option<Entered> {
             .copied()
     })
     .flatten()
+}
+
+impl Entered {
+    fn is(&self, layer: u32, id: &Id) -> bool {
+        self.id == id.into_u64() && self.layer == layer
+    }
 }
 
 /// Runs `f` on this thread's stack, unless the thread is ending.
@@ -102,6 +123,24 @@ mod tests {
         assert_eq!(label(), 10, "entered twice, exited once");
         exit(1, &a);
         assert_eq!(label(), 0);
+    }
+
+    #[test]
+    fn entries_of_the_innermost_again_are_counted() {
+        let [a, b] = [1, 2].map(Id::from_u64);
+        assert!(!enter_again(1, &a), "not yet entered");
+        enter(1, &a, 10);
+        assert!(enter_again(1, &a));
+        assert!(!enter_again(2, &a), "that is a span of another layer");
+        enter(1, &b, 20);
+        assert!(!enter_again(1, &a), "not the innermost");
+        assert!(!exit(1, &a), "the second entry");
+        assert_eq!(label(), 20);
+        assert!(exit(1, &b));
+        assert_eq!(label(), 10);
+        assert!(exit(1, &a));
+        assert_eq!(label(), 0);
+        assert!(exit(1, &a), "it was exited already");
     }
 
     #[test]

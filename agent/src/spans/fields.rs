@@ -2,94 +2,133 @@
 
 use std::fmt::{self, Write};
 
-use serde_json::Value;
 use tracing::field::{Field, Visit};
 
+use super::kept::{Kept, Piece, Slice};
 use super::wanted::STATEMENTS;
 
-/// Longest method, route or name kept, in characters.
+/// Longest value kept, in bytes.
 const LONGEST: usize = 200;
 /// Longest statement kept, in bytes.
 const LONGEST_STATEMENT: usize = 4_096;
 
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    pub(crate) method: Option<String>,
-    pub(crate) route: Option<String>,
-    otel_name: Option<String>,
+    kept: Kept,
+    /// Whether all fields are wanted, or only those that are known here.
+    all: bool,
+    method: Option<Slice>,
+    route: Option<Slice>,
+    otel_name: Option<Slice>,
+    scenario: Option<Slice>,
+    statement: Option<Slice>,
+    /// What sqlx calls a short statement, which it then tells nowhere else.
+    summary: Option<Slice>,
     server: bool,
     pub(crate) error: bool,
-    pub(crate) statement: Option<String>,
-    /// The load's scenario that the request is part of.
-    pub(crate) scenario: Option<String>,
-    /// What sqlx calls a short statement, which it then tells nowhere else.
-    summary: Option<String>,
     pub(crate) elapsed_seconds: Option<f64>,
-    /// All fields, by name, where they are wanted.
-    pub(crate) kept: Option<Vec<(&'static str, Value)>>,
 }
 
 impl Fields {
+    /// A visitor that keeps every field, for an event to tell.
+    pub(crate) fn keeping() -> Self {
+        Self {
+            kept: Kept::roomy(),
+            ..Self::few()
+        }
+    }
+
+    /// The same, with no room yet: for the few fields that are recorded later.
+    pub(crate) fn few() -> Self {
+        Self {
+            all: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether the span that opened with these is a request.
     pub(crate) fn request(&self) -> bool {
         self.server || self.route.is_some()
     }
 
-    /// `GET /orders/{user}` where method and route are known, else what the
-    /// span calls itself.
-    pub(crate) fn name(&self, span_name: &str) -> String {
-        match (&self.method, &self.route, &self.otel_name) {
-            (Some(method), Some(route), _) => format!("{method} {route}"),
-            (None, Some(route), _) => route.clone(),
-            (_, None, Some(name)) => name.clone(),
-            (_, None, None) => span_name.to_owned(),
-        }
+    pub(crate) fn method(&self) -> Option<&str> {
+        self.method.map(|slice| self.kept.at(slice))
     }
 
-    /// A visitor that keeps every field, for an event to tell.
-    pub(crate) fn keeping() -> Self {
-        Self {
-            kept: Some(Vec::new()),
-            ..Self::default()
+    pub(crate) fn route(&self) -> Option<&str> {
+        self.route.map(|slice| self.kept.at(slice))
+    }
+
+    /// The load's scenario that the request is part of.
+    pub(crate) fn scenario(&self) -> Option<&str> {
+        self.scenario.map(|slice| self.kept.at(slice))
+    }
+
+    /// `GET /orders/{user}` where method and route are known, else what the
+    /// span calls itself.
+    pub(crate) fn name<'a>(&'a self, span_name: &'a str, room: &'a mut String) -> &'a str {
+        let name = self.otel_name.map(|slice| self.kept.at(slice));
+        match (self.method(), self.route(), name) {
+            (Some(method), Some(route), _) => {
+                room.clear();
+                room.extend([method, " ", route]);
+                room
+            }
+            (None, Some(route), _) => route,
+            (_, None, Some(name)) => name,
+            (_, None, None) => span_name,
         }
     }
 
     /// The statement that was run, whole.
     pub(crate) fn statement(&self) -> Option<&str> {
-        let told = self.statement.as_deref().map(str::trim);
+        let told = self.statement.map(|slice| self.kept.at(slice).trim());
         told.filter(|sql| !sql.is_empty())
-            .or(self.summary.as_deref())
+            .or(self.summary.map(|slice| self.kept.at(slice)))
     }
 
-    fn keep(&mut self, field: &Field, value: impl Into<Value>) {
-        if let Some(kept) = &mut self.kept {
-            kept.push((field.name(), value.into()));
+    /// All fields; empty where only the known ones were wanted.
+    pub(crate) fn into_kept(self) -> Kept {
+        self.kept
+    }
+
+    fn keep(&mut self, field: &Field, value: Piece) {
+        if self.all {
+            self.kept.put(field.name(), value);
         }
     }
 
-    fn text(&mut self, field: &str, value: &str) {
-        let kept = || Some(value.chars().take(LONGEST).collect());
-        match field {
-            "http.request.method" | "http.method" => self.method = kept(),
-            "http.route" => self.route = kept(),
-            "k6.scenario" => self.scenario = kept(),
-            "otel.name" => self.otel_name = kept(),
-            "otel.kind" => self.server = value.eq_ignore_ascii_case("server"),
-            "otel.status_code" => self.error |= value.eq_ignore_ascii_case("error"),
-            "error" => self.error |= !value.is_empty() && value != "false",
+    fn text(&mut self, field: &Field, value: Slice) {
+        let short = self.kept.cut(value, |text| up_to(text, LONGEST));
+        let text = self.kept.at(value);
+        match field.name() {
+            "http.request.method" | "http.method" => self.method = Some(short),
+            "http.route" => self.route = Some(short),
+            "k6.scenario" => self.scenario = Some(short),
+            "otel.name" => self.otel_name = Some(short),
+            "otel.kind" => self.server = text.eq_ignore_ascii_case("server"),
+            "otel.status_code" => self.error |= text.eq_ignore_ascii_case("error"),
+            "error" => self.error |= !text.is_empty() && text != "false",
             "http.response.status_code" | "http.status_code" => {
-                self.status(value.parse().unwrap_or(0));
+                let code = text.parse().unwrap_or(0);
+                self.status(code);
             }
-            "summary" => self.summary = Some(up_to(value, LONGEST_STATEMENT).to_owned()),
-            _ if STATEMENTS.contains(&field) => {
-                self.statement = Some(up_to(value, LONGEST_STATEMENT).to_owned());
-            }
+            "summary" => self.summary = Some(value),
+            name if STATEMENTS.contains(&name) => self.statement = Some(value),
             _ => {}
         }
+        self.keep(field, Piece::Text(short));
     }
 
     fn status(&mut self, code: u64) {
         self.error |= code >= 500;
+    }
+
+    /// Whether the text of a field is looked at: it is known or all are.
+    fn reads(&self, name: &str) -> bool {
+        let known = || ["http.", "otel.", "db.", "k6."].iter();
+        let told = self.all || name == "error" || name == "summary";
+        told || known().any(|prefix| name.starts_with(prefix))
     }
 }
 
@@ -100,12 +139,15 @@ fn up_to(text: &str, bytes: usize) -> &str {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field.name(), value);
-        self.keep(field, up_to(value, LONGEST));
+        if self.reads(field.name()) {
+            let value = up_to(value, LONGEST_STATEMENT);
+            let value = self.kept.write(|text| text.push_str(value));
+            self.text(field, value);
+        }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.keep(field, value);
+        self.keep(field, Piece::Unsigned(value));
         if matches!(
             field.name(),
             "http.response.status_code" | "http.status_code"
@@ -117,49 +159,53 @@ impl Visit for Fields {
     fn record_i64(&mut self, field: &Field, value: i64) {
         match u64::try_from(value) {
             Ok(value) => self.record_u64(field, value),
-            Err(_) => self.keep(field, value),
+            Err(_) => self.keep(field, Piece::Signed(value)),
         }
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.keep(field, value);
+        self.keep(field, Piece::Float(value));
         if field.name() == "elapsed_secs" {
             self.elapsed_seconds = Some(value);
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.keep(field, value);
+        self.keep(field, Piece::Bool(value));
         if field.name() == "error" {
             self.error |= value;
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // `%value` and `?value` arrive here; only the known fields are
-        // formatted, and no further than is kept.
+        // `%value` and `?value` arrive here; only what is looked at is
+        // formatted, and no further than is kept. A name that method and
+        // route make up already is not worth formatting.
         let name = field.name();
-        let known = ["http.", "otel.", "db."]
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
-        if known || name == "error" || name == "summary" || self.kept.is_some() {
-            let mut text = Bounded(String::new());
-            // The end of the room is an error to `write!`, and none to us.
-            let _ = write!(text, "{value:?}");
-            let text = text.0.trim_matches('"');
-            self.text(name, text);
-            self.keep(field, up_to(text, LONGEST));
+        let told_already = name == "otel.name" && self.method.is_some() && self.route.is_some();
+        if told_already || !self.reads(name) {
+            return;
         }
+        let value = self.kept.write(|text| {
+            let end = text.len() + LONGEST_STATEMENT;
+            // The end of the room is an error to `write!`, and none to us.
+            let _ = write!(Bounded { text, end }, "{value:?}");
+        });
+        let value = self.kept.cut(value, |text| text.trim_matches('"'));
+        self.text(field, value);
     }
 }
 
-/// Takes the beginning of what is written to it.
-struct Bounded(String);
+/// Takes what is written to it up to an end.
+struct Bounded<'a> {
+    text: &'a mut String,
+    end: usize,
+}
 
-impl Write for Bounded {
+impl Write for Bounded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = LONGEST_STATEMENT.saturating_sub(self.0.len());
-        self.0.push_str(up_to(text, room));
+        let room = self.end.saturating_sub(self.text.len());
+        self.text.push_str(up_to(text, room));
         if text.len() > room {
             return Err(fmt::Error);
         }

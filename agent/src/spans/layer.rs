@@ -48,7 +48,8 @@ struct Open {
     word: u64,
     /// The number of its name.
     name: u32,
-    /// How often it is entered now, on all threads.
+    /// How often it is entered now, on all threads, entries counted by
+    /// [`entered::enter_again`] left out.
     depth: u32,
     opened: Instant,
     entered: Instant,
@@ -179,7 +180,7 @@ where
             return;
         };
         let mut fields = if request {
-            Fields::keeping()
+            Fields::few()
         } else {
             Fields::default()
         };
@@ -191,8 +192,8 @@ where
             open.statement = statement.or(open.statement.take());
             open.inside.clone()
         });
-        if let (Some(kept), Some(Some(inside))) = (fields.kept, inside) {
-            inside.scope.tell(kept);
+        if let (true, Some(Some(inside))) = (request, inside) {
+            inside.scope.tell(&fields.into_kept());
         }
     }
 
@@ -229,6 +230,9 @@ where
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
+        if entered::enter_again(self.number, id) {
+            return;
+        }
         let now = Instant::now();
         let word = self.open.with(id, |open| {
             open.depth += 1;
@@ -243,8 +247,10 @@ where
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        if !entered::exit(self.number, id) {
+            return;
+        }
         let now = Instant::now();
-        entered::exit(self.number, id);
         self.open.with(id, |open| {
             if open.depth == 1 {
                 open.busy += now.duration_since(open.entered);
@@ -274,20 +280,18 @@ impl Open {
             self.statement = Some(Box::new(session.spans.statements.told(sql)));
         }
         if fields.request() {
-            let name = fields.name(self.metadata.name());
-            let (method, route) = (fields.method.as_deref(), fields.route.as_deref());
+            let mut room = String::with_capacity(64);
+            let name = fields.name(self.metadata.name(), &mut room);
             self.request = true;
-            self.name = session.spans.request(&name, method, route);
+            self.name = session.spans.request(name, fields.method(), fields.route());
             let number = |text| {
                 let labels = &session.spans.labels;
                 labels.number(Kind::Scenario, text, || None)
             };
-            let scenario = fields.scenario.as_deref().map_or(0, number);
+            let scenario = fields.scenario().map_or(0, number);
             self.word = word(scenario, self.name, self.name);
-            let scope = Arc::new(Scope::default());
-            scope.tell(fields.kept.unwrap_or_default());
             self.inside = Some(Inside {
-                scope,
+                scope: Arc::new(Scope::new(fields.into_kept())),
                 position: Position::REQUEST,
                 opened: self.opened,
             });

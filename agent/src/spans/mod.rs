@@ -6,6 +6,7 @@ pub(crate) mod entered;
 pub(crate) mod fields;
 pub(crate) mod findings;
 pub(crate) mod interval;
+pub(crate) mod kept;
 pub(crate) mod labels;
 pub(crate) mod layer;
 pub(crate) mod ledger;

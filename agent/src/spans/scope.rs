@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+use super::kept::Kept;
 use super::labels::Labels;
 use super::statements::{Place, Repeats, Statement};
 
@@ -12,8 +13,6 @@ use super::statements::{Place, Repeats, Statement};
 const MOST_NODES: usize = 64;
 /// The node of a span that found no room.
 const NOWHERE: u16 = u16::MAX;
-/// Fields of a request that are kept.
-const MOST_FIELDS: usize = 24;
 /// Statements told of a slow request.
 const MOST_STATEMENTS: usize = 5;
 
@@ -26,7 +25,7 @@ struct Inner {
     nodes: Vec<Node>,
     no_room: u64,
     repeats: Repeats,
-    fields: Vec<(&'static str, Value)>,
+    fields: Kept,
 }
 
 #[derive(Debug)]
@@ -48,6 +47,14 @@ impl Position {
 }
 
 impl Scope {
+    /// Of a request that opened with these fields.
+    pub(crate) fn new(fields: Kept) -> Self {
+        Self(Mutex::new(Inner {
+            fields,
+            ..Inner::default()
+        }))
+    }
+
     /// Where a span of this name below `parent` is.
     pub(crate) fn below(&self, parent: Position, name: u32) -> Position {
         if parent.0 == Some(NOWHERE) {
@@ -93,17 +100,9 @@ impl Scope {
         self.lock().repeats.ran(statement, end_ns, took_ns, place);
     }
 
-    /// Fields that the request opened with or were recorded since.
-    pub(crate) fn tell(&self, fields: Vec<(&'static str, Value)>) {
-        let mut inner = self.lock();
-        for (name, value) in fields {
-            let room = inner.fields.len() < MOST_FIELDS;
-            match inner.fields.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, known)) => *known = value,
-                None if room => inner.fields.push((name, value)),
-                None => {}
-            }
-        }
+    /// Fields that were recorded since the request opened.
+    pub(crate) fn tell(&self, fields: &Kept) {
+        self.lock().fields.extend(fields);
     }
 
     /// Runs `f` on the statements of the request.
@@ -131,16 +130,7 @@ impl Scope {
         put("busy_ms", ms(busy_ns));
         put("waiting_ms", ms(waiting_ns));
         put("unaccounted_ms", ms(idle_ns - waiting_ns));
-        put(
-            "fields",
-            Value::Object(
-                inner
-                    .fields
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
-                    .collect(),
-            ),
-        );
+        put("fields", Value::Object(inner.fields.to_json()));
         put("children", inner.children(None, labels));
         if inner.no_room > 0 {
             put("children_without_room", inner.no_room.into());
