@@ -46,6 +46,14 @@ impl Fields {
         }
     }
 
+    /// A visitor with room for a statement.
+    pub(crate) fn of_statement() -> Self {
+        Self {
+            kept: Kept::for_text(),
+            ..Self::default()
+        }
+    }
+
     /// Whether the span that opened with these is a request.
     pub(crate) fn request(&self) -> bool {
         self.server || self.route.is_some()

@@ -34,8 +34,16 @@ impl Kept {
     /// With room for what most requests tell.
     pub(crate) fn roomy() -> Self {
         Self {
-            text: String::with_capacity(USUAL_TEXT),
             fields: Vec::with_capacity(MOST_FIELDS / 2),
+            ..Self::for_text()
+        }
+    }
+
+    /// With room for texts, and no field under a name.
+    pub(crate) fn for_text() -> Self {
+        Self {
+            text: String::with_capacity(USUAL_TEXT),
+            fields: Vec::new(),
         }
     }
 

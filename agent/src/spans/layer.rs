@@ -335,7 +335,7 @@ impl Inside {
         around: &'static Metadata<'static>,
         session: &Session,
     ) {
-        let mut fields = Fields::default();
+        let mut fields = Fields::of_statement();
         event.record(&mut fields);
         let Some(sql) = fields.statement() else {
             return;
