@@ -148,7 +148,6 @@ struct Here {
     /// The interval that the countdown was drawn with.
     interval: Cell<u64>,
     random: Cell<u64>,
-    tid: Cell<u32>,
     /// Allocations until an account is asked for again.
     wait: Cell<u32>,
     /// Our own work is not sampled.
@@ -163,7 +162,6 @@ thread_local! {
             account: Cell::new(None),
             interval: Cell::new(0),
             random: Cell::new(0),
-            tid: Cell::new(0),
             wait: Cell::new(0),
             busy: Cell::new(false),
         }
@@ -290,8 +288,7 @@ fn claim(here: &Here) -> Option<&'static Account> {
         return None;
     }
     let process = u64::from(std::process::id());
-    here.tid.set(sys::gettid());
-    let me = process << 32 | u64::from(here.tid.get());
+    let me = process << 32 | u64::from(sys::gettid());
     let take_over = |looks: usize| {
         (0..looks).find_map(|_| {
             let begun = BEGUN.load(Relaxed);
@@ -343,11 +340,6 @@ pub(super) fn totals() -> Option<(u64, u64)> {
 pub(super) fn is_forked() -> bool {
     let owner = ALL[0].owner.load(Relaxed);
     owner != 0 && owner >> 32 != u64::from(std::process::id())
-}
-
-/// The calling thread's kernel id, as far as it is known without asking.
-pub(super) fn tid() -> u32 {
-    HERE.with(|here| here.tid.get())
 }
 
 /// Keeps the calling thread's allocations from being sampled while it lives.
