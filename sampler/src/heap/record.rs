@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::account::Busy;
 use super::blocks::{BLOCKS, Block};
-use super::{sites, stack};
+use super::{sites, stack, threads};
 use crate::sys::{self, StackStart};
 use crate::thread_state;
 
@@ -40,12 +40,12 @@ pub(super) fn record(
         let mut frames = [0; stack::MAX_FRAMES];
         let (depth, whole) = stack::walk(start, &mut frames);
         let callers = frames.get(OURS.min(depth)..depth).unwrap_or_default();
+        let born_ms = sys::coarse_ms();
         let key = sites::Key {
             stack: callers,
             truncated: !whole,
             label: thread_state::label(),
-            // Asked each time: a thread is named after it first allocates.
-            thread: sys::thread_name(),
+            thread: threads::mine(born_ms),
             phase: PHASE.load(Relaxed),
         };
         let site = sites::add(&key, size, weight);
@@ -57,7 +57,7 @@ pub(super) fn record(
             offset,
             weight,
             site,
-            born_ms: sys::coarse_ms(),
+            born_ms,
         };
         let added = BLOCKS.add(address, &block);
         if !added {

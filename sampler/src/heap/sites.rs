@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::threads;
 use super::word_set::WordSet;
-use crate::thread_name::NAME;
 
 const NODES: usize = 65_536;
 const LABELS: usize = 4_096;
@@ -68,7 +67,8 @@ pub(super) struct Key<'a> {
     pub(super) stack: &'a [u64],
     pub(super) truncated: bool,
     pub(super) label: u64,
-    pub(super) thread: Option<[u64; NAME]>,
+    /// The number of its name.
+    pub(super) thread: u64,
     pub(super) phase: u32,
 }
 
@@ -104,7 +104,7 @@ pub(super) fn add(key: &Key<'_>, size: usize, weight: f64) -> u32 {
         0
     };
     let phase = u64::from(key.phase).min((1 << PHASE_BITS) - 1);
-    let mut word = threads::number(key.thread);
+    let mut word = key.thread;
     word = word << PHASE_BITS | phase;
     word = word << NODE_BITS | node as u64;
     word = word << LABEL_BITS | label as u64;

@@ -5,15 +5,22 @@
 //! between leaves it to the next one. A reader finds the name or, for that
 //! moment, none.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::word_set::{WordSet, hash};
+use crate::sys;
 use crate::thread_name::{NAME, text_of};
 
 /// Distinct names; further ones are [`OTHER`].
 const NAMES: usize = 512;
 /// What threads beyond those are called.
 const OTHER: &str = "<other>";
+
+/// A thread is asked its name at so many first samples, since it is named
+/// after it first allocates, and then after so many milliseconds.
+const ASKED_FIRST: u32 = 16;
+const ASK_AGAIN_MS: u64 = 100;
 
 /// Bits that hold every number.
 pub(super) const NUMBER_BITS: u32 = 10;
@@ -31,8 +38,39 @@ static THREADS: Threads = Threads {
     names: [const { [const { AtomicU64::new(0) }; NAME] }; NAMES],
 };
 
+struct Mine {
+    number: Cell<u64>,
+    asked: Cell<u32>,
+    asked_ms: Cell<u64>,
+}
+
+thread_local! {
+    // As the words of `account`: no destructor.
+    static MINE: Mine = const {
+        Mine {
+            number: Cell::new(0),
+            asked: Cell::new(0),
+            asked_ms: Cell::new(0),
+        }
+    };
+}
+
+/// The number of the calling thread's name, which costs a system call now and
+/// then.
+pub(super) fn mine(now_ms: u64) -> u64 {
+    MINE.with(|mine| {
+        let asked = mine.asked.get();
+        if asked < ASKED_FIRST || now_ms.wrapping_sub(mine.asked_ms.get()) >= ASK_AGAIN_MS {
+            mine.number.set(number(sys::thread_name()));
+            mine.asked.set(asked.saturating_add(1));
+            mine.asked_ms.set(now_ms);
+        }
+        mine.number.get()
+    })
+}
+
 /// The number of a name; 0 for none.
-pub(super) fn number(name: Option<[u64; NAME]>) -> u64 {
+fn number(name: Option<[u64; NAME]>) -> u64 {
     let Some(name) = name.filter(|name| name[0] != 0) else {
         return 0;
     };
