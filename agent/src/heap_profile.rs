@@ -9,13 +9,14 @@ use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{HeapProfile, HeapSite};
 
 use crate::profile::{Places, Symbols, span_labels};
-use crate::spans::labels::Labels;
+use crate::session::Session;
 
 /// What the numeric label of a block's birth is called, in seconds of the run.
 const BORN: &str = "born";
 
 /// The profile of a heap: `alloc_objects`, `alloc_space`, `inuse_objects`,
-/// `inuse_space`, as Go's.
+/// `inuse_space`, as Go's. Each sample is labelled with the thread that
+/// allocated, the phase then, the innermost span and the route.
 ///
 /// With `run_start`, when the run began on the heap's clock, blocks that live
 /// carry the second of the run in which they were born.
@@ -24,7 +25,7 @@ pub(crate) fn heap_profile(
     symbols: &mut Symbols,
     detail: Detail,
     run_start: Option<Duration>,
-    names: &Labels,
+    session: &Session,
 ) -> Profile {
     let addresses = heap
         .sites
@@ -52,7 +53,7 @@ pub(crate) fn heap_profile(
     let labels: Vec<Vec<Label>> = heap
         .sites
         .iter()
-        .map(|site| site_labels(site, names))
+        .map(|site| site_labels(site, session))
         .collect();
     for ((site, stack), labels) in heap.sites.iter().zip(&stacks).zip(&labels) {
         let allocated = [
@@ -96,8 +97,15 @@ pub(crate) fn heap_profile(
     builder.build()
 }
 
-fn site_labels(site: &HeapSite, names: &Labels) -> Vec<Label> {
-    let mut labels = span_labels(names, site.label);
+fn site_labels(site: &HeapSite, session: &Session) -> Vec<Label> {
+    let mut labels = span_labels(&session.spans.labels, site.label);
+    if !site.thread_name.is_empty() {
+        labels.push(Label::text("thread", &site.thread_name));
+    }
+    let phase = session.phases.name(site.phase as usize);
+    if !phase.is_empty() {
+        labels.push(Label::text("phase", &phase));
+    }
     if site.truncated {
         labels.push(Label::text("truncated", "true"));
     }

@@ -95,13 +95,12 @@ impl Watching {
             let elapsed = self.session.started.elapsed();
             profile.clock.saturating_sub(elapsed)
         });
-        let names = &self.session.spans.labels;
         let encoded = heap_profile(
             &profile,
             &mut self.symbols,
             Detail::Names,
             Some(start),
-            names,
+            &self.session,
         )
         .encode();
         self.number += 1;

@@ -104,6 +104,7 @@ impl Live {
         if let Some(bytes) = config.heap_interval {
             heap::set_interval(bytes);
         }
+        heap::set_phase(0);
         if heap::stats().is_some() {
             heap::prepare();
         }
@@ -191,6 +192,7 @@ impl Live {
         let Some(phase) = self.session.phases.mark(name)? else {
             return Ok(before);
         };
+        heap::set_phase(u32::try_from(phase.number).unwrap_or(u32::MAX));
         if let Some(profiler) = &self.profiler {
             profiler.phase_ended(before.clone());
         }

@@ -105,6 +105,11 @@ impl Phases {
         }
     }
 
+    /// The name of the phase with this number; empty for none.
+    pub(crate) fn name(&self, number: usize) -> String {
+        self.marks().names.get(number).cloned().unwrap_or_default()
+    }
+
     fn marks(&self) -> MutexGuard<'_, Marks> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,6 +144,8 @@ mod tests {
         mark(&phases, "steady");
         assert_eq!(phases.current().name, "steady");
         assert_eq!(mark(&phases, "warm_up").expect("again").number, 1);
+        assert_eq!((&*phases.name(1), &*phases.name(0)), ("warm_up", ""));
+        assert_eq!(phases.name(7), "", "never given out");
     }
 
     #[test]

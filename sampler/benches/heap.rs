@@ -7,6 +7,11 @@
 //! else the machine does and what the others left of the heap; a ratio is the median of those of single turns.
 //! jemalloc's own profiler can only be turned on at a process's start, so its
 //! rows are a process of their own.
+//!
+//! dial9's allocator samples as ours does, at its default rate and with its
+//! list of live blocks, and walks frame pointers, which this build has not:
+//! stacks are short. hotpath's counts bytes and blocks by thread and takes no
+//! stacks. Both are measured apart, since they start threads.
 
 // A bench reports to a person: it stops at the first thing that is not so.
 #![allow(clippy::unwrap_used)]
@@ -18,6 +23,12 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
+use dial9_core::buffer::MemoryBuffer;
+use dial9_core::recorder::recorder;
+use dial9_perf_self_profile::memory_profiling::{
+    Dial9Allocator, MemoryProfiler, MemoryProfilingConfig,
+};
+use hotpath::CountingAllocator;
 use mimalloc::MiMalloc;
 use soakscope_sampler::HeapProfiler;
 use soakscope_sampler::heap;
@@ -29,6 +40,8 @@ static JEMALLOC: HeapProfiler<Jemalloc> = HeapProfiler::new(Jemalloc);
 static MIMALLOC: HeapProfiler<MiMalloc> = HeapProfiler::new(MiMalloc);
 static STATS: &StatsAlloc<System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 static DHAT: dhat::Alloc = dhat::Alloc;
+static DIAL9: Dial9Allocator = Dial9Allocator::system();
+static HOTPATH: CountingAllocator = CountingAllocator::new();
 
 /// Turns of each allocator in a row.
 const TURNS: usize = 48;
@@ -209,6 +222,23 @@ fn sampled_pair() -> f64 {
     nanos
 }
 
+/// glibc beside this wrapper of it.
+fn beside_glibc(name: &'static str, wrapper: Allocator) {
+    let inner: Allocator = &|s, n| pairs(&System, s, n);
+    rows("", &[("glibc", inner, PAIRS), (name, wrapper, PAIRS)]);
+}
+
+fn dial9_rows() {
+    let recorder = recorder(MemoryBuffer::new(64 << 20).unwrap()).build();
+    let config = MemoryProfilingConfig::builder()
+        .track_liveset(true)
+        .fail_on_missing_frame_pointers(false)
+        .build();
+    let profiler = MemoryProfiler::from_config(config);
+    let _profiler = profiler.install(recorder.handle().clone()).unwrap();
+    beside_glibc("glibc + dial9", &|s, n| pairs(&DIAL9, s, n));
+}
+
 fn main() {
     heap::prepare();
     if std::env::args().any(|argument| argument == "jemalloc") {
@@ -240,6 +270,8 @@ fn main() {
         ],
     );
     drop(profiler);
+    dial9_rows();
+    beside_glibc("glibc + hotpath", &|s, n| pairs(&HOTPATH, s, n));
     rows(
         "",
         &[

@@ -57,6 +57,7 @@ mod native;
 pub mod resources;
 mod symbols;
 mod sys;
+mod thread_name;
 mod thread_state;
 #[cfg(all(
     target_os = "linux",

@@ -20,10 +20,13 @@ fn keep_small_blocks(bytes: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Allocated and live bytes of stacks through a function, and their labels.
-fn through(profile: &HeapProfile, function: &str) -> (u64, u64, Vec<u64>) {
+/// Where it was allocated: label, thread and phase.
+type Whence = (u64, String, u32);
+
+/// Allocated and live bytes of stacks through a function, and whence they are.
+fn through(profile: &HeapProfile, function: &str) -> (u64, u64, Vec<Whence>) {
     let mut symbols = Symbolizer::new().expect("names");
-    let (mut allocated, mut labels) = (0, Vec::new());
+    let (mut allocated, mut whence) = (0, Vec::new());
     let mut inside = vec![false; profile.sites.len()];
     for (site, inside) in profile.sites.iter().zip(&mut inside) {
         *inside = site.stack.iter().any(|pc| {
@@ -33,16 +36,16 @@ fn through(profile: &HeapProfile, function: &str) -> (u64, u64, Vec<u64>) {
         if *inside {
             assert!(!site.truncated, "the stack is whole");
             allocated += site.allocated_bytes;
-            labels.push(site.label);
+            whence.push((site.label, site.thread_name.clone(), site.phase));
         }
     }
     let live = profile.blocks.iter().filter(|block| inside[block.site]);
     let live = live
         .map(|block| block.size as f64 * block.weight)
         .sum::<f64>();
-    labels.sort_unstable();
-    labels.dedup();
-    (allocated, live as u64, labels)
+    whence.sort_unstable();
+    whence.dedup();
+    (allocated, live as u64, whence)
 }
 
 fn near(found: u64, truth: u64) -> bool {
@@ -53,23 +56,25 @@ fn near(found: u64, truth: u64) -> bool {
 fn a_profile_names_who_allocated_and_who_still_holds() {
     heap::prepare();
     heap::set_interval(64 * 1024);
-    let (kept, dropped) = thread::spawn(|| {
+    let holder = thread::Builder::new().name("holder".to_owned());
+    let both = holder.spawn(|| {
         heap::draw_anew(7);
         set_label(77);
         let kept = keep_small_blocks(16 << 20);
         set_label(78);
+        heap::set_phase(3);
         let dropped = keep_small_blocks(16 << 20);
         (kept, dropped)
-    })
-    .join()
-    .expect("it allocates");
+    });
+    let (kept, dropped) = both.expect("a thread").join().expect("it allocates");
     // Freed by another thread than allocated it.
     drop(dropped);
     let profile = heap::snapshot().expect("our allocator");
-    let (allocated, live, labels) = through(&profile, "keep_small_blocks");
+    let (allocated, live, whence) = through(&profile, "keep_small_blocks");
     assert!(near(allocated, 32 * MB), "allocated {allocated}");
     assert!(near(live, 16 * MB), "live {live}");
-    assert_eq!(labels, [77, 78]);
+    let by = |label, phase| (label, "holder".to_owned(), phase);
+    assert_eq!(whence, [by(77, 0), by(78, 3)]);
     let under = |label| {
         let found = profile.labels.iter().find(|found| found.label == label);
         found.map_or(0, |found| found.allocated_bytes)
@@ -81,7 +86,6 @@ fn a_profile_names_who_allocated_and_who_still_holds() {
             .iter()
             .all(|block| profile.clock.saturating_sub(block.born) < Duration::from_secs(60))
     );
-    assert!(profile.blocks.iter().any(|block| block.thread_id != 0));
     let stats = profile.stats;
     assert_eq!((stats.lost, stats.folded), (0, 0));
     assert!(stats.table_bytes < 8 << 20, "{}", stats.table_bytes);

@@ -156,3 +156,61 @@ fn it_reads_heap_profiles() {
     let svg = std::fs::read_to_string(subject.run.join("heap.svg")).expect("a picture");
     assert!(svg.contains("hold_in_subject"));
 }
+
+/// The megabytes of each value of a key that `pprof -tags` lists.
+fn tagged_mb(tags: &str, key: &str) -> Vec<(String, f64)> {
+    let lines = tags.lines().map(str::trim);
+    lines
+        .skip_while(|line| !line.starts_with(&format!("{key}: ")))
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .map(|line| {
+            let (mb, value) = line.split_once("MB (").expect("an amount");
+            let (_, value) = value.split_once("): ").expect("a value");
+            (value.to_owned(), mb.parse().expect("megabytes"))
+        })
+        .collect()
+}
+
+#[test]
+fn heap_profiles_know_thread_phase_and_span() {
+    let scratch = scratch();
+    let often = [("SOAKSCOPE_HEAP_INTERVAL", "16384")];
+    let mut subject = Subject::start(SUBJECT, &scratch.path().join("run"), &often);
+    // More than a thread allocates before it looks at its interval again.
+    subject.ask("hold 8192");
+    for (phase, thread) in [("warm", "first-holder"), ("busy", "second-holder")] {
+        soakscope_tests::post(&subject.address, &format!("/phase/{phase}"));
+        subject.ask(&format!("hold-in {thread}"));
+    }
+    let url = |what: &str| format!("http://{}/debug/pprof/{what}", subject.address);
+    let (heap, allocs) = (url("heap"), url("allocs"));
+    let read = |profile: &str| {
+        let focus = "-focus=hold_in_subject";
+        let tags = pprof(&["-tags", "-unit=MB", focus, profile]);
+        for (key, values) in [
+            ("phase", ["warm", "busy"]),
+            ("thread", ["first-holder", "second-holder"]),
+            ("span", ["holding", "holding"]),
+        ] {
+            let found = tagged_mb(&tags, key);
+            for value in values {
+                let mb = found.iter().find(|(name, _)| name == value);
+                let mb = mb.unwrap_or_else(|| panic!("no {key} {value}:\n{tags}")).1;
+                let held = if key == "span" { 16.0 } else { 8.0 };
+                assert!((held * 0.8..held * 1.3).contains(&mb), "{key}:\n{tags}");
+            }
+        }
+    };
+    read(&heap);
+    read(&allocs);
+    subject.ask("finish");
+    let last = files(&subject, "/heap-").pop().expect("one at the end");
+    read(&last);
+    let both = ["-tagfocus=thread=first-holder", "-tagignore=phase=warm"];
+    let none = pprof(&["-top", both[0], both[1], &last]);
+    assert!(
+        none.contains("accounting for 0,"),
+        "they go together:\n{none}"
+    );
+}

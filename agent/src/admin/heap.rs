@@ -19,7 +19,7 @@ use crate::admin::routes::blocking;
 use crate::heap_profile::heap_profile;
 use crate::live::Live;
 use crate::profile::Symbols;
-use crate::spans::labels::Labels;
+use crate::session::Session;
 
 pub(super) fn routes() -> Router<Arc<Live>> {
     Router::new()
@@ -53,7 +53,7 @@ async fn answer(
         };
         let made = blocking(move || {
             let now = heap::snapshot().ok_or("the heap is not profiled")?;
-            let mut profile = made(&now, before.as_ref(), &live.session.spans.labels)?;
+            let mut profile = made(&now, before.as_ref(), &live.session)?;
             if let Some(span) = &asked.span {
                 profile = profile.filter(|sample| sample.is_in_span(span));
             }
@@ -81,12 +81,12 @@ fn prepared(asked: &Asked) -> Result<(Format, Option<Duration>), Refusal> {
 fn made(
     now: &HeapProfile,
     before: Option<&HeapProfile>,
-    names: &Labels,
+    session: &Session,
 ) -> Result<Profile, Failure> {
     let mut symbols = Symbols::default();
-    let mut profile = heap_profile(now, &mut symbols, Detail::Lines, None, names);
+    let mut profile = heap_profile(now, &mut symbols, Detail::Lines, None, session);
     if let Some(before) = before {
-        let then = heap_profile(before, &mut symbols, Detail::Lines, None, names);
+        let then = heap_profile(before, &mut symbols, Detail::Lines, None, session);
         profile = difference(&profile, &then)?;
         let took = now.taken.duration_since(before.taken).unwrap_or_default();
         profile.duration_nanos = i64::try_from(took.as_nanos()).unwrap_or(0);

@@ -1,6 +1,8 @@
 //! Putting a profile together, each thing stored once.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::{Function, Label, Line, Location, Mapping, Profile, Sample, ValueType};
 
@@ -10,9 +12,9 @@ use super::{Function, Label, Line, Location, Mapping, Profile, Sample, ValueType
 pub struct ProfileBuilder {
     profile: Profile,
     mappings: HashMap<Mapping, u32>,
-    functions: HashMap<Function, u32>,
+    functions: Index,
     locations: HashMap<LocationKey, u32>,
-    samples: HashMap<SampleKey, usize>,
+    samples: Index,
 }
 
 /// An address is a place by itself. Only where a tool gave no address do the
@@ -23,10 +25,24 @@ enum LocationKey {
     Lines(Option<u32>, Vec<Line>),
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct SampleKey {
-    locations: Vec<u32>,
-    labels: Vec<Label>,
+/// Where the entries of a list are, by what they are equal in. The list has
+/// the only copy of them.
+#[derive(Debug, Default)]
+struct Index {
+    hasher: DefaultHashBuilder,
+    /// Hash and place.
+    entries: HashTable<(u64, u32)>,
+}
+
+impl Index {
+    /// The place of the entry with this key that `is_it` recognises; where
+    /// there is none, `next`, where the caller puts it.
+    fn find_or_add(&mut self, key: impl Hash, next: usize, is_it: impl Fn(usize) -> bool) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        let same = |entry: &(u64, u32)| entry.0 == hash && is_it(entry.1 as usize);
+        let entry = self.entries.entry(hash, same, |entry| entry.0);
+        entry.or_insert((hash, next as u32)).get().1
+    }
 }
 
 impl ProfileBuilder {
@@ -95,18 +111,25 @@ impl ProfileBuilder {
 
     /// The index of a function, added if it is new.
     pub fn function(&mut self, name: &str, system_name: &str, file: &str, start_line: u32) -> u32 {
-        let function = Function {
-            name: name.to_owned(),
-            system_name: system_name.to_owned(),
-            file: file.to_owned(),
-            start_line,
-        };
-        if let Some(&index) = self.functions.get(&function) {
-            return index;
+        let functions = &mut self.profile.functions;
+        let key = (name, system_name, file, start_line);
+        let index = self.functions.find_or_add(key, functions.len(), |place| {
+            let known = &functions[place];
+            (
+                &*known.name,
+                &*known.system_name,
+                &*known.file,
+                known.start_line,
+            ) == key
+        });
+        if index as usize == functions.len() {
+            functions.push(Function {
+                name: name.to_owned(),
+                system_name: system_name.to_owned(),
+                file: file.to_owned(),
+                start_line,
+            });
         }
-        let index = self.profile.functions.len() as u32;
-        self.profile.functions.push(function.clone());
-        self.functions.insert(function, index);
         index
     }
 
@@ -146,20 +169,20 @@ impl ProfileBuilder {
     /// up; the order of labels does not matter.
     pub fn sample(&mut self, locations: &[u32], values: &[i64], mut labels: Vec<Label>) {
         labels.sort_unstable();
-        let key = SampleKey {
-            locations: locations.to_vec(),
-            labels,
-        };
         let samples = &mut self.profile.samples;
-        let width = self.profile.sample_types.len();
-        let index = *self.samples.entry(key).or_insert_with_key(|key| {
-            samples.push(Sample {
-                locations: key.locations.clone(),
-                values: vec![0; width],
-                labels: key.labels.clone(),
-            });
-            samples.len() - 1
+        let key = (locations, labels.as_slice());
+        let index = self.samples.find_or_add(key, samples.len(), |place| {
+            let known = &samples[place];
+            (known.locations.as_slice(), known.labels.as_slice()) == key
         });
+        let index = index as usize;
+        if index == samples.len() {
+            samples.push(Sample {
+                locations: locations.to_vec(),
+                values: vec![0; self.profile.sample_types.len()],
+                labels,
+            });
+        }
         for (sum, value) in samples[index].values.iter_mut().zip(values) {
             *sum = sum.saturating_add(*value);
         }

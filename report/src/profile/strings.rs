@@ -1,32 +1,33 @@
 //! The string table of a pprof file, both ways.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::error::Error;
 
 /// Gives each distinct string a number; the empty one is 0, as the format asks.
 pub(super) struct StringTable<'a> {
     numbers: HashMap<&'a str, i64>,
-    strings: Vec<String>,
+    strings: Vec<&'a str>,
 }
 
 impl<'a> StringTable<'a> {
     pub(super) fn new() -> Self {
         StringTable {
             numbers: HashMap::from([("", 0)]),
-            strings: vec![String::new()],
+            strings: vec![""],
         }
     }
 
     pub(super) fn number(&mut self, text: &'a str) -> i64 {
         *self.numbers.entry(text).or_insert_with(|| {
-            self.strings.push(text.to_owned());
+            self.strings.push(text);
             self.strings.len() as i64 - 1
         })
     }
 
-    pub(super) fn into_strings(self) -> Vec<String> {
-        self.strings
+    /// Every string, in the order of their numbers.
+    pub(super) fn strings(&self) -> &[&'a str] {
+        &self.strings
     }
 }
 

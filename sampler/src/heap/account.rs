@@ -2,10 +2,10 @@
 //!
 //! # One word for two things
 //!
-//! An account holds a countdown, the bytes until the next sample, and `drawn`,
-//! the sum of all that it was ever set to. What was allocated is
-//! `drawn` − countdown: exact, for the price of the countdown alone. `freed`
-//! is the other word. A thread writes its own account only, with plain loads
+//! An account holds a countdown, the bytes that may be allocated before the
+//! next sample, and `drawn`, the sum of all that it was ever set to. What was
+//! allocated is `drawn` − countdown: exact, for the price of the countdown
+//! alone. `freed` is the other word. A thread writes its own account only, with plain loads
 //! and stores; anyone reads. Memory may be freed by another thread than
 //! allocated it, so one account means nothing and the sum over all is exact at
 //! any moment in which no allocation is in flight.
@@ -25,7 +25,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{
-    AtomicI64, AtomicU32, AtomicU64, AtomicUsize,
+    AtomicU32, AtomicU64, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
     fence,
 };
@@ -36,7 +36,7 @@ use crate::{sys, thread_state};
 /// Mean bytes between two samples unless set otherwise.
 const DEFAULT_INTERVAL: u64 = 512 * 1024;
 /// While sampling is off, the bytes after which a thread looks again.
-const LOOK_AGAIN: i64 = 4 << 20;
+const LOOK_AGAIN: u64 = 4 << 20;
 /// Threads with an account of their own; 128 bytes each.
 const ACCOUNTS: usize = 2048;
 /// Accounts whose owners are looked after before a new one is begun.
@@ -70,9 +70,9 @@ pub fn interval() -> u64 {
 /// adjacent lines).
 #[repr(align(128))]
 struct Account {
-    countdown: AtomicI64,
+    countdown: AtomicU64,
     freed: AtomicU64,
-    drawn: AtomicI64,
+    drawn: AtomicU64,
     /// Odd while `countdown` and `drawn` change together.
     turn: AtomicU32,
     /// Process and thread id, 0 before the first owner.
@@ -80,31 +80,44 @@ struct Account {
 }
 
 impl Account {
-    const fn new(countdown: i64) -> Self {
+    const fn new(countdown: u64) -> Self {
         Account {
-            countdown: AtomicI64::new(countdown),
+            countdown: AtomicU64::new(countdown),
             freed: AtomicU64::new(0),
-            drawn: AtomicI64::new(countdown),
+            drawn: AtomicU64::new(countdown),
             turn: AtomicU32::new(0),
             owner: AtomicU64::new(0),
         }
     }
 
-    /// Takes bytes off the countdown; the rest. The owner's only.
+    /// Takes bytes off the countdown if it has so many. The owner's only.
     #[inline(always)]
-    fn spend(&self, bytes: i64) -> i64 {
-        let left = self.countdown.load(Relaxed).wrapping_sub(bytes);
-        self.countdown.store(left, Relaxed);
-        left
+    fn spend(&self, bytes: u64) -> bool {
+        match self.countdown.load(Relaxed).checked_sub(bytes) {
+            Some(left) => {
+                self.countdown.store(left, Relaxed);
+                true
+            }
+            None => false,
+        }
     }
 
-    /// Sets the countdown. The owner's only.
-    fn set(&self, countdown: i64) {
+    /// Gives bytes back that were spent. The owner's only.
+    fn unspend(&self, bytes: u64) {
+        let left = self.countdown.load(Relaxed).wrapping_add(bytes);
+        self.countdown.store(left, Relaxed);
+    }
+
+    /// Takes bytes off that the countdown has not, and sets it. The owner's
+    /// only.
+    fn spend_and_set(&self, bytes: u64, countdown: u64) {
         let turn = self.turn.load(Relaxed);
         self.turn.store(turn.wrapping_add(1), Relaxed);
         // A reader that sees a word from below sees an odd or another turn.
         fence(Release);
-        let more = countdown.wrapping_sub(self.countdown.load(Relaxed));
+        let more = countdown
+            .wrapping_sub(self.countdown.load(Relaxed))
+            .wrapping_add(bytes);
         self.drawn
             .store(self.drawn.load(Relaxed).wrapping_add(more), Relaxed);
         self.countdown.store(countdown, Relaxed);
@@ -112,7 +125,7 @@ impl Account {
     }
 
     /// Bytes allocated and freed so far.
-    fn totals(&self) -> (i64, i64) {
+    fn totals(&self) -> (u64, u64) {
         // A writer needs a few instructions; one that a `fork` cut off never
         // comes back.
         for _ in 0..1_000 {
@@ -127,9 +140,9 @@ impl Account {
         self.look()
     }
 
-    fn look(&self) -> (i64, i64) {
+    fn look(&self) -> (u64, u64) {
         // Freed first: what is freed meanwhile was allocated before.
-        let freed = self.freed.load(Relaxed) as i64;
+        let freed = self.freed.load(Relaxed);
         let drawn = self.drawn.load(Relaxed);
         (drawn.wrapping_sub(self.countdown.load(Relaxed)), freed)
     }
@@ -141,14 +154,19 @@ static BEGUN: AtomicUsize = AtomicUsize::new(0);
 /// Whose owner is looked after next.
 static NEXT_LOOK: AtomicUsize = AtomicUsize::new(0);
 /// Of the threads that have none of their own.
-static SHARED: Account = Account::new(DEFAULT_INTERVAL as i64);
+static SHARED: Account = Account::new(DEFAULT_INTERVAL);
+/// Stands for none: its countdown is 0 and stays so, which spares allocations
+/// a test whether there is an account.
+static NONE: Account = Account::new(0);
 
 struct Here {
-    account: Cell<Option<&'static Account>>,
+    /// Where it counts down; [`NONE`] while it has no account.
+    spends: Cell<&'static Account>,
+    /// The same account, if it has one.
+    own: Cell<Option<&'static Account>>,
     /// The interval that the countdown was drawn with.
     interval: Cell<u64>,
     random: Cell<u64>,
-    tid: Cell<u32>,
     /// Allocations until an account is asked for again.
     wait: Cell<u32>,
     /// Our own work is not sampled.
@@ -160,34 +178,30 @@ thread_local! {
     // allocates nor fails while a thread ends.
     static HERE: Here = const {
         Here {
-            account: Cell::new(None),
+            spends: Cell::new(&NONE),
+            own: Cell::new(None),
             interval: Cell::new(0),
             random: Cell::new(0),
-            tid: Cell::new(0),
             wait: Cell::new(0),
             busy: Cell::new(false),
         }
     };
 }
 
-/// Notes an allocation. `false`: ask [`due`] whether it is to be sampled.
+/// Notes an allocation, whose size is not 0. `false`: ask [`due`], which notes
+/// it and says whether it is to be sampled.
 #[inline(always)]
 pub(super) fn spend(size: usize) -> bool {
-    HERE.with(|here| match here.account.get() {
-        Some(account) => account.spend(size as i64) > 0,
-        None => false,
-    })
+    HERE.with(|here| here.spends.get().spend(size as u64))
 }
 
 /// Takes an allocation back that failed.
 #[cold]
 pub(super) fn unspend(size: usize) {
-    HERE.with(|here| match here.account.get() {
-        Some(account) => {
-            account.spend(-(size as i64));
-        }
+    HERE.with(|here| match here.own.get() {
+        Some(account) => account.unspend(size as u64),
         None => {
-            SHARED.countdown.fetch_add(size as i64, Relaxed);
+            SHARED.countdown.fetch_add(size as u64, Relaxed);
         }
     });
 }
@@ -195,7 +209,7 @@ pub(super) fn unspend(size: usize) {
 /// Notes that a block was freed.
 #[inline(always)]
 pub(super) fn freed(size: usize) {
-    HERE.with(|here| match here.account.get() {
+    HERE.with(|here| match here.own.get() {
         Some(account) => {
             let freed = account.freed.load(Relaxed).wrapping_add(size as u64);
             account.freed.store(freed, Relaxed);
@@ -210,8 +224,8 @@ fn freed_without_account(size: usize) {
     SHARED.freed.fetch_add(size as u64, Relaxed);
 }
 
-/// What an allocation stands for if it is to be sampled, after [`spend`] said
-/// `false`; sets the countdown for the next one.
+/// Notes an allocation after [`spend`] said `false`, and sets the countdown
+/// for the next one. What it stands for if it is to be sampled.
 #[cold]
 #[inline(never)]
 pub(super) fn due(size: usize) -> Option<f64> {
@@ -219,13 +233,14 @@ pub(super) fn due(size: usize) -> Option<f64> {
 }
 
 fn due_here(here: &Here, size: usize) -> Option<f64> {
-    let account = match here.account.get() {
+    let account = match here.own.get() {
         Some(account) => account,
         None => match claim(here) {
             Some(account) => {
-                here.account.set(Some(account));
-                account.set(draw(here));
-                if account.spend(size as i64) > 0 {
+                here.spends.set(account);
+                here.own.set(Some(account));
+                account.spend_and_set(0, draw(here));
+                if account.spend(size as u64) {
                     return None;
                 }
                 account
@@ -234,7 +249,7 @@ fn due_here(here: &Here, size: usize) -> Option<f64> {
         },
     };
     let interval = here.interval.get();
-    account.set(draw(here));
+    account.spend_and_set(size as u64, draw(here));
     let excluded = thread_state::with(|thread| thread.excluded.load(Relaxed) != 0);
     (interval != 0 && !excluded && !here.busy.get()).then(|| weight(size, interval))
 }
@@ -242,17 +257,17 @@ fn due_here(here: &Here, size: usize) -> Option<f64> {
 /// The same without an account: all such threads count down together, and
 /// whoever crosses zero is sampled.
 fn due_of_many(here: &Here, size: usize) -> Option<f64> {
-    let before = SHARED.countdown.fetch_sub(size as i64, Relaxed);
+    let before = SHARED.countdown.fetch_sub(size as u64, Relaxed) as i64;
     let left = before.wrapping_sub(size as i64);
-    if left > 0 {
+    if left >= 0 {
         return None;
     }
     let interval = interval();
-    let more = draw(here).wrapping_sub(left);
+    let more = draw(here).wrapping_sub(left as u64);
     SHARED.drawn.fetch_add(more, Relaxed);
     SHARED.countdown.fetch_add(more, Relaxed);
     let excluded = thread_state::with(|thread| thread.excluded.load(Relaxed) != 0);
-    let crossed = before > 0 && interval != 0 && !excluded && !here.busy.get();
+    let crossed = before >= 0 && interval != 0 && !excluded && !here.busy.get();
     crossed.then(|| weight(size, interval))
 }
 
@@ -261,9 +276,10 @@ fn weight(size: usize, interval: u64) -> f64 {
     -1.0 / (-(size as f64) / interval as f64).exp_m1()
 }
 
-/// The bytes until the next sample: exponential, rounded up, so that a block
-/// of whole bytes is reached with exactly the probability of the real number.
-fn draw(here: &Here) -> i64 {
+/// The bytes before the next one that is sampled: exponential, rounded down, so
+/// that a block of whole bytes is reached with exactly the probability of the
+/// real number.
+fn draw(here: &Here) -> u64 {
     let interval = interval();
     here.interval.set(interval);
     if interval == 0 {
@@ -280,7 +296,7 @@ fn draw(here: &Here) -> i64 {
     here.random.set(state);
     // In (0, 1], of 53 bits.
     let uniform = ((hash(state) >> 11) + 1) as f64 / (1u64 << 53) as f64;
-    ((-uniform.ln() * interval as f64).ceil() as i64).max(1)
+    (-uniform.ln() * interval as f64) as u64
 }
 
 /// Finds an account for the calling thread.
@@ -290,8 +306,7 @@ fn claim(here: &Here) -> Option<&'static Account> {
         return None;
     }
     let process = u64::from(std::process::id());
-    here.tid.set(sys::gettid());
-    let me = process << 32 | u64::from(here.tid.get());
+    let me = process << 32 | u64::from(sys::gettid());
     let take_over = |looks: usize| {
         (0..looks).find_map(|_| {
             let begun = BEGUN.load(Relaxed);
@@ -333,21 +348,18 @@ pub(super) fn totals() -> Option<(u64, u64)> {
         .iter()
         .chain([&SHARED])
         .map(Account::totals)
-        .fold((0i64, 0i64), |(a, f), (more_a, more_f)| {
+        .fold((0u64, 0u64), |(a, f), (more_a, more_f)| {
             (a.wrapping_add(more_a), f.wrapping_add(more_f))
         });
-    Some((allocated.max(0) as u64, freed.max(0) as u64))
+    // A sum of words read one after another may be below zero for a moment.
+    let known = |sum: u64| (sum as i64).max(0) as u64;
+    Some((known(allocated), known(freed)))
 }
 
 /// Whether this process was forked off the one that began to count.
 pub(super) fn is_forked() -> bool {
     let owner = ALL[0].owner.load(Relaxed);
     owner != 0 && owner >> 32 != u64::from(std::process::id())
-}
-
-/// The calling thread's kernel id, as far as it is known without asking.
-pub(super) fn tid() -> u32 {
-    HERE.with(|here| here.tid.get())
 }
 
 /// Keeps the calling thread's allocations from being sampled while it lives.
@@ -372,13 +384,13 @@ impl Drop for Busy {
 /// Begins the calling thread's random numbers anew, for tests that repeat.
 pub fn draw_anew(seed: u64) {
     // The first allocation gives the thread its account.
-    if !spend(0) {
+    if HERE.with(|here| here.own.get().is_none()) {
         due(0);
     }
     HERE.with(|here| {
         here.random.set(hash(seed) | 1);
-        if let Some(account) = here.account.get() {
-            account.set(draw(here));
+        if let Some(account) = here.own.get() {
+            account.spend_and_set(0, draw(here));
         }
     });
 }
@@ -390,13 +402,15 @@ mod tests {
     #[test]
     fn an_account_is_exact_across_draws() {
         let account = Account::new(0);
-        account.set(1_000);
-        assert_eq!(account.spend(300), 700);
-        assert_eq!(account.spend(900), -200);
-        account.set(5_000);
-        account.spend(1);
+        account.spend_and_set(0, 1_000);
+        assert!(account.spend(300) && account.spend(700));
+        assert!(!account.spend(1));
+        account.spend_and_set(200, 5_000);
+        assert!(account.spend(1));
         account.freed.store(300, Relaxed);
         assert_eq!(account.totals(), (1_201, 300));
+        account.unspend(1);
+        assert_eq!(account.totals(), (1_200, 300));
     }
 
     /// What an allocation of this size stands for if it is sampled now.

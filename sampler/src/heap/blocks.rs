@@ -29,11 +29,10 @@ pub(super) const RECORDS: usize = BUCKETS * 7;
 pub(super) const TABLE_BYTES: usize = size_of::<Blocks>();
 
 const NUMBER_BITS: u32 = 20;
-const SITE_BITS: u32 = 15;
-/// No block of more than 128 GB.
-const SIZE_BITS: u32 = 37;
+const SITE_BITS: u32 = 20;
 const OFFSET_BITS: u32 = 12;
-const TID_BITS: u32 = 22;
+/// No block of more than 4 PB.
+const SIZE_BITS: u32 = 52;
 
 /// What is known of a sampled block.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,7 +44,6 @@ pub(super) struct Block {
     pub(super) weight: f64,
     /// Number of the place that allocated it.
     pub(super) site: u32,
-    pub(super) tid: u32,
     /// Milliseconds of the monotonic clock.
     pub(super) born_ms: u64,
 }
@@ -54,10 +52,10 @@ pub(super) struct Block {
 struct Bucket([AtomicU64; BUCKET]);
 
 struct Record {
-    /// Offset, size and site; in a free record the number of the next free one, plus one.
+    /// Offset and size; in a free record the number of the next free one, plus one.
     what: AtomicU64,
     weight: AtomicU64,
-    /// Birth and thread.
+    /// Birth and site.
     whence: AtomicU64,
 }
 
@@ -112,11 +110,10 @@ impl Blocks {
             return false;
         };
         let record = &self.records[number];
-        let size = (block.offset as u64) << SIZE_BITS | block.size as u64;
-        let what = size << SITE_BITS | u64::from(block.site);
+        let what = (block.offset as u64) << SIZE_BITS | block.size as u64;
         record.what.store(what, Relaxed);
         record.weight.store(block.weight.to_bits(), Relaxed);
-        let whence = block.born_ms << TID_BITS | u64::from(block.tid) & ((1 << TID_BITS) - 1);
+        let whence = block.born_ms << SITE_BITS | u64::from(block.site);
         record.whence.store(whence, Relaxed);
         let word = (address as u64 >> 4) << NUMBER_BITS | number as u64;
 
@@ -172,12 +169,11 @@ impl Blocks {
         let what = record.what.load(Relaxed);
         let whence = record.whence.load(Relaxed);
         Block {
-            size: (what >> SITE_BITS) as usize & ((1 << SIZE_BITS) - 1),
-            offset: (what >> (SITE_BITS + SIZE_BITS)) as usize,
-            site: what as u32 & ((1 << SITE_BITS) - 1),
+            size: (what & ((1 << SIZE_BITS) - 1)) as usize,
+            offset: (what >> SIZE_BITS) as usize,
+            site: whence as u32 & ((1 << SITE_BITS) - 1),
             weight: f64::from_bits(record.weight.load(Relaxed)),
-            tid: whence as u32 & ((1 << TID_BITS) - 1),
-            born_ms: whence >> TID_BITS,
+            born_ms: whence >> SITE_BITS,
         }
     }
 
@@ -254,8 +250,7 @@ mod tests {
             size,
             offset: 4080,
             weight: 2.5,
-            site: 16_384,
-            tid: 4_000_000,
+            site: 65_536,
             born_ms: 123_456_789,
         }
     }

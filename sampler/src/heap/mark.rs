@@ -26,10 +26,9 @@ const PLACE: usize = PAGE / 2 + 16;
 const LARGE: usize = 128 * 1024;
 
 /// Whether a block lies where the allocator puts it even if it is sampled.
-/// One comparison for both: an alignment of 32, shifted so, is `LARGE`.
 #[inline(always)]
 pub(super) fn lies_anywhere(layout: Layout) -> bool {
-    layout.size() | layout.align() << 12 >= LARGE
+    layout.size() >= LARGE || layout.align() > 16
 }
 
 /// Whether a block may have been sampled.

@@ -33,7 +33,8 @@
 //! | `account` | the countdown, and exact totals of bytes |
 //! | `record` | what happens to a sampled block |
 //! | `stack` | the stack of the calling thread |
-//! | `sites` | stacks, labels and what was allocated there |
+//! | `sites` | stacks, labels, threads, phases and what was allocated there |
+//! | `threads` | names of threads |
 //! | `blocks` | sampled blocks that live |
 //! | `word_set` | a set of words without a lock |
 //! | `snapshot` | all of it, taken out |
@@ -46,6 +47,7 @@ mod record;
 mod sites;
 mod snapshot;
 mod stack;
+mod threads;
 mod word_set;
 
 #[doc(hidden)]
@@ -64,4 +66,10 @@ pub use snapshot::{
 /// a stack.
 pub fn prepare() {
     stack::prepare();
+}
+
+/// Sets the number that every block sampled from now on keeps as its phase, of
+/// whichever thread: warm-up, load, rest. 0 is none; 511 and above are one.
+pub fn set_phase(number: u32) {
+    record::PHASE.store(number, std::sync::atomic::Ordering::Relaxed);
 }

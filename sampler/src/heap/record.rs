@@ -1,10 +1,10 @@
 //! What happens to a block that is sampled.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use super::account::{self, Busy};
+use super::account::Busy;
 use super::blocks::{BLOCKS, Block};
-use super::{sites, stack};
+use super::{sites, stack, threads};
 use crate::sys::{self, StackStart};
 use crate::thread_state;
 
@@ -18,6 +18,9 @@ pub(super) static BYTES: AtomicU64 = AtomicU64::new(0);
 /// they are in what was allocated and not in what lives.
 pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
 pub(super) static LOST_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// See [`super::set_phase`].
+pub(super) static PHASE: AtomicU32 = AtomicU32::new(0);
 
 /// Records a sampled block, which nobody else knows of yet, as allocated by
 /// the callers of the function that `start` is in; `false` where it cannot be
@@ -37,8 +40,15 @@ pub(super) fn record(
         let mut frames = [0; stack::MAX_FRAMES];
         let (depth, whole) = stack::walk(start, &mut frames);
         let callers = frames.get(OURS.min(depth)..depth).unwrap_or_default();
-        let label = thread_state::label();
-        let site = sites::add(callers, !whole, label, size, weight);
+        let born_ms = sys::coarse_ms();
+        let key = sites::Key {
+            stack: callers,
+            truncated: !whole,
+            label: thread_state::label(),
+            thread: threads::mine(born_ms),
+            phase: PHASE.load(Relaxed),
+        };
+        let site = sites::add(&key, size, weight);
         let bytes = (size as f64 * weight) as u64;
         SAMPLES.fetch_add(1, Relaxed);
         BYTES.fetch_add(bytes, Relaxed);
@@ -47,8 +57,7 @@ pub(super) fn record(
             offset,
             weight,
             site,
-            tid: account::tid(),
-            born_ms: sys::coarse_ms(),
+            born_ms,
         };
         let added = BLOCKS.add(address, &block);
         if !added {

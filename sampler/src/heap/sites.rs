@@ -1,18 +1,20 @@
-//! Where blocks are allocated: a stack and a label make a site.
+//! Where blocks are allocated: a stack, a label, a thread's name and a phase
+//! make a site.
 //!
 //! Stacks are paths in a tree that begins at the thread's first frame. A node
 //! is one word, the parent's number and a program counter; a site is one, the
-//! number of its innermost node and of its label. What does not fit any more
+//! numbers of its innermost node, label, thread and phase. What does not fit any more
 //! is added to a site without a stack, or to the one that stands for all
 //! others: detail is lost, bytes are not.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::threads;
 use super::word_set::WordSet;
 
 const NODES: usize = 65_536;
 const LABELS: usize = 4_096;
-const SITES: usize = 16_384;
+const SITES: usize = 65_536;
 
 /// The site of everything that has no room.
 const OTHERS: usize = SITES;
@@ -21,9 +23,14 @@ const OTHER_LABELS: usize = LABELS;
 
 const PC_BITS: u32 = 47;
 const LABEL_BITS: u32 = 14;
+const PHASE_BITS: u32 = 9;
+const NODE_BITS: u32 = 17;
 const TRUNCATED: u64 = 1 << 62;
 /// Keeps a site's word from being 0.
 const SITE: u64 = 1 << 63;
+const _: () = assert!(
+    2 * NODES <= 1 << NODE_BITS && LABEL_BITS + NODE_BITS + PHASE_BITS + threads::NUMBER_BITS <= 62
+);
 
 /// Counts are kept in parts of this, since a block stands for a fraction.
 const PARTS: f64 = 1024.0;
@@ -52,13 +59,24 @@ static FOLDED: AtomicU64 = AtomicU64::new(0);
 
 /// Bytes of all that is above and below.
 pub(super) const TABLE_BYTES: usize =
-    8 * (NODES + LABELS + SITES) + 16 * (SITES + 1) + 8 * (LABELS + 1);
+    8 * (NODES + LABELS + SITES) + 16 * (SITES + 1) + 8 * (LABELS + 1) + threads::TABLE_BYTES;
+
+/// What tells one site from another.
+pub(super) struct Key<'a> {
+    /// Innermost first.
+    pub(super) stack: &'a [u64],
+    pub(super) truncated: bool,
+    pub(super) label: u64,
+    /// The number of its name.
+    pub(super) thread: u64,
+    pub(super) phase: u32,
+}
 
 /// Adds a sample to its site; the site's number.
-pub(super) fn add(stack: &[u64], truncated: bool, label: u64, size: usize, weight: f64) -> u32 {
+pub(super) fn add(key: &Key<'_>, size: usize, weight: f64) -> u32 {
     let mut folded = false;
     let mut node = 0;
-    for pc in stack.iter().rev() {
+    for pc in key.stack.iter().rev() {
         // Above user space there is nothing to name; 1 is no code's address.
         let pc = if *pc >> PC_BITS == 0 { (*pc).max(1) } else { 1 };
         match NODE.find_or_add((node as u64) << PC_BITS | pc) {
@@ -70,7 +88,7 @@ pub(super) fn add(stack: &[u64], truncated: bool, label: u64, size: usize, weigh
             }
         }
     }
-    let label = match label {
+    let label = match key.label {
         0 => 0,
         label => match LABEL.find_or_add(label) {
             Some(number) => number + 1,
@@ -80,8 +98,17 @@ pub(super) fn add(stack: &[u64], truncated: bool, label: u64, size: usize, weigh
             }
         },
     };
-    let cut = if truncated || folded { TRUNCATED } else { 0 };
-    let word = SITE | cut | (node as u64) << LABEL_BITS | label as u64;
+    let cut = if key.truncated || folded {
+        TRUNCATED
+    } else {
+        0
+    };
+    let phase = u64::from(key.phase).min((1 << PHASE_BITS) - 1);
+    let mut word = key.thread;
+    word = word << PHASE_BITS | phase;
+    word = word << NODE_BITS | node as u64;
+    word = word << LABEL_BITS | label as u64;
+    word |= SITE | cut;
     let site = PLACE.find_or_add(word).unwrap_or_else(|| {
         folded = true;
         OTHERS
@@ -106,6 +133,8 @@ pub(super) struct Site {
     pub(super) stack: Vec<u64>,
     pub(super) truncated: bool,
     pub(super) label: u64,
+    pub(super) thread: String,
+    pub(super) phase: u32,
     pub(super) objects: f64,
     pub(super) bytes: u64,
 }
@@ -124,14 +153,24 @@ pub(super) fn all() -> Vec<Site> {
         }
         sites.push(Site {
             number: number as u32,
-            stack: stack((word >> LABEL_BITS) as usize & (2 * NODES - 1)),
+            stack: stack(field(word >> LABEL_BITS, NODE_BITS) as usize),
             truncated: word & TRUNCATED != 0 || number == OTHERS,
-            label: label(word as usize & ((1 << LABEL_BITS) - 1)),
+            label: label(field(word, LABEL_BITS) as usize),
+            phase: field(word >> (LABEL_BITS + NODE_BITS), PHASE_BITS) as u32,
+            thread: threads::name(field(
+                word >> (LABEL_BITS + NODE_BITS + PHASE_BITS),
+                threads::NUMBER_BITS,
+            )),
             objects: objects as f64 / PARTS,
             bytes: sum.bytes.load(Relaxed),
         });
     }
     sites
+}
+
+/// The lowest bits of a word.
+fn field(word: u64, bits: u32) -> u64 {
+    word & ((1 << bits) - 1)
 }
 
 /// Bytes allocated under each label.

@@ -20,7 +20,7 @@ pub struct HeapProfile {
     pub clock: Duration,
     /// Mean bytes allocated between two samples now; 0 if sampling is off.
     pub interval: u64,
-    /// Every stack and label that a block was sampled at, living or not.
+    /// Everywhere a block was sampled, living or not.
     pub sites: Vec<HeapSite>,
     /// Every sampled block that lives.
     pub blocks: Vec<HeapBlock>,
@@ -30,7 +30,7 @@ pub struct HeapProfile {
     pub stats: HeapStats,
 }
 
-/// A place that allocates: a stack and a label. Blocks that were sampled there
+/// A place that allocates: a stack, a label, a thread's name and a phase. Blocks that were sampled there
 /// stand for all that were allocated.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -44,6 +44,11 @@ pub struct HeapSite {
     /// The thread's label when it allocated (see [`set_label`](crate::set_label));
     /// `u64::MAX` stands for labels beyond the first 4,096.
     pub label: u64,
+    /// What the thread was called, as the kernel keeps it: 15 bytes. Empty if
+    /// unknown; `<other>` beyond the first 512 names.
+    pub thread_name: String,
+    /// The phase then (see [`set_phase`](super::set_phase)); 0 if none.
+    pub phase: u32,
     /// Blocks allocated, estimated.
     pub allocated_objects: f64,
     /// Bytes allocated, estimated.
@@ -63,8 +68,6 @@ pub struct HeapBlock {
     /// When it was allocated, on the clock of [`HeapProfile::clock`], to a few
     /// milliseconds.
     pub born: Duration,
-    /// The kernel's id of the thread that allocated it; 0 if unknown.
-    pub thread_id: u32,
 }
 
 /// Bytes allocated under a label since the process began, estimated.
@@ -136,7 +139,6 @@ pub fn snapshot() -> Option<HeapProfile> {
                 size: block.size,
                 weight: block.weight,
                 born: Duration::from_millis(block.born_ms),
-                thread_id: block.tid,
             })
         })
         .collect();
@@ -151,6 +153,8 @@ pub fn snapshot() -> Option<HeapProfile> {
                 stack: site.stack,
                 truncated: site.truncated,
                 label: site.label,
+                thread_name: site.thread,
+                phase: site.phase,
                 allocated_objects: site.objects,
                 allocated_bytes: site.bytes,
             })

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::indexed::Indexed;
-use super::record::{Record, name_of};
+use super::record::Record;
 use crate::CpuSample;
+use crate::thread_name::text_of;
 
 /// Frames in the tree: 24 bytes each.
 const MAX_NODES: usize = 48 * 1024;
@@ -74,7 +75,7 @@ impl Aggregate {
         if let Some(words) = record.name
             && self.names.len() < 4 * MAX_NAMES
         {
-            self.names.insert(record.tid, name_of(words).into());
+            self.names.insert(record.tid, text_of(words).into());
         }
     }
 

@@ -23,10 +23,11 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
-use super::record::{self, FIXED, Kind, NAME, NAMED, TRUNCATED};
+use super::record::{self, FIXED, Kind, NAMED, TRUNCATED};
 use super::shared::{self, Cause, claims, cookie, count, read_cookie};
 use super::timer_clock;
 use super::timers::{self, First};
+use crate::sys;
 use crate::thread_state::{self, ThreadState};
 use crate::unwind::arch;
 use crate::unwind::memory::{KnownRun, Stack};
@@ -247,12 +248,12 @@ fn sample(kind: Kind, weight: u64, context: &libc::ucontext_t, thread: &ThreadSt
     } else {
         TRUNCATED
     };
-    let mut name = [0u64; NAME];
-    let mut name_words: &[u64] = &[];
-    if thread.named.swap(1, Relaxed) == 0 && thread_name(&mut name) {
+    let ask = thread.named.swap(1, Relaxed) == 0;
+    let name = ask.then(sys::thread_name).flatten();
+    if name.is_some() {
         flags |= NAMED;
-        name_words = &name;
     }
+    let name_words = name.as_slice().as_flattened();
     let length = FIXED + name_words.len() + frames.len();
     let tid = thread.tid.load(Relaxed);
     let fixed = [
@@ -273,11 +274,6 @@ fn sample(kind: Kind, weight: u64, context: &libc::ucontext_t, thread: &ThreadSt
             wake();
         }
     }
-}
-
-fn thread_name(name: &mut [u64; NAME]) -> bool {
-    // SAFETY: PR_GET_NAME writes at most 16 bytes, which `name` has.
-    unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) == 0 }
 }
 
 /// Gives the thread a timer of its own from inside, as `timer_clock` says, and

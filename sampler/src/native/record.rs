@@ -1,5 +1,7 @@
 //! What is in a record of the ring: written by the handler, read by the drain.
 
+use crate::thread_name::NAME;
+
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -19,9 +21,6 @@ pub(crate) const NAMED: u8 = 2;
 
 /// Words before the stack, without the name.
 pub(crate) const FIXED: usize = 3;
-/// Words of a thread's name: the kernel's 16 bytes.
-pub(crate) const NAME: usize = 2;
-
 /// The header word: length 16 bits, kind 8, flags 8, thread 32.
 pub(crate) fn header(length: usize, kind: Kind, flags: u8, tid: u32) -> u64 {
     length as u64 | (kind as u64) << 16 | u64::from(flags) << 24 | u64::from(tid) << 32
@@ -68,18 +67,10 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A thread's name out of the kernel's bytes.
-pub(crate) fn name_of(words: [u64; NAME]) -> String {
-    let mut bytes = [0u8; 16];
-    bytes[..8].copy_from_slice(&words[0].to_ne_bytes());
-    bytes[8..].copy_from_slice(&words[1].to_ne_bytes());
-    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::thread_name::text_of;
 
     #[test]
     fn a_record_reads_back() {
@@ -100,7 +91,7 @@ mod tests {
             (record.tid, record.weight, record.label),
             (4321, 10_101_010, 9)
         );
-        assert_eq!(record.name.map(name_of).as_deref(), Some("worker-7"));
+        assert_eq!(record.name.map(text_of).as_deref(), Some("worker-7"));
         assert_eq!(record.stack, [0x1000, 0x2000]);
         assert_eq!(Record::parse(&words[..2]), None);
         assert_eq!(

@@ -18,8 +18,9 @@ use super::{SourceFrame, demangled};
 
 type Bytes = EndianSlice<'static, LittleEndian>;
 
-/// Compilation units kept parsed.
-const MAX_UNITS: usize = 8;
+/// Compilation units kept parsed. The more there are, the more pieces of the
+/// heap malloc keeps afterwards: with three 1.6 MB, with eight 2.5 MB.
+const MAX_UNITS: usize = 3;
 /// Lookups between two releases of pages.
 const RELEASE_EVERY: usize = 256;
 

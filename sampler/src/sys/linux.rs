@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::thread_name::NAME;
+
 /// A thread of this process, by both of its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadHandle {
@@ -27,6 +29,14 @@ impl ThreadHandle {
 pub(crate) fn gettid() -> u32 {
     // SAFETY: `gettid` has no preconditions and cannot fail.
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// The calling thread's name; `None` where a filter refuses to tell.
+pub(crate) fn thread_name() -> Option<[u64; NAME]> {
+    let mut name = [0u64; NAME];
+    // SAFETY: PR_GET_NAME writes at most 16 bytes, which `name` has.
+    let told = unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
+    (told == 0).then_some(name)
 }
 
 /// Whether the calling thread is the process's first.

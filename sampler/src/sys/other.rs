@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::thread_name::NAME;
+
 /// A thread of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadHandle {
@@ -32,6 +34,11 @@ pub(crate) fn gettid() -> u32 {
     // SAFETY: `pthread_self` has no preconditions.
     let pthread = unsafe { libc::pthread_self() } as u64;
     (pthread >> 4) as u32
+}
+
+/// Threads have no names here.
+pub(crate) fn thread_name() -> Option<[u64; NAME]> {
+    None
 }
 
 /// There is nothing that only the first thread may do.

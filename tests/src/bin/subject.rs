@@ -7,6 +7,7 @@
 //! | `row` | waits for the next row of the timeline | `row` |
 //! | `burn MS` | burns that much CPU time in `burn_in_subject` | `burned` |
 //! | `hold KIB` | keeps that much for good, allocated in `hold_in_subject` | `held` |
+//! | `hold-in NAME` | in a thread of that name and in a span `holding`, keeps 8 MB for good | `held` |
 //! | `request STATUS` | opens and closes a request's span | `requested` |
 //! | `count` | adds one to a counter of the `metrics` crate | `counted` |
 //! | `second` | tries to start a second agent | `refused …` or `started` |
@@ -71,6 +72,17 @@ fn main() {
             }
             "hold" => {
                 hold_in_subject(&mut held, argument.parse().unwrap());
+                say("held");
+            }
+            "hold-in" => {
+                let thread = std::thread::Builder::new().name(argument.to_owned());
+                let holding = thread.spawn(|| {
+                    let _span = tracing::info_span!("holding").entered();
+                    let mut held = Vec::new();
+                    hold_in_subject(&mut held, 8192);
+                    held
+                });
+                held.extend(holding.unwrap().join().unwrap());
                 say("held");
             }
             "request" => {
