@@ -74,12 +74,16 @@ pub(crate) fn sum_up(sum: &mut Histogram<u32>, more: &Histogram<u32>) {
     // The sum grows as it needs, so nothing can be out of range.
     match more.len() {
         0 => {}
-        1 => drop(sum.record(more.max())),
-        2 => {
-            drop(sum.record(more.min()));
-            drop(sum.record(more.max()));
+        1 => {
+            let _ = sum.record(more.max());
         }
-        _ => drop(sum.add(more)),
+        2 => {
+            let _ = sum.record(more.min());
+            let _ = sum.record(more.max());
+        }
+        _ => {
+            let _ = sum.add(more);
+        }
     }
 }
 

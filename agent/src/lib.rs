@@ -68,6 +68,7 @@ mod heap_profile;
 mod heap_watch;
 mod history;
 mod interval;
+mod judged;
 mod labels;
 mod layer;
 mod ledger;

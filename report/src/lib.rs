@@ -83,4 +83,4 @@ pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
-pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_with, verdict_json};
+pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_leaks, judge_with, verdict_json};
