@@ -41,6 +41,7 @@ mod findings;
 mod flamegraph;
 mod frame_name;
 mod leaks;
+mod length_of_time;
 mod number;
 mod profile;
 mod run;
@@ -68,6 +69,7 @@ pub use frame_name::readable_name;
 pub use leaks::{
     LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, TimeToLimit, judge_timeline,
 };
+pub use length_of_time::length_of_time;
 pub use number::number;
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
