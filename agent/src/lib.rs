@@ -80,6 +80,7 @@ mod phases;
 mod profile;
 mod profiler;
 mod rates;
+mod readings;
 mod request_end;
 mod retention;
 mod row;
