@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use soakscope_report::length_of_time;
 use soakscope_sampler::ClockChoice;
 use tracing::level_filters::LevelFilter;
 
@@ -245,30 +246,12 @@ fn switch(name: &str, value: &str) -> Result<bool, Error> {
     }
 }
 
-/// A duration as `500ms`, `1s`, `5m`, `12h`; a bare number is seconds.
 fn duration(name: &str, value: &str) -> Result<Duration, Error> {
-    let split = value
-        .find(|c: char| c.is_ascii_alphabetic())
-        .unwrap_or(value.len());
-    let (number, unit) = value.split_at(split);
-    let seconds = match unit {
-        "ms" => Some(0.001),
-        "s" | "" => Some(1.0),
-        "m" => Some(60.0),
-        "h" => Some(3600.0),
-        _ => None,
-    };
-    number
-        .trim()
-        .parse::<f64>()
-        .ok()
-        .zip(seconds)
-        .and_then(|(number, unit)| Duration::try_from_secs_f64(number * unit).ok())
-        .ok_or_else(|| Error::Option {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            remedy: "it takes a duration such as 500ms, 1s or 5m".to_owned(),
-        })
+    length_of_time(value).map_err(|takes| Error::Option {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        remedy: takes,
+    })
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::facts;
 use crate::heap_watch::HeapWatch;
 use crate::history::History;
+use crate::judged::Judged;
 use crate::outcome::Outcome;
 use crate::phases::{Nested, Phases};
 use crate::profile::add_lines;
@@ -43,6 +44,7 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 
 pub(crate) struct Live {
     pub(crate) session: Arc<Session>,
+    pub(crate) judged: Judged,
     dir: RunDir,
     info: Mutex<RunInfo>,
     profiler: Option<ProfilerHandle>,
@@ -160,6 +162,7 @@ impl Live {
         let heap = HeapWatch::start(Arc::clone(&session))?;
         let live = Arc::new(Self {
             session,
+            judged: Judged::default(),
             dir,
             info: Mutex::new(info),
             profiler: handle,

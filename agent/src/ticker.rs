@@ -12,19 +12,20 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use soakscope_report::TimelineWriter;
-use soakscope_sampler::resources::{HostReading, Stall, TcpState, TickReading, Ticks};
+use soakscope_sampler::resources::{HostReading, Ticks};
 use soakscope_sampler::{exclude_current_thread, heap_allocated_bytes, heap_live_bytes};
 
 use crate::error::Error;
 use crate::profiler::ProfilerHandle;
 use crate::rates::Rates;
+use crate::readings::Readings;
 use crate::row::{Activity, Own, Row, Served};
 use crate::session::Session;
 use crate::spans::interval::Interval;
 use crate::spans::rows::SpanRows;
 use crate::stop::Stop;
 use crate::telemetry::Seconds;
-use crate::tokio_runtime::{Runtime, RuntimeReading};
+use crate::tokio_runtime::Runtime;
 use crate::tracked::{Answer, Tracked};
 use crate::wall_clock::WallClock;
 use crate::writer::Job;
@@ -86,22 +87,6 @@ struct Before {
     own_cpu: Duration,
 }
 
-/// Everything read in one tick.
-struct Readings {
-    at: Instant,
-    time: Timestamp,
-    own: TickReading,
-    runtime: Option<RuntimeReading>,
-    heap_live_bytes: Option<u64>,
-    heap_allocated_bytes: Option<u64>,
-    own_cpu: Duration,
-    own_threads: u64,
-    /// What the agent's buffers hold.
-    own_bytes: u64,
-    own_fds: u64,
-    tracked: Vec<Answer>,
-}
-
 impl Ticking {
     pub(crate) fn new(
         session: Arc<Session>,
@@ -160,7 +145,8 @@ impl Ticking {
         }
         self.complain(&readings.tracked);
         let row = self.row(&readings, late);
-        self.publish(&readings, late);
+        let names = self.tracked.names();
+        readings.publish(&self.session, &mut self.seconds, names, late);
         self.before = Some(Before {
             at: readings.at,
             cpu: readings.own.process.cpu,
@@ -264,106 +250,6 @@ impl Ticking {
         row.own(&own);
         row.tracked(self.tracked.names(), &readings.tracked);
         row
-    }
-
-    /// The same readings as metrics.
-    fn publish(&mut self, readings: &Readings, late: Duration) {
-        let session = &self.session;
-        let telemetry = &session.telemetry;
-        let process = &readings.own.process;
-        let gauge = |name, value: Option<u64>| {
-            telemetry.gauge(name, &[], value.map(|value| value as f64));
-        };
-        gauge("process_resident_memory_bytes", process.rss_bytes);
-        gauge("process_virtual_memory_bytes", process.vms_bytes);
-        gauge("process_open_fds", process.open_fds);
-        gauge("process_threads", process.threads);
-        gauge("soakscope_heap_live_bytes", readings.heap_live_bytes);
-        gauge("soakscope_agent_threads", Some(readings.own_threads));
-        gauge("soakscope_agent_memory_bytes", Some(readings.own_bytes));
-        gauge("soakscope_agent_open_fds", Some(readings.own_fds));
-        let runtime = readings.runtime.as_ref();
-        gauge(
-            "soakscope_tokio_alive_tasks",
-            runtime.map(|r| r.alive_tasks),
-        );
-        gauge(
-            "soakscope_tokio_global_queue_depth",
-            runtime.map(|r| r.global_queue),
-        );
-        // A reading that was not due keeps the value of the last one.
-        if let Some(sockets) = &readings.own.sockets {
-            for state in TcpState::ALL {
-                let count = sockets.tcp(state) as f64;
-                let labels = [("state", state.name())];
-                telemetry.gauge("soakscope_tcp_sockets", &labels, Some(count));
-            }
-        }
-        if let Some(limits) = &readings.own.limits {
-            gauge("process_max_fds", limits.open_fds);
-            gauge(
-                "soakscope_cgroup_memory_limit_bytes",
-                limits.cgroup_memory_bytes,
-            );
-        }
-        if let Some(memory) = &readings.own.memory {
-            gauge("soakscope_pss_bytes", Some(memory.pss_bytes));
-            gauge(
-                "soakscope_private_dirty_bytes",
-                Some(memory.private_dirty_bytes),
-            );
-        }
-        if let Some(cgroup) = &readings.own.cgroup {
-            gauge("soakscope_cgroup_memory_bytes", cgroup.memory_bytes);
-            gauge("soakscope_cgroup_anon_bytes", cgroup.anon_bytes);
-            if let Some(kills) = cgroup.oom_kills {
-                telemetry.counter("soakscope_cgroup_oom_kills_total", &[], kills);
-            }
-            self.seconds.throttled = cgroup.throttled.map(|time| time.as_secs_f64());
-        }
-        if let Some(pressure) = &readings.own.pressure {
-            let some = |stall: Option<Stall>| stall.map(|stall| stall.some.as_secs_f64());
-            self.seconds.waited = [pressure.cpu, pressure.memory, pressure.io].map(some);
-        }
-        telemetry.gauge(
-            "soakscope_tokio_busy_ratio",
-            &[],
-            runtime
-                .and_then(|r| r.busy_percent)
-                .map(|busy| busy / 100.0),
-        );
-        let spans = &session.spans;
-        if spans.any_request() {
-            let in_flight = spans.requests_in_flight() as f64;
-            telemetry.gauge("soakscope_requests_in_flight", &[], Some(in_flight));
-        }
-        let (opened, closed) = spans.counts();
-        if opened > 0 {
-            let open = opened.saturating_sub(closed) as f64;
-            telemetry.gauge("soakscope_spans_in_flight", &[], Some(open));
-            telemetry.counter("soakscope_spans_opened_total", &[], opened);
-            telemetry.counter("soakscope_spans_closed_total", &[], closed);
-        }
-        for (name, answer) in self.tracked.names().iter().zip(&readings.tracked) {
-            let value = match answer {
-                Answer::Value(value) => Some(*value),
-                Answer::Panicked | Answer::Blocked => None,
-            };
-            telemetry.gauge("soakscope_tracked", &[("series", name)], value);
-        }
-        telemetry.gauge("soakscope_tick_late_seconds", &[], Some(late.as_secs_f64()));
-        self.seconds.process = process.cpu.map(|cpu| cpu.as_secs_f64());
-        self.seconds.agent = readings.own_cpu.as_secs_f64();
-        telemetry.seconds(self.seconds);
-        if let Some(bytes) = readings.heap_allocated_bytes {
-            telemetry.counter("soakscope_heap_allocated_bytes_total", &[], bytes);
-        }
-        telemetry.counter("soakscope_ticks_total", &[], session.ticks());
-        telemetry.counter("soakscope_ticks_missed_total", &[], session.missed_ticks());
-        session.count_untold();
-        for (cause, count) in session.drops.by_cause() {
-            telemetry.counter("soakscope_dropped_total", &[("cause", &cause)], count);
-        }
     }
 
     /// Says once for each series that its closure panics or blocks.

@@ -13,9 +13,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One order in this many loses a socket or a descriptor: at the default rate, about one each second.
-const ORDERS_PER_LOSS: u64 = 20;
-
 /// Which fault the shop has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Leak {
@@ -80,6 +77,7 @@ impl FromStr for Leak {
 pub(crate) struct Faults {
     leak: Leak,
     burst_at: u64,
+    orders_per_loss: u64,
     requests: AtomicU64,
     orders: AtomicU64,
     memory: memory::Journal,
@@ -91,14 +89,15 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Prepares the fault; only [`Leak::Connections`] has something to start, its payment gateway.
-    pub(crate) async fn prepare(leak: Leak, burst_at: u64) -> std::io::Result<Self> {
+    pub(crate) async fn prepare(options: &crate::Options) -> std::io::Result<Self> {
         Ok(Self {
-            leak,
-            burst_at,
+            leak: options.leak,
+            burst_at: options.burst_at,
+            orders_per_loss: options.orders_per_loss.max(1),
             requests: AtomicU64::new(0),
             orders: AtomicU64::new(0),
             memory: memory::Journal::default(),
-            connections: match leak {
+            connections: match options.leak {
                 Leak::Connections => Some(connections::Gateway::open().await?),
                 _ => None,
             },
@@ -121,7 +120,7 @@ impl Faults {
     /// Called once for each order placed.
     pub(crate) async fn on_order(&self, order: i64, total_cents: i64) {
         let number = self.orders.fetch_add(1, Ordering::Relaxed) + 1;
-        let loses = number.is_multiple_of(ORDERS_PER_LOSS);
+        let loses = number.is_multiple_of(self.orders_per_loss);
         match self.leak {
             Leak::Connections if loses => {
                 if let Some(gateway) = &self.connections {

@@ -9,6 +9,7 @@
 //! | [`Leak`] | the fault it is asked to have: none, or one of five that soak tests exist to find |
 //! | [`load`] | an open-model load generator, run in a second process |
 //! | [`attach()`] | the agent in the shop: all that a service has to do |
+//! | [`soak`] | the soak program, whatever its allocator |
 //! | [`trial`] | a shop in a process of its own, its CPU and memory measured from outside |
 //!
 //! ```
@@ -28,6 +29,7 @@ mod leak;
 pub mod load;
 pub mod open_files;
 mod service;
+pub mod soak;
 pub mod span_of_time;
 mod status_line;
 pub mod trial;

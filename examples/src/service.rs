@@ -37,6 +37,9 @@ pub struct Options {
     pub n_plus_one: bool,
     /// With [`Leak::Retention`], the request that brings the burst.
     pub burst_at: u64,
+    /// With [`Leak::Connections`] and [`Leak::Fds`], how many orders there are to each one that loses a socket or a
+    /// descriptor.
+    pub orders_per_loss: u64,
 }
 
 impl Default for Options {
@@ -46,6 +49,8 @@ impl Default for Options {
             leak: Leak::None,
             n_plus_one: false,
             burst_at: 3_000,
+            // At the default rate of the soak, about one each second.
+            orders_per_loss: 20,
         }
     }
 }
@@ -84,9 +89,7 @@ impl Shop {
         let addr = listener.local_addr().map_err(listen)?;
         let counter = Arc::new(Counter {
             store: Store::open().await?,
-            faults: Faults::prepare(options.leak, options.burst_at)
-                .await
-                .map_err(listen)?,
+            faults: Faults::prepare(&options).await.map_err(listen)?,
             n_plus_one: options.n_plus_one,
             reports: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
         });

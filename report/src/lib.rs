@@ -41,6 +41,7 @@ mod findings;
 mod flamegraph;
 mod frame_name;
 mod leaks;
+mod length_of_time;
 mod number;
 mod profile;
 mod run;
@@ -68,6 +69,7 @@ pub use frame_name::readable_name;
 pub use leaks::{
     LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, TimeToLimit, judge_timeline,
 };
+pub use length_of_time::length_of_time;
 pub use number::number;
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
@@ -83,4 +85,4 @@ pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
-pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_with, verdict_json};
+pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_leaks, judge_with, verdict_json};

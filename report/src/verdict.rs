@@ -7,7 +7,8 @@ use crate::causes::{Cause, causes};
 use crate::exit_code;
 use crate::findings::{Finding, findings};
 use crate::leaks::{LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, judge_timeline};
-use crate::run::{Run, RunState, Trust, pretty};
+use crate::run::{Run, RunInfo, RunState, Trust, pretty};
+use crate::timeline::Timeline;
 
 /// The format of `verdict.json`.
 const FORMAT: &str = "1.0";
@@ -125,22 +126,29 @@ impl RuleResult {
     }
 }
 
-/// Judges a run. The live view and the offline report both call this.
+/// Judges a run. The live view and the offline report both do what this does.
 #[must_use]
 pub fn judge(run: &Run) -> Verdict {
-    judge_with(run, &LeakOptions::default())
+    let leaks = judge_leaks(&run.info, &run.timeline, &LeakOptions::default());
+    judge_with(run, leaks)
 }
 
-/// [`judge`] with dials for the leak test.
+/// Did anything leak? The part of a verdict that takes its time: who judges the
+/// same run again and again keeps it for a while.
 #[must_use]
-pub fn judge_with(run: &Run, options: &LeakOptions) -> Verdict {
+pub fn judge_leaks(info: &RunInfo, timeline: &Timeline, options: &LeakOptions) -> LeakReport {
     let mut options = options.clone();
-    for (name, limit) in &run.info.limits {
+    for (name, limit) in &info.limits {
         if let Some(limit) = limit {
             options.limits.entry(name.clone()).or_insert(*limit);
         }
     }
-    let leaks = judge_timeline(&run.timeline, &options);
+    judge_timeline(timeline, &options)
+}
+
+/// [`judge`], where it is known what leaks.
+#[must_use]
+pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
     let mut rules: Vec<RuleResult> = match run.leak_budget {
         LeakBudget::Fail => vec![leaks_rule(&leaks)],
         LeakBudget::Warn => vec![leaks_rule(&leaks).only_warning()],

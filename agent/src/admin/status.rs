@@ -1,7 +1,8 @@
 //! `/status`: the run so far, judged by the same functions as the finished run.
+//! Budgets are as of now; leaks as of `leaks_judged_min`, at most a minute ago.
 
 use serde_json::{Map, Value, json};
-use soakscope_report::{LeakOptions, Run, Timeline, judge_with};
+use soakscope_report::{Run, Timeline, judge_with};
 
 use crate::live::Live;
 
@@ -14,16 +15,17 @@ pub(super) fn status(live: &Live) -> Value {
         .into_iter()
         .map(|(name, value)| (name, json!(value)))
         .collect();
-    // However often somebody asks: within a minute there is little new to see.
-    let mut options = LeakOptions::default();
-    options.looks = Some(session.elapsed_min() as u32 + 1);
-    let verdict = Timeline::parse(session.history.csv().as_bytes()).map(|timeline| {
-        let mut run = Run::new(info.clone(), timeline);
+    let judgement = live
+        .judged
+        .ask(session.elapsed_min(), &info, &session.history);
+    let judged_min = judgement.as_ref().ok().map(|judgement| judgement.at_min);
+    let verdict = judgement.map(|judgement| {
+        let mut run = Run::new(info.clone(), Timeline::default());
         if let Some(budgets) = &session.budgets {
             run.budgets = budgets.outcomes();
             run.leak_budget = budgets.leaks;
         }
-        judge_with(&run, &options)
+        judge_with(&run, judgement.leaks)
     });
     json!({
         "service": session.service,
@@ -37,6 +39,7 @@ pub(super) fn status(live: &Live) -> Value {
         "rules": verdict.as_ref().ok().map(|verdict| &verdict.rules),
         "budgets": verdict.as_ref().ok().map(|verdict| &verdict.budgets),
         "leaks": verdict.as_ref().ok().map(|verdict| &verdict.leaks),
+        "leaks_judged_min": judged_min,
         "newest": newest,
         "ticks": session.ticks(),
         "missed_ticks": session.missed_ticks(),

@@ -13,6 +13,7 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use soakscope_report::tag_of_span;
 
+use super::interval::sum_up;
 use crate::session::Session;
 use crate::writer::Job;
 
@@ -33,7 +34,7 @@ impl SpanLog {
     pub(crate) fn add(&mut self, span: &str, durations_ns: &Histogram<u32>) {
         // Sums are of one precision and grow as they need.
         match self.gathered.get_mut(span) {
-            Some(sum) => drop(sum.add(durations_ns)),
+            Some(sum) => sum_up(sum, durations_ns),
             None => {
                 let mut first = durations_ns.clone();
                 first.auto(true);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use quanta::Instant;
 
-use super::interval::Interval;
+use super::interval::{Interval, sum_up};
 use super::labels::MOST_NAMES;
 
 /// So many times the route's own 99th percentile is slow.
@@ -109,8 +109,7 @@ impl Slow {
         let sum = match all.entry(route) {
             std::collections::hash_map::Entry::Occupied(known) => {
                 let sum = known.into_mut();
-                // Of one precision, and it grows as it needs.
-                let _ = sum.add(interval.durations_ns());
+                sum_up(sum, interval.durations_ns());
                 sum
             }
             std::collections::hash_map::Entry::Vacant(new) => {

@@ -132,17 +132,10 @@ pub(crate) const LEAKS: &[Kind] = &[
         let load = run.loads(|x| {
             100.0 * (1.0 + depth * (TAU * turns * x + phase).sin()) * (1.0 + shaky * r.normal())
         });
-        let all: f64 = load.iter().sum();
-        let mut sum = 0.0;
-        let leaked: Vec<f64> = load
-            .iter()
-            .map(|requests| {
-                sum += requests;
-                growth * sum / all
-            })
-            .collect();
+        let served = served(&load);
         let last = run.count as f64 - 1.0;
-        let mut series = run.noisy(r, |_| 0.0, |x| leaked[(x * last).round() as usize]);
+        let leak = |x: f64| growth * served[(x * last).round() as usize];
+        let mut series = run.noisy(r, |_| 0.0, leak);
         series.load = Some(load);
         series
     }),
@@ -251,10 +244,10 @@ impl Run {
     }
 
     fn draw_of(r: &mut Random, spans: &[(f64, f64)]) -> Run {
-        let (hours, step) = r.pick(spans);
+        let (hours, count) = length(r, spans);
         Run {
             hours,
-            count: (hours * 3600.0 / step) as usize,
+            count,
             base: r.between(80.0, 400.0),
             noise: r.scale(1.0, 5.0),
         }
@@ -302,6 +295,24 @@ impl Run {
         let last = self.count as f64 - 1.0;
         (0..self.count).map(|at| load(at as f64 / last)).collect()
     }
+}
+
+/// Hours and readings of a run: one of these hours, with their seconds from one
+/// reading to the next.
+pub(crate) fn length(r: &mut Random, spans: &[(f64, f64)]) -> (f64, usize) {
+    let (hours, step) = r.pick(spans);
+    (hours, (hours * 3600.0 / step) as usize)
+}
+
+/// The part of all requests that was served by each reading.
+pub(crate) fn served(load: &[f64]) -> Vec<f64> {
+    let all: f64 = load.iter().sum();
+    let mut sum = 0.0;
+    let part = load.iter().map(|requests| {
+        sum += requests;
+        sum / all
+    });
+    part.collect()
 }
 
 /// A stationary autoregression of this deviation.

@@ -3,7 +3,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::kinds::{Kind, Series, autoregression, kind};
+use crate::kinds::{Kind, Series, autoregression, kind, length, served};
 use crate::random::Random;
 
 pub(crate) const HEALTHY: &[Kind] = &[
@@ -197,17 +197,9 @@ pub(crate) const LEAKS: &[Kind] = &[
             let stage = (x * stages.len() as f64) as usize;
             stages[stage.min(stages.len() - 1)] * (1.0 + 0.05 * r.normal())
         });
-        let all: f64 = load.iter().sum();
-        let mut sum = 0.0;
-        let leaked: Vec<f64> = load
-            .iter()
-            .map(|requests| {
-                sum += requests;
-                sum / all
-            })
-            .collect();
+        let served = served(&load);
         let wander = run.wander(r, &[0.0, 0.3, 0.6]);
-        let series = run.series(|_, at| run.noise * growth * leaked[at] + wander[at]);
+        let series = run.series(|_, at| run.noise * growth * served[at] + wander[at]);
         Series {
             load: Some(load),
             ..series
@@ -267,8 +259,7 @@ impl Run {
     }
 
     fn draw_of(r: &mut Random, spans: &[(f64, f64)]) -> Run {
-        let (hours, step) = r.pick(spans);
-        let count = (hours * 3600.0 / step) as usize;
+        let (hours, count) = length(r, spans);
         let late = r.pick(&[0.0, 0.0, 0.4]);
         let times = (0..count)
             .map(|at| (at as f64 + late * r.uniform()) / count as f64 * hours)

@@ -3,10 +3,12 @@
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::bound::{Bound, expression};
+use super::entry::{Entry, budgets_of};
 use super::nearest::nearest;
-use super::{Budget, Budgets, Target, metric};
+use super::value::{known, shown, table, unknown};
+use super::{Budgets, Target, metric};
 use crate::error::Error;
+use crate::length_of_time::length_of_time;
 
 /// What a leak does to the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -41,16 +43,6 @@ const ENVIRONMENT: &[&str] = &[
     "exclude_phases",
 ];
 const PHASE: &[&str] = &["process", "span", "tracked"];
-
-/// One key of the file, by where it stands.
-struct Entry {
-    phase: Option<String>,
-    target: Target,
-    key: String,
-    value: Value,
-    /// Its place in the file, such as `[process] rss_mb`.
-    place: String,
-}
 
 /// What was read so far; a later entry of the same place and key wins.
 #[derive(Default)]
@@ -124,13 +116,13 @@ impl Draft {
     fn scope(&mut self, prefix: &str, scope: &Table) -> Result<(), String> {
         self.targets(prefix, None, scope)?;
         if let Some(value) = scope.get("ramp_up") {
-            let minutes = minutes(value).ok_or_else(|| {
-                format!(
-                    "{prefix}ramp_up is {}; it takes a time such as \"30s\" or \"2m\"",
-                    shown(value)
-                )
-            })?;
-            self.ramp_up_min = Some(minutes);
+            let length = match value {
+                Value::String(text) => length_of_time(text),
+                value => length_of_time(&shown(value)),
+            };
+            let length =
+                length.map_err(|takes| format!("{prefix}ramp_up is {}; {takes}", shown(value)))?;
+            self.ramp_up_min = Some(length.as_secs_f64() / 60.0);
         }
         if let Some(value) = scope.get("exclude_phases") {
             let names = value.as_array().and_then(|names| {
@@ -234,165 +226,10 @@ fn leaks(place: &str, phase: Option<&str>, value: &Value) -> Result<LeakBudget, 
     }
 }
 
-fn budgets_of(entries: &[Entry]) -> Result<Vec<Budget>, String> {
-    let mut budgets = Vec::new();
-    for entry in entries {
-        let own = |other: &&Entry| {
-            entry.phase.is_none() && other.target == entry.target && other.key == entry.key
-        };
-        let except: Vec<String> = entries
-            .iter()
-            .filter(own)
-            .filter_map(|other| other.phase.clone())
-            .collect();
-        budgets.extend(budgets_of_entry(entry, &except)?);
-    }
-    Ok(budgets)
-}
-
-fn budgets_of_entry(entry: &Entry, except: &[String]) -> Result<Vec<Budget>, String> {
-    let place = &entry.place;
-    // Only keys that are known become entries.
-    let Some((metric, usual)) = metric::of_key(&entry.target, &entry.key) else {
-        return Ok(Vec::new());
-    };
-    let plain = |value: f64| {
-        if matches!(entry.key.as_str(), "duration" | "http_req_duration") {
-            return Err(format!(
-                "{place}: say of which duration, e.g. \"p(95)<{value}\", or use p95_ms = {value}"
-            ));
-        }
-        let comparison = metric.comparison();
-        Ok((usual, Bound { comparison, value }))
-    };
-    let bound = |value: &Value| {
-        let (statistic, bound) = match value {
-            Value::String(text) => expression(text).map_err(|why| format!("{place}: {why}"))?,
-            value => match number(value) {
-                Some(number) => plain(number)?,
-                None => {
-                    return Err(format!(
-                        "{place} is {}; it takes a number, an expression such as \
-                         \"p(95)<500\", a list of those, or {{ warn = …, fail = … }}",
-                        shown(value)
-                    ));
-                }
-            },
-        };
-        if !metric.allows(statistic) {
-            return Err(format!(
-                "{place}: it has no {}; see which statistics it has in FORMAT.md",
-                statistic.name()
-            ));
-        }
-        Ok((statistic, bound))
-    };
-    let budget = |statistic, warn, fail| Budget {
-        target: entry.target.clone(),
-        metric: metric.clone(),
-        statistic,
-        phase: entry.phase.clone(),
-        except: except.to_vec(),
-        warn,
-        fail,
-        key: entry.key.clone(),
-    };
-    match &entry.value {
-        Value::Array(list) => list
-            .iter()
-            .map(|value| bound(value).map(|(statistic, fail)| budget(statistic, None, Some(fail))))
-            .collect(),
-        Value::Table(levels) => {
-            known(place, levels, &["warn", "fail"])?;
-            let level = |name: &str| levels.get(name).map(&bound).transpose();
-            let (warn, fail) = (level("warn")?, level("fail")?);
-            let mut budgets = Vec::new();
-            match (warn, fail) {
-                (Some((a, warn)), Some((b, fail))) if a == b => {
-                    budgets.push(budget(a, Some(warn), Some(fail)));
-                }
-                (None, None) => return Err(format!("{place} has neither warn nor fail")),
-                (warn, fail) => {
-                    budgets.extend(warn.map(|(of, warn)| budget(of, Some(warn), None)));
-                    budgets.extend(fail.map(|(of, fail)| budget(of, None, Some(fail))));
-                }
-            }
-            Ok(budgets)
-        }
-        value => bound(value).map(|(statistic, fail)| vec![budget(statistic, None, Some(fail))]),
-    }
-}
-
-fn table<'a>(place: &str, value: &'a Value) -> Result<&'a Table, String> {
-    value.as_table().ok_or_else(|| {
-        format!(
-            "{place} is {}; it is a table, written [{place}]",
-            shown(value)
-        )
-    })
-}
-
-/// Refuses a key that is not known.
-fn known(place: &str, table: &Table, names: &[&str]) -> Result<(), String> {
-    match table.keys().find(|key| !names.contains(&key.as_str())) {
-        Some(key) => Err(unknown(place, key, names)),
-        None => Ok(()),
-    }
-}
-
-fn unknown(place: &str, key: &str, names: &[&str]) -> String {
-    match nearest(key, names.iter().copied()) {
-        Some(near) => format!("{place} has an unknown key {key:?}; did you mean {near:?}?"),
-        None => format!(
-            "{place} has an unknown key {key:?}; it takes {}",
-            names.join(", ")
-        ),
-    }
-}
-
-/// A value as it stands in the file, or what kind it is.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("{text:?}"),
-        Value::Integer(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Boolean(truth) => truth.to_string(),
-        Value::Datetime(_) => "a date".to_owned(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Table(_) => "a table".to_owned(),
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(whole) => Some(*whole as f64),
-        Value::Float(number) => number.is_finite().then_some(*number),
-        _ => None,
-    }
-}
-
-/// A time as `30s`, `2m`, `1h`; a bare number is seconds.
-fn minutes(value: &Value) -> Option<f64> {
-    let seconds = match value {
-        Value::String(text) => {
-            let split = text.find(|c: char| c.is_ascii_alphabetic())?;
-            let unit = match &text[split..] {
-                "ms" => 0.001,
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3_600.0,
-                _ => return None,
-            };
-            text[..split].trim().parse::<f64>().ok()? * unit
-        }
-        value => number(value)?,
-    };
-    (seconds.is_finite() && seconds >= 0.0).then_some(seconds / 60.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budgets::Bound;
 
     fn names(text: &str, environment: Option<&str>) -> Vec<String> {
         let budgets = Budgets::parse(text, environment).expect("a good file");
@@ -469,7 +306,8 @@ mod tests {
             ("[process]\nduration = [\"p95<1\"]", "p(N)"),
             ("[phase.spike.process]\nleaks = \"fail\"", "whole run"),
             ("process = 5", "written [process]"),
-            ("ramp_up = \"soon\"", "\"30s\""),
+            ("ramp_up = \"soon\"", "ramp_up is \"soon\"; it takes"),
+            ("ramp_up = true", "30s"),
             (
                 "[env.prod.process]\nrss = 5",
                 "[env.prod.process] has an unknown key",

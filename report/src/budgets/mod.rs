@@ -5,12 +5,14 @@
 //! that runs and a run that is over are judged by the same watch.
 
 mod bound;
+mod entry;
 mod file;
 mod metric;
 mod nearest;
 mod outcome;
 mod replay;
 mod stat;
+mod value;
 mod watch;
 
 pub use bound::{Bound, Comparison};

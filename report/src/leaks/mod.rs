@@ -4,10 +4,10 @@
 //! (`window`), reduced to the floor of each block so that a saw-tooth counts
 //! by its bottom (`blocks`), relieved of what the load explains (`load`), and
 //! fitted with a line, bends, steps and cycles (`shape`) under every noise that
-//! could be behind it (`noise`). `evidence` takes the warm-up off and collects
-//! what is left; `judge` asks whether the growth is certain, large enough to
-//! matter, and goes on to the end. `LEAKS.md` tells the method in one page,
-//! with its sources, its limits and its measured error rates.
+//! could be behind it (`noise`). `settled` finds where a warm-up ends, `evidence`
+//! takes it off and collects what is left; `judge` asks whether the growth is
+//! certain, large enough to matter, and goes on to the end. `LEAKS.md` tells the
+//! method in one page, with its sources, its limits and its measured error rates.
 
 mod blocks;
 mod candidates;
@@ -19,6 +19,7 @@ mod noise;
 mod normal;
 mod options;
 mod retention;
+mod settled;
 mod several;
 mod shape;
 mod teeth;

@@ -1,0 +1,106 @@
+//! The live verdict on leaks: judged on the history when somebody asks, and
+//! kept for a while, so that who asks every second for three days costs no more
+//! than who asks now and then.
+
+use std::sync::{Mutex, PoisonError};
+
+use soakscope_report::{Error, LeakOptions, LeakReport, RunInfo, Timeline, judge_leaks};
+
+use crate::history::History;
+
+/// A judgement is kept for this part of the time it is on …
+const KEPT_SHARE: f64 = 1.0 / 60.0;
+/// … and for so many minutes at most.
+const MOST_KEPT_MIN: f64 = 1.0;
+
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// Held while it is judged: who asks meanwhile waits for that one.
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    newest: Option<Judgement>,
+    /// How often it was judged, and on how many rows in all.
+    #[cfg(test)]
+    work: (u64, u64),
+}
+
+/// What was found about leaks, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Judgement {
+    /// Minutes of the run when it was judged.
+    pub(crate) at_min: f64,
+    pub(crate) leaks: LeakReport,
+}
+
+impl Judgement {
+    fn is_fresh(&self, elapsed_min: f64) -> bool {
+        elapsed_min - self.at_min < (self.at_min * KEPT_SHARE).min(MOST_KEPT_MIN)
+    }
+}
+
+impl Judged {
+    /// The newest judgement; a new one where that is too old.
+    pub(crate) fn ask(
+        &self,
+        elapsed_min: f64,
+        info: &RunInfo,
+        history: &History,
+    ) -> Result<Judgement, Error> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newest) = &kept.newest
+            && newest.is_fresh(elapsed_min)
+        {
+            return Ok(newest.clone());
+        }
+        let timeline = Timeline::parse(history.csv().as_bytes())?;
+        let mut options = LeakOptions::default();
+        // However often somebody asks: within a minute there is little new to see.
+        options.looks = Some(elapsed_min as u32 + 1);
+        let judgement = Judgement {
+            at_min: elapsed_min,
+            leaks: judge_leaks(info, &timeline, &options),
+        };
+        #[cfg(test)]
+        {
+            kept.work.0 += 1;
+            kept.work.1 += timeline.len() as u64;
+        }
+        kept.newest = Some(judgement.clone());
+        Ok(judgement)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Asks at every second of so many.
+    fn poll(seconds: u32) -> (u64, u64) {
+        let (judged, history) = (Judged::default(), History::default());
+        history.start("elapsed_min,rss_mb\n".to_owned());
+        for second in 0..seconds {
+            let minutes = f64::from(second) / 60.0;
+            let mb = 100.0 + f64::from(second % 7) / 10.0;
+            history.push(format!("{minutes},{mb}\n"), vec![("rss_mb".to_owned(), mb)]);
+            let judgement = judged.ask(minutes, &RunInfo::default(), &history).unwrap();
+            let age = minutes - judgement.at_min;
+            assert!(age <= (minutes / 60.0).min(1.0), "{age} at {minutes}");
+        }
+        judged.kept.into_inner().unwrap().work
+    }
+
+    #[test]
+    fn who_asks_every_second_has_it_judged_once_a_minute() {
+        let (first_hour, rows_of_it) = poll(3_600);
+        // The first minute each time, then each time a sixtieth is new.
+        assert!((275..290).contains(&first_hour), "{first_hour}");
+        let (two_hours, rows) = poll(7_200);
+        assert!(two_hours.abs_diff(first_hour + 60) <= 2, "{two_hours}");
+        let (judged, rows) = (two_hours - first_hour, rows - rows_of_it);
+        assert!(rows <= judged * 3_600, "{rows} rows, judged {judged} times");
+    }
+}
