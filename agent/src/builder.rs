@@ -13,7 +13,7 @@ use crate::budgets::OnBreach;
 use crate::config::Config;
 use crate::error::Error;
 use crate::live::{Closures, Live};
-use crate::tracked::Closure;
+use crate::timeline::tracked::Closure;
 
 /// Options of an [`Agent`]. All have defaults; each but the closures and the
 /// runtime has an environment variable, `SOAKSCOPE_` and its name in capitals,

@@ -10,9 +10,9 @@ use soakscope_sampler::resources::{self, Resources};
 use soakscope_sampler::{CpuSampler, heap};
 
 use crate::config::Config;
-use crate::row::MB;
 use crate::session::rfc3339;
 use crate::telemetry::Telemetry;
+use crate::timeline::row::MB;
 
 pub(crate) fn run_info(
     service: &str,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use soakscope_report::{Error, LeakOptions, LeakReport, RunInfo, Timeline, judge_leaks};
 
-use crate::history::History;
+use crate::timeline::history::History;
 
 /// A judgement is kept for this part of the time it is on …
 const KEPT_SHARE: f64 = 1.0 / 60.0;

@@ -18,19 +18,19 @@ use crate::config::Config;
 use crate::drops::Drops;
 use crate::error::Error;
 use crate::facts;
-use crate::heap_watch::HeapWatch;
-use crate::history::History;
 use crate::judged::Judged;
 use crate::outcome::Outcome;
 use crate::phases::{Nested, Phases};
-use crate::profile::add_lines;
-use crate::profiler::{Profiler, ProfilerHandle};
+use crate::profiles::heap_watch::HeapWatch;
+use crate::profiles::profile::add_lines;
+use crate::profiles::profiler::{Profiler, ProfilerHandle};
 use crate::session::{Session, rfc3339};
 use crate::spans::Spans;
 use crate::telemetry::Telemetry;
-use crate::ticker::Ticker;
-use crate::tokio_runtime::Runtime;
-use crate::tracked::{Closure, Tracked};
+use crate::timeline::history::History;
+use crate::timeline::ticker::Ticker;
+use crate::timeline::tokio_runtime::Runtime;
+use crate::timeline::tracked::{Closure, Tracked};
 use crate::writer::Writer;
 
 /// How long the seal waits for the disk.

@@ -12,10 +12,10 @@ use crate::budgets::LiveBudgets;
 use crate::config::Config;
 use crate::drops::Drops;
 use crate::exposition;
-use crate::history::History;
 use crate::phases::Phases;
 use crate::spans::Spans;
 use crate::telemetry::Telemetry;
+use crate::timeline::history::History;
 use crate::writer::{Job, Writer};
 
 pub(crate) struct Session {

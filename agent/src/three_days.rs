@@ -20,14 +20,14 @@ use soakscope_sampler::{HeapProfiler, exclude_current_thread, heap_live_bytes};
 
 use crate::config::Config;
 use crate::drops::Drops;
-use crate::history::History;
 use crate::phases::Phases;
 use crate::session::{Session, rfc3339};
 use crate::spans::Spans;
 use crate::spans::ledger::Closed;
 use crate::telemetry::Telemetry;
-use crate::ticker::Ticking;
-use crate::tracked::Tracked;
+use crate::timeline::history::History;
+use crate::timeline::ticker::Ticking;
+use crate::timeline::tracked::Tracked;
 use crate::writer::{Job, Writer};
 
 #[global_allocator]

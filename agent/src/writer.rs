@@ -18,7 +18,7 @@ use soakscope_sampler::exclude_current_thread;
 use crate::appender::Appender;
 use crate::drops::Drops;
 use crate::error::Error;
-use crate::retention::{Retention, Step};
+use crate::profiles::retention::{Retention, Step};
 
 /// Bytes kept while the disk refuses: some hours of rows.
 const KEPT_BYTES: usize = 4 << 20;

@@ -16,9 +16,9 @@ use soakscope_sampler::heap::{self, HeapProfile};
 use crate::admin::late::{self, Failure};
 use crate::admin::pprof::{Asked, Format, Refusal};
 use crate::admin::routes::blocking;
-use crate::heap_profile::heap_profile;
 use crate::live::Live;
-use crate::profile::Symbols;
+use crate::profiles::heap::heap_profile;
+use crate::profiles::profile::Symbols;
 use crate::session::Session;
 
 pub(super) fn routes() -> Router<Arc<Live>> {

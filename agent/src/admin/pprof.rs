@@ -18,8 +18,8 @@ use crate::admin::heap;
 use crate::admin::late::{self, Failure};
 use crate::admin::routes::{blocking, broken};
 use crate::live::Live;
-use crate::profile::{Piece, Symbols, cpu_profile};
-use crate::profiler::ProfilerHandle;
+use crate::profiles::profile::{Piece, Symbols, cpu_profile};
+use crate::profiles::profiler::ProfilerHandle;
 
 /// The longest profile one request may ask for.
 const MOST_SECONDS: f64 = 300.0;

@@ -11,9 +11,9 @@ use super::interval::Interval;
 use super::labels::Kind;
 use super::log::SpanLog;
 use super::spent::Spent;
-use crate::profiler::ProfilerHandle;
-use crate::row::MB;
+use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
+use crate::timeline::row::MB;
 use crate::writer::Job;
 
 /// Minutes between rows of one span, where spans are few.

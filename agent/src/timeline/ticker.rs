@@ -15,19 +15,19 @@ use soakscope_report::TimelineWriter;
 use soakscope_sampler::resources::{HostReading, Ticks};
 use soakscope_sampler::{exclude_current_thread, heap_allocated_bytes, heap_live_bytes};
 
+use super::rates::Rates;
+use super::readings::Readings;
+use super::row::{Activity, Own, Row, Served};
+use super::tokio_runtime::Runtime;
+use super::tracked::{Answer, Tracked};
+use super::wall_clock::WallClock;
 use crate::error::Error;
-use crate::profiler::ProfilerHandle;
-use crate::rates::Rates;
-use crate::readings::Readings;
-use crate::row::{Activity, Own, Row, Served};
+use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::spans::interval::Interval;
 use crate::spans::rows::SpanRows;
 use crate::stop::Stop;
 use crate::telemetry::Seconds;
-use crate::tokio_runtime::Runtime;
-use crate::tracked::{Answer, Tracked};
-use crate::wall_clock::WallClock;
 use crate::writer::Job;
 
 /// How often histograms are folded.

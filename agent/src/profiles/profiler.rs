@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use soakscope_sampler::{CpuSampler, CpuStats, CpuWindow, Detail, exclude_current_thread};
 
+use super::profile::{Piece, Symbols, cpu_profile};
 use crate::error::Error;
-use crate::profile::{Piece, Symbols, cpu_profile};
 use crate::session::Session;
 use crate::writer::Job;
 

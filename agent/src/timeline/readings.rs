@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use soakscope_sampler::resources::{Stall, TcpState, TickReading};
 
+use super::tokio_runtime::RuntimeReading;
+use super::tracked::Answer;
 use crate::session::Session;
 use crate::telemetry::Seconds;
-use crate::tokio_runtime::RuntimeReading;
-use crate::tracked::Answer;
 
 /// Everything read in one tick.
 pub(crate) struct Readings {

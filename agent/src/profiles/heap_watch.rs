@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use soakscope_sampler::{Detail, exclude_current_thread, heap};
 
+use super::heap::heap_profile;
+use super::profile::Symbols;
 use crate::error::Error;
-use crate::heap_profile::heap_profile;
-use crate::profile::Symbols;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::writer::Job;

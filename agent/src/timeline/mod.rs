@@ -1,0 +1,11 @@
+//! The timeline: what a tick reads, the row that becomes of it, and the rows of
+//! the run so far.
+
+pub(crate) mod history;
+pub(crate) mod rates;
+pub(crate) mod readings;
+pub(crate) mod row;
+pub(crate) mod ticker;
+pub(crate) mod tokio_runtime;
+pub(crate) mod tracked;
+pub(crate) mod wall_clock;
