@@ -1,5 +1,5 @@
 //! From what the sampler measured to what the report understands: stacks of
-//! addresses become a pprof profile with names. Here and in `heap_profile` are
+//! addresses become a pprof profile with names. Here and in `heap` are
 //! the only places where a sampler type becomes a report type.
 
 use std::collections::HashMap;
