@@ -11,7 +11,8 @@
 //!
 //! The shop without the agent is this executable, which has neither the agent nor the allocator wrapper; with it,
 //! it is the `shop` example, which has both, as a user's service would. A service that uses `tracing` pays for its spans
-//! whoever listens, so the shop is also run without the agent but with its request spans on.
+//! whoever listens, so the shop is also run without the agent but with its request spans on. With the agent disabled, the
+//! shop has the heap profiler alone, which is its allocator all the same.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,17 +64,25 @@ struct Options {
 enum Way {
     Without,
     Traced,
+    HeapAlone,
     NoProfile,
     With,
 }
 
 impl Way {
-    const ALL: [Self; 4] = [Self::Without, Self::Traced, Self::NoProfile, Self::With];
+    const ALL: [Self; 5] = [
+        Self::Without,
+        Self::Traced,
+        Self::HeapAlone,
+        Self::NoProfile,
+        Self::With,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Without => "without the agent",
             Self::Traced => "without it, spans on",
+            Self::HeapAlone => "heap profiler alone",
             Self::NoProfile => "with it, no CPU profile",
             Self::With => "with it",
         }
@@ -222,7 +231,7 @@ fn command(way: Way, with_agent: &Path, plain: &Path, runs: &Path, frequency: u3
     let alone = match way {
         Way::Without => Some(PLAIN),
         Way::Traced => Some(TRACED),
-        Way::NoProfile | Way::With => None,
+        Way::HeapAlone | Way::NoProfile | Way::With => None,
     };
     if let Some(flag) = alone {
         let mut command = Command::new(plain);
@@ -233,9 +242,11 @@ fn command(way: Way, with_agent: &Path, plain: &Path, runs: &Path, frequency: u3
     command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     command.arg("--frequency").arg(frequency.to_string());
     command.arg("--run-dir").arg(runs);
-    if way == Way::NoProfile {
-        command.env("SOAKSCOPE_CPU_CLOCK", "off");
-    }
+    match way {
+        Way::NoProfile => command.env("SOAKSCOPE_CPU_CLOCK", "off"),
+        Way::HeapAlone => command.env("SOAKSCOPE_ENABLED", "0"),
+        _ => &mut command,
+    };
     command
 }
 
@@ -282,7 +293,7 @@ fn table(options: &Options, rounds: &[Vec<Figure>]) -> String {
             _ => (format!("{ratio:.3}"), format!("{:+.1}", added.median)),
         };
         let traced = match way {
-            Way::Without | Way::Traced => String::new(),
+            Way::Without | Way::Traced | Way::HeapAlone => String::new(),
             Way::NoProfile | Way::With => format!("{traced:.3}"),
         };
         let line = format!(
