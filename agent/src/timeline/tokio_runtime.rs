@@ -88,3 +88,23 @@ fn unstable(metrics: &RuntimeMetrics) -> Option<Unstable> {
 fn unstable(_: &RuntimeMetrics) -> Option<Unstable> {
     None
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unstable_readings_are_there_where_tokio_tells_them() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async { tokio::task::spawn_blocking(|| ()).await.unwrap() });
+        let reading = Runtime::new(runtime.handle().clone()).read(Instant::now());
+        assert_eq!(reading.unstable.is_some(), cfg!(tokio_unstable));
+        if let Some(unstable) = reading.unstable {
+            // Threads stay for a while when their work is done.
+            assert_eq!((unstable.blocking_threads, unstable.blocking_queue), (1, 0));
+        }
+    }
+}
