@@ -138,7 +138,7 @@ fn what_makes_no_sense_is_refused_with_two() {
         (&fresh, ["--fast", "1"], "--fast"),
         (&fresh, ["--leak", "ram"], "retention"),
         (&fresh, ["--scenario", "lunch"], "smoke"),
-        (&fresh, ["--duration", "soon"], "60s"),
+        (&fresh, ["--duration", "soon"], "such as"),
         (&fresh, ["--rate", "-5"], "requests/s"),
         (&used, ["--duration", "1s"], "already holds a run"),
     ] {

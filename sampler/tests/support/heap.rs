@@ -147,8 +147,14 @@ pub fn contents_survive_every_realloc() {
     heap::set_interval(512 * 1024);
 }
 
+/// Heap samples that the stress has to see.
+const ENOUGH: u64 = 1_000;
+/// When the stress gives up on them.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Eight threads that allocate, resize, hand over and free, under the CPU
-/// sampler. Seconds by `SOAKSCOPE_STRESS_SECONDS`.
+/// sampler, until there were enough samples; at least so many seconds as
+/// `SOAKSCOPE_STRESS_SECONDS` says.
 pub fn eight_threads_do_everything() {
     let seconds = std::env::var("SOAKSCOPE_STRESS_SECONDS")
         .ok()
@@ -162,16 +168,17 @@ pub fn eight_threads_do_everything() {
         .start()
         .expect("a timer");
     let before = heap::stats().expect("our allocator");
-    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    let begin = Instant::now();
+    let stop = AtomicBool::new(false);
     let given: Mutex<Vec<Block>> = Mutex::new(Vec::with_capacity(4096));
     let rounds = AtomicUsize::new(0);
     thread::scope(|scope| {
         for number in 0..8u64 {
-            let (given, rounds) = (&given, &rounds);
+            let (given, rounds, stop) = (&given, &rounds, &stop);
             scope.spawn(move || {
                 let mut random = Random(number);
                 let mut mine: Vec<Block> = Vec::new();
-                while Instant::now() < end {
+                while !stop.load(Ordering::Relaxed) {
                     for _ in 0..64 {
                         work(&mut random, &mut mine, given);
                     }
@@ -179,13 +186,19 @@ pub fn eight_threads_do_everything() {
                 }
             });
         }
-        scope.spawn(|| {
-            while Instant::now() < end {
-                let profile = heap::snapshot().expect("our allocator");
-                assert!(profile.blocks.iter().all(|block| block.weight >= 1.0));
-                thread::sleep(Duration::from_millis(20));
+        let mut whole = true;
+        loop {
+            let profile = heap::snapshot().expect("our allocator");
+            whole &= profile.blocks.iter().all(|block| block.weight >= 1.0);
+            let samples = heap::stats().expect("our allocator").samples - before.samples;
+            let ran = begin.elapsed();
+            if (samples > ENOUGH && ran.as_secs_f64() > seconds) || ran > PATIENCE {
+                break;
             }
-        });
+            thread::sleep(Duration::from_millis(20));
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(whole, "every sampled block stands for itself at least");
     });
     given.lock().expect("no panic").clear();
     let window = sampler.stop().expect("it stops");
@@ -196,7 +209,7 @@ pub fn eight_threads_do_everything() {
         after.samples - before.samples,
         window.stats.samples
     );
-    assert!(after.samples > before.samples + 1_000, "{after:?}");
+    assert!(after.samples > before.samples + ENOUGH, "{after:?}");
     assert_eq!(after.lost, 0);
     // What is left is the harness's own.
     let grown = |now: u64, then: u64| now.saturating_sub(then);
