@@ -8,7 +8,7 @@ use soakscope_report::{Label, Profile, ProfileBuilder};
 use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{HeapProfile, HeapSite};
 
-use crate::profiles::profile::{Places, Symbols, span_labels};
+use super::profile::{Places, Symbols, span_labels};
 use crate::session::Session;
 
 /// What the numeric label of a block's birth is called, in seconds of the run.

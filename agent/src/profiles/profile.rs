@@ -11,7 +11,7 @@ use soakscope_report::{
 };
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
-use crate::profiles::module_path::with_module;
+use super::module_path::with_module;
 use crate::spans::labels::Labels;
 
 /// Addresses whose names are remembered between windows.

@@ -4,6 +4,10 @@
 //! takes it off and the word of the one below is back. Exits may come in any
 //! order, and a future's span is entered on one thread after another, so the
 //! stack is searched from the top and never assumed to match.
+//!
+//! Futures inside a span are often given the same span once more, and enter it
+//! at each poll: a span that is entered again while it is the innermost is only
+//! counted.
 
 use std::cell::RefCell;
 

@@ -9,11 +9,11 @@ use soakscope_sampler::resources::{
     Cgroup, Limits, MemoryDetail, Pressure, ProcessReading, SocketCounts, TcpState,
 };
 
+use super::rates::Rates;
 use super::tokio_runtime::RuntimeReading;
 use super::tracked::Answer;
 use crate::session::rfc3339;
 use crate::spans::interval::Interval;
-use crate::timeline::rates::Rates;
 
 /// Bytes in an MB, as in the scripts whose columns the timeline continues.
 pub(crate) const MB: f64 = 1024.0 * 1024.0;

@@ -7,13 +7,10 @@ use super::blocks::Blocks;
 use super::candidates::{Candidate, Unit};
 use super::load;
 use super::noise::Posterior;
-use super::settled::{ByLoad, Settled, settle};
+use super::settled::{ByLoad, LEAST_LEFT, Settled, settle};
 use super::shape::{Form, Shape};
 use super::window::{Point, quarters};
 use crate::timeline::Timeline;
-
-/// What is left after a warm-up must be this part of the run to be judged.
-pub(super) const LEAST_LEFT: f64 = 0.3;
 
 /// Where the last part begins that must go on growing too.
 const LAST: f64 = 0.7;

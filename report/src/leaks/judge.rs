@@ -1,9 +1,9 @@
 //! The verdict on one series.
 
 use super::candidates::{Candidate, Unit};
-use super::evidence::{self, Evidence, HASTY_HOURS, LEAST_LEFT};
+use super::evidence::{self, Evidence, HASTY_HOURS};
 use super::normal::quantile;
-use super::settled::LATEST_START;
+use super::settled::{LATEST_START, LEAST_LEFT};
 use super::shape::Form;
 use super::window::{Point, quarters, span, steady};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait};

@@ -3,12 +3,14 @@
 
 use super::blocks::{self, Blocks};
 use super::candidates::Candidate;
-use super::evidence::LEAST_LEFT;
 use super::load::{self, Explained};
 use super::noise::Posterior;
 use super::shape::{Form, Shape};
 use super::window::Point;
 use crate::timeline::Timeline;
+
+/// What is left after a warm-up must be this part of the run to be judged.
+pub(super) const LEAST_LEFT: f64 = 0.3;
 
 /// A bend after which less than this part of the former rate is left is where
 /// a warm-up ended.
