@@ -40,6 +40,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// This process was forked from the one that is measured.
+    Forked,
     /// Bytes of the program or the system are not what their format says.
     Malformed {
         /// What was being read.
@@ -81,6 +83,9 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Error::Forked => f.write_str(
+                "this process was forked from the one that is sampled; start a sampler of its own",
+            ),
             Error::Unsupported(what) => write!(f, "unsupported: {what}"),
             Error::Read { path, source } => write!(f, "reading {}: {source}", path.display()),
             Error::System { call, source } => write!(f, "{call}: {source}"),

@@ -54,6 +54,12 @@ pub mod heap;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod native;
+mod per_process;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod private_stacks;
 pub mod resources;
 mod symbols;
 mod sys;

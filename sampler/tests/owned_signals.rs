@@ -37,25 +37,85 @@ fn disown(signal: libc::c_int) {
     unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
+/// The signals that are ignored by default and of use to a sampler.
+const IGNORED_BY_DEFAULT: [libc::c_int; 2] = [libc::SIGWINCH, libc::SIGURG];
+
 #[test]
-fn timers_use_another_signal_where_sigprof_is_taken() {
+fn the_hosts_handlers_are_left_to_it_whichever_signals_it_handles() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-    own(libc::SIGPROF);
-    if let Some(sampler) = start(Clock::Timer, 250) {
+    let taken: [&[libc::c_int]; 4] = [
+        &[libc::SIGPROF],
+        &[libc::SIGWINCH],
+        &IGNORED_BY_DEFAULT,
+        &[libc::SIGWINCH, libc::SIGURG, libc::SIGPROF],
+    ];
+    for signals in taken {
+        for signal in signals {
+            own(*signal);
+        }
+        let sampler = start(Clock::Timer, 250).expect("another signal is free");
         burn(0.3);
-        assert_eq!(raise(libc::SIGPROF), 1, "the host's handler was taken");
+        sampler.threads().expect("stacks can be had");
+        for signal in signals {
+            assert_eq!(raise(*signal), 1, "the host's handler was taken");
+        }
         SEEN.store(0, Ordering::SeqCst);
         let window = sampler.stop().expect("it stops");
         let coverage = window.coverage().expect("CPU time was used");
-        assert!((0.9..1.1).contains(&coverage), "{coverage}");
-        assert_eq!(
-            SEEN.load(Ordering::SeqCst),
-            0,
-            "our signals went to the host"
-        );
+        assert!((0.9..1.1).contains(&coverage), "{signals:?}: {coverage}");
+        let seen = SEEN.load(Ordering::SeqCst);
+        assert_eq!(seen, 0, "{signals:?}: our signals went to the host");
+        for signal in signals {
+            disown(*signal);
+        }
     }
-    assert_eq!(raise(libc::SIGPROF), 1);
+}
+
+#[test]
+fn a_host_that_installs_a_handler_for_sigprof_later_gets_its_own_signals_only() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let sampler = start(Clock::Timer, 999).expect("timers run");
+    burn(0.1);
+    own(libc::SIGPROF);
+    SEEN.store(0, Ordering::SeqCst);
+    for _ in 0..40 {
+        // SAFETY: the signal has a handler.
+        unsafe { libc::raise(libc::SIGPROF) };
+        burn(0.01);
+    }
+    assert_eq!(SEEN.load(Ordering::SeqCst), 40);
+    drop(sampler);
     disown(libc::SIGPROF);
+}
+
+#[test]
+fn a_host_that_resets_every_handler_is_not_ended_by_it_and_is_sampled_again() {
+    if role().is_some() {
+        let sampler = start(Clock::Timer, 999).expect("timers run");
+        burn(0.2);
+        for _ in 0..3 {
+            // As daemons do. SIGKILL and SIGSTOP are refused, which is fine.
+            for signal in 1..=libc::SIGRTMAX() {
+                // SAFETY: any disposition may be reset.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
+            burn(0.4);
+        }
+        sampler.drain().expect("it drains");
+        burn(0.5);
+        let window = sampler.stop().expect("it stops");
+        assert!(window.coverage().is_some_and(|c| c > 0.9), "{window:?}");
+        let warned = window.stats.warnings.iter().any(|w| w.contains("reset"));
+        assert!(warned, "{:?}", window.stats.warnings);
+        println!("still here");
+        return;
+    }
+    let output = child(
+        "a_host_that_resets_every_handler_is_not_ended_by_it_and_is_sampled_again",
+        "reset",
+    );
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("still here"));
 }
 
 #[test]
@@ -80,20 +140,27 @@ fn a_taken_sigtrap_means_timers() {
 #[test]
 fn a_host_that_takes_the_signal_later_gets_it_and_sampling_goes_on() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-    let Some(sampler) = start(Clock::Timer, 250) else {
-        return;
-    };
-    own(libc::SIGPROF);
-    burn(2.5);
-    let stats = sampler.stats();
-    assert!(!stats.warnings.is_empty(), "{stats:?}");
+    let sampler = start(Clock::Timer, 250).expect("timers run");
+    SEEN.store(0, Ordering::SeqCst);
+    for signal in IGNORED_BY_DEFAULT {
+        own(signal);
+    }
+    // The sampler's thread looks each tenth of a second.
+    while sampler.stats().warnings.is_empty() {
+        burn(0.01);
+    }
+    let before = SEEN.load(Ordering::SeqCst);
+    burn(0.5);
+    assert_eq!(SEEN.load(Ordering::SeqCst), before, "it went on");
     assert_eq!(sampler.clock(), Clock::Timer);
     let moved = sampler.drain().expect("it drains");
     burn(0.3);
     let window = sampler.stop().expect("it stops");
     let coverage = window.coverage().expect("CPU time was used");
     assert!(coverage > 0.9, "{coverage}, {:?}", moved.stats);
-    disown(libc::SIGPROF);
+    for signal in IGNORED_BY_DEFAULT {
+        disown(signal);
+    }
 }
 
 #[test]

@@ -95,26 +95,15 @@ fn without_perf_events_it_is_timers() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn without_timers_it_is_perf_or_pprof() {
+fn without_timers_it_is_pprof() {
     if role().is_some() {
         forbid(&[libc::SYS_timer_create]);
         return report();
     }
-    let said = said_by("without_timers_it_is_perf_or_pprof");
+    let said = said_by("without_timers_it_is_pprof");
     assert!(said.contains("refused timer: timer_create"), "{said}");
-    assert!(coverage(&said) > 0.5, "{said}");
-}
-
-#[cfg(target_arch = "x86_64")]
-#[test]
-fn without_perf_events_and_timers_it_is_pprof() {
-    if role().is_some() {
-        forbid(&[libc::SYS_perf_event_open, libc::SYS_timer_create]);
-        return report();
-    }
-    let said = said_by("without_perf_events_and_timers_it_is_pprof");
-    assert!(said.contains("refused perf: perf_event_open"), "{said}");
-    assert!(said.contains("refused timer: timer_create"), "{said}");
+    // perf raises SIGTRAP, which nobody asked for.
+    assert!(!said.contains("perf"), "{said}");
     assert!(said.contains("using pprof"), "{said}");
     assert!(coverage(&said) > 0.5, "{said}");
 }

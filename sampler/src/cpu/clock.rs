@@ -8,8 +8,9 @@ use std::str::FromStr;
 #[non_exhaustive]
 pub enum Clock {
     /// `perf_event_open` task clock, high resolution, inherited by new
-    /// threads: sees the shortest lives, and costs a signal per sample. Linux
-    /// only.
+    /// threads: sees the shortest lives, and costs a signal per sample. Its
+    /// signal is SIGTRAP: a program that resets that handler is ended by it.
+    /// Linux only.
     Perf,
     /// One POSIX timer per thread on that thread's CPU clock: hardly any cost,
     /// at the resolution of the kernel's tick. Linux only.
@@ -79,8 +80,7 @@ impl FromStr for Clock {
 /// Which clock to use: the best that works here, or one in particular.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClockChoice {
-    /// Try `timer`, then `perf`, then `pprof`, and record why each was refused;
-    /// before Linux 6.4, `perf` first.
+    /// Try `timer`, then `pprof`, and record why each was refused.
     #[default]
     Auto,
     /// This clock or an error.

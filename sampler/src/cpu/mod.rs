@@ -8,7 +8,8 @@ mod engine;
 mod pprof;
 mod window;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,15 +24,22 @@ pub(crate) use engine::{Engine, EngineConfig};
 /// The highest frequency that can be asked for.
 const MAX_FREQUENCY_HZ: u32 = 10_000;
 
-/// Set while a [`CpuSampler`] is alive.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// The process in which a [`CpuSampler`] is alive; 0 for none. A forked child
+/// sees its parent's number there, and may have one of its own.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// Samples the stacks of this process's threads.
 ///
 /// There can be one at a time, because signal dispositions belong to the
 /// process. Dropping it stops it.
+///
+/// In a forked child it is inert: its threads are not there and its locks may
+/// be held by them, so nothing is touched, not even by dropping it. The child
+/// can start a sampler of its own.
 pub struct CpuSampler {
-    engine: Box<dyn Engine>,
+    engine: ManuallyDrop<Box<dyn Engine>>,
+    /// The process that started it.
+    process: u32,
     frequency_hz: u32,
     fallbacks: Vec<Fallback>,
     window: Mutex<WindowStart>,
@@ -45,8 +53,13 @@ struct Claim;
 
 impl Claim {
     fn take() -> Result<Self, Error> {
+        let here = std::process::id();
+        let before = RUNNING.load(Ordering::Acquire);
+        if before == here {
+            return Err(Error::AlreadyRunning);
+        }
         RUNNING
-            .compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(before, here, Ordering::AcqRel, Ordering::Acquire)
             .map(|_| Claim)
             .map_err(|_| Error::AlreadyRunning)
     }
@@ -54,7 +67,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        RUNNING.store(false, Ordering::Release);
+        let here = std::process::id();
+        // In a child the parent's claim may be what is dropped.
+        let _ = RUNNING.compare_exchange(here, 0, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
@@ -124,7 +139,8 @@ impl CpuSamplerBuilder {
             ClockChoice::Auto => first_that_starts(&config, &mut fallbacks)?,
         };
         Ok(CpuSampler {
-            engine,
+            engine: ManuallyDrop::new(engine),
+            process: std::process::id(),
             frequency_hz: self.frequency_hz,
             fallbacks,
             // After the engine, so that the cost of starting it is not taken
@@ -137,24 +153,16 @@ impl CpuSamplerBuilder {
 
 /// The order in which [`ClockChoice::Auto`] tries clocks: best first.
 ///
-/// Timers account for the time as well as perf events do and cost a tenth:
-/// they ride on the kernel's tick, while an event programs a high-resolution
-/// timer for every signal, which takes some 30 µs in a virtual machine. Before
-/// Linux 6.4 young threads cannot be met through the process's timer (and 5.9
-/// to 5.15 can lose new threads' timers altogether), so events come first there.
-fn preference() -> [Clock; 3] {
-    if sys::process_timers_signal_who_runs() {
-        [Clock::Timer, Clock::Perf, Clock::Pprof]
-    } else {
-        [Clock::Perf, Clock::Timer, Clock::Pprof]
-    }
-}
+/// Not perf: its events raise SIGTRAP, which ends the process when somebody
+/// resets that signal's handler, and goes to a crash reporter that installs one
+/// of its own. It runs for whoever asks for it by name.
+const PREFERENCE: [Clock; 2] = [Clock::Timer, Clock::Pprof];
 
 fn first_that_starts(
     config: &EngineConfig,
     fallbacks: &mut Vec<Fallback>,
 ) -> Result<Box<dyn Engine>, Error> {
-    for clock in preference() {
+    for clock in PREFERENCE {
         match start_engine(clock, config) {
             Ok(engine) => return Ok(engine),
             Err(Error::ClockRefused { clock, reason }) => {
@@ -191,22 +199,39 @@ impl CpuSampler {
     /// # Errors
     ///
     /// When the engine's data could not be read; the window then goes on.
+    /// [`Error::Forked`] in a forked child.
     pub fn drain(&self) -> Result<CpuWindow, Error> {
+        self.at_home()?;
         let mut window = self.window();
         let samples = self.engine.drain()?;
         Ok(self.close_window(&mut window, samples))
     }
 
-    /// Counters since the start.
+    /// Whether this is the process that started it.
+    fn at_home(&self) -> Result<(), Error> {
+        if std::process::id() == self.process {
+            Ok(())
+        } else {
+            Err(Error::Forked)
+        }
+    }
+
+    /// Counters since the start; none in a forked child.
     pub fn stats(&self) -> CpuStats {
+        if self.at_home().is_err() {
+            return CpuStats::default();
+        }
         CpuStats {
             fallbacks: self.fallbacks.clone(),
             ..self.engine.stats()
         }
     }
 
-    /// The clock in use.
+    /// The clock in use; [`Clock::Off`] in a forked child.
     pub fn clock(&self) -> Clock {
+        if self.at_home().is_err() {
+            return Clock::Off;
+        }
         self.engine.clock()
     }
 
@@ -225,8 +250,10 @@ impl CpuSampler {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] on the `pprof` and `off` clocks.
+    /// [`Error::Unsupported`] on the `pprof` and `off` clocks,
+    /// [`Error::Forked`] in a forked child.
     pub fn threads(&self) -> Result<CpuWindow, Error> {
+        self.at_home()?;
         let now = WindowStart::now(CpuStats::default());
         let samples = self.engine.threads()?;
         Ok(CpuWindow {
@@ -251,7 +278,9 @@ impl CpuSampler {
     /// # Errors
     ///
     /// When the engine's data could not be read; it is stopped all the same.
+    /// [`Error::Forked`] in a forked child.
     pub fn stop(self) -> Result<CpuWindow, Error> {
+        self.at_home()?;
         self.engine.stop();
         self.drain()
     }
@@ -279,7 +308,11 @@ impl CpuSampler {
 
 impl Drop for CpuSampler {
     fn drop(&mut self) {
-        self.engine.stop();
+        if self.at_home().is_ok() {
+            self.engine.stop();
+            // SAFETY: dropped here, once; the value is not used again.
+            unsafe { ManuallyDrop::drop(&mut self.engine) };
+        }
     }
 }
 

@@ -91,33 +91,68 @@ impl Driver {
         }
     }
 
-    /// Looks whether the clock can go on as it is. When somebody has taken its
-    /// signal, or attached a debugger, it changes to timers; says so if it did.
-    pub(crate) fn check(&mut self, epoch: u32) -> Option<String> {
-        let (signal, clock) = match self {
-            Driver::Perf(_) => (libc::SIGTRAP, Clock::Perf),
-            Driver::Timer(clock) => (clock.signal(), Clock::Timer),
-            Driver::Wall(clock) => (clock.signal(), Clock::Wall),
-            Driver::Idle | Driver::Stopped(_) => return None,
-        };
-        let why = if signals::owner(signal) != Owner::Us {
-            format!("the program has taken signal {signal}")
-        } else if clock == Clock::Perf && tasks::is_traced() {
-            "a debugger was attached".to_owned()
-        } else {
-            return None;
-        };
+    /// The signal of the clock that runs.
+    pub(crate) fn signal(&self) -> Option<libc::c_int> {
+        match self {
+            Driver::Perf(_) => Some(libc::SIGTRAP),
+            Driver::Timer(clock) => Some(clock.signal()),
+            Driver::Wall(clock) => Some(clock.signal()),
+            Driver::Idle | Driver::Stopped(_) => None,
+        }
+    }
+
+    /// Looks whether the clock's signal still comes to us. One that was reset
+    /// is installed again; where somebody has taken it, the clock moves to
+    /// another signal, or gives way to timers. Says so if it did.
+    pub(crate) fn keep_signal(&mut self, epoch: u32) -> Option<String> {
+        let signal = self.signal()?;
+        let name = signals::name(signal);
+        match signals::owner(signal) {
+            Owner::Us => None,
+            // Timers whose signal was ignored for a moment do not go on by
+            // themselves when it has a handler again.
+            Owner::Nobody if !matches!(self, Driver::Wall(_)) => {
+                Some(self.give_way(epoch, &format!("the program reset {name}")))
+            }
+            Owner::Nobody => Some(match signals::install(signal) {
+                Ok(()) => format!("the program reset {name}; its handler was installed again"),
+                Err(error) => self.give_way(epoch, &format!("the program reset {name}: {error}")),
+            }),
+            Owner::SomebodyElse => {
+                Some(self.give_way(epoch, &format!("the program has taken {name}")))
+            }
+        }
+    }
+
+    /// Takes the timers of these threads back: they block the signal, and might
+    /// receive it with `sigwait`, as if it were for them.
+    pub(crate) fn leave_alone(&mut self, threads: &[u32]) {
+        if let Driver::Timer(clock) = self {
+            clock.leave_alone(threads);
+        }
+    }
+
+    /// A debugger's own signal is SIGTRAP.
+    pub(crate) fn heed_debugger(&mut self, epoch: u32) -> Option<String> {
+        (matches!(self, Driver::Perf(_)) && tasks::is_traced())
+            .then(|| self.give_way(epoch, "a debugger was attached"))
+    }
+
+    /// Stops the clock; the clocks of CPU time go on as timers.
+    fn give_way(&mut self, epoch: u32, why: &str) -> String {
+        let clock = self.clock();
         self.stop();
         if clock == Clock::Wall {
-            return Some(format!("the wall clock stopped: {why}"));
+            return format!("the wall clock stopped: {why}");
         }
         let period = Duration::from_nanos(shared::PERIOD.load(Relaxed));
         match TimerClock::start(epoch, period, &mut Vec::new()) {
             Ok(timer) => {
+                let signal = signals::name(timer.signal());
                 *self = Driver::Timer(timer);
-                Some(format!("the {clock} clock gave way to timers: {why}"))
+                format!("{why}: the {clock} clock went on as timers with {signal}")
             }
-            Err(error) => Some(format!("the {clock} clock stopped: {why}; {error}")),
+            Err(error) => format!("{why}: the {clock} clock stopped; {error}"),
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! It records the interrupted program counter always, and as much of the stack
 //! above it as can be walked. It takes no lock, allocates nothing, formats
-//! nothing, never waits, and leaves errno as it was.
+//! nothing, never waits, and leaves errno as it was. It stands on a stack of
+//! our own (`private_stacks`), so that it needs no room on the one that was
+//! interrupted beyond the kernel's own frame.
 //!
 //! Calls it may make, in all:
 //!
@@ -16,6 +18,7 @@
 //! | `clock_gettime` of the thread's CPU clock | once per thread, on the timer clock |
 //! | `timer_create`, `timer_settime`, `timer_delete` | once per thread, on the timer clock |
 //! | `futex(FUTEX_WAKE)` | when the ring is half full |
+//! | `mmap`, `mprotect` | once per thread that has no alternate stack |
 //! | `sigaction`, `tgkill` | for a SIGTRAP that is not ours, before it kills |
 //!
 //! System calls are made with `syscall`, not through the C library's wrappers,
@@ -23,10 +26,12 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
+use super::alternate_stacks;
 use super::record::{self, FIXED, Kind, NAMED, TRUNCATED};
 use super::shared::{self, Cause, claims, cookie, count, read_cookie};
 use super::timer_clock;
 use super::timers::{self, First};
+use crate::private_stacks;
 use crate::sys;
 use crate::thread_state::{self, ThreadState};
 use crate::unwind::arch;
@@ -55,8 +60,14 @@ pub(crate) struct SignalInfo {
     pub(crate) value: u64,
 }
 
-/// Our handler, for every signal we use.
-pub(crate) extern "C" fn on_signal(
+private_stacks::signal_entry! {
+    /// What is installed for every signal we use: [`on_signal`] on a stack of
+    /// our own.
+    entry => on_signal
+}
+
+/// Our handler, on a stack of our own, with all signals blocked.
+extern "C" fn on_signal(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
@@ -73,7 +84,7 @@ pub(crate) extern "C" fn on_signal(
     let (info, context) = unsafe {
         (
             &*info.cast::<SignalInfo>(),
-            &*context.cast::<libc::ucontext_t>(),
+            &mut *context.cast::<libc::ucontext_t>(),
         )
     };
     thread_state::with(|thread| {
@@ -92,7 +103,7 @@ pub(crate) extern "C" fn on_signal(
 fn handle(
     signal: libc::c_int,
     info: &SignalInfo,
-    context: &libc::ucontext_t,
+    context: &mut libc::ucontext_t,
     thread: &ThreadState,
 ) {
     let epoch = shared::EPOCH.load(SeqCst);
@@ -112,6 +123,7 @@ fn handle(
     if thread.epoch.load(Relaxed) != epoch {
         begin(thread, epoch);
     }
+    alternate_stacks::give(&mut context.uc_stack, thread.tid.load(Relaxed));
     if thread.excluded.load(Relaxed) != 0 {
         count::EXCLUDED.fetch_add(1, Relaxed);
         return;
@@ -222,7 +234,7 @@ fn sample(kind: Kind, weight: u64, context: &libc::ucontext_t, thread: &ThreadSt
     // SAFETY: tables are freed only after `READERS` was seen at 0 with the
     // pointer replaced, and this handler is counted there.
     let table = unsafe { shared::MODULES.load(SeqCst).as_ref() };
-    let (Some(table), Some(ring)) = (table, shared::RING.get()) else {
+    let (Some(table), Some(ring)) = (table, shared::ring()) else {
         count::NOT_READY.fetch_add(1, Relaxed);
         return;
     };
@@ -300,10 +312,8 @@ fn arm(thread: &ThreadState, tid: u32, epoch: u32, period: u64) -> Option<u64> {
         return None;
     };
     let header = record::header(FIXED, Kind::Armed, 0, tid);
-    let told = shared::RING
-        .get()
-        .map(|ring| ring.push(&[&[header, id as u64, 0]]));
-    if !matches!(told, Some(Ok(_))) {
+    let recorded = shared::ring().map(|ring| ring.push(&[&[header, id as u64, 0]]));
+    if !matches!(recorded, Some(Ok(_))) {
         // Nobody would ever delete it.
         timers::delete(id);
         claims::release(tid);

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::{shared, tables};
+use crate::private_stacks;
 use crate::thread_state;
 use crate::unwind::memory::{KnownRun, Stack};
 use crate::unwind::walk::{Ended, Start, walk};
@@ -10,7 +11,7 @@ use crate::unwind::walk::{Ended, Start, walk};
 /// Gets ready for [`capture`]; `false` if somebody is at it. Once it was
 /// `true` it need not be called again.
 pub(crate) fn prepare() -> bool {
-    let ready = tables::try_acquire();
+    let ready = private_stacks::prepare().is_ok() && tables::try_acquire();
     if ready {
         shared::find_main_stack();
     }
@@ -24,10 +25,14 @@ pub(crate) fn maintain() {
 
 /// Writes the program counters of the calling thread into `frames`, innermost
 /// first, beginning at `start`; their number, and whether the walk ended
-/// at the thread's first frame. Takes no lock and allocates nothing. A signal
-/// handler may interrupt it and use the same words.
+/// at the thread's first frame. Takes no lock and allocates nothing. It stands
+/// on a stack of our own, because the caller's may be a coroutine's and small.
 #[inline(never)]
 pub(crate) fn capture(start: &Start<'_>, frames: &mut [u64]) -> (usize, bool) {
+    private_stacks::run(|| capture_here(start, frames)).unwrap_or((0, false))
+}
+
+fn capture_here(start: &Start<'_>, frames: &mut [u64]) -> (usize, bool) {
     // Counted as a reader, as a handler is: see `shared`.
     shared::READERS.fetch_add(1, SeqCst);
     // SAFETY: tables are freed only after `READERS` was seen at 0 with the

@@ -10,12 +10,17 @@
 //! | `aggregate`, `indexed` | samples added up, in bounded memory |
 //! | `perf_clock`, `timer_clock`, `wall_clock` | what makes the signals |
 //! | `signals`, `timers`, `tasks` | the kernel's interfaces |
+//! | `masks`, `blocked` | threads that block our signal |
+//! | `alternate_stacks` | alternate signal stacks for threads without one |
 
 mod aggregate;
+mod alternate_stacks;
+mod blocked;
 mod driver;
 mod handler;
 pub(crate) mod here;
 mod indexed;
+mod masks;
 mod perf_clock;
 mod record;
 mod ring;
@@ -37,6 +42,8 @@ use std::time::{Duration, Instant};
 
 use crate::cpu::{Engine, EngineConfig};
 use crate::error::Error;
+use crate::per_process::PerProcess;
+use crate::private_stacks;
 use crate::thread_state::exclude_current_thread;
 use crate::{Clock, CpuSample, CpuStats};
 use aggregate::Aggregate;
@@ -95,17 +102,35 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn ring() -> &'static Ring {
-    shared::RING.get_or_init(|| {
-        let processors = thread::available_parallelism().map_or(1, |n| n.get());
-        let words = (processors * RING_WORDS_PER_CPU).next_power_of_two();
-        Ring::new(words.clamp(32 * 1024, 256 * 1024))
-    })
+/// A forked child has a ring of its own: in its copy of the parent's there may
+/// be a record whose writer is not there to end it.
+static RING: PerProcess<Ring> = PerProcess::new(|| {
+    let processors = thread::available_parallelism().map_or(1, |n| n.get());
+    let words = (processors * RING_WORDS_PER_CPU).next_power_of_two();
+    Ring::new(words.clamp(32 * 1024, 256 * 1024))
+});
+
+/// Undoes what the parent left behind in the memory of a forked child.
+fn leave_the_parent() {
+    static PROCESS: AtomicU32 = AtomicU32::new(0);
+    let here = std::process::id();
+    let before = PROCESS.swap(here, Ordering::AcqRel);
+    if before != 0 && before != here {
+        shared::reset_in_child();
+        private_stacks::reset_in_child();
+        alternate_stacks::forget_in_child();
+    }
 }
 
 impl NativeEngine {
     pub(crate) fn start(clock: Clock, config: &EngineConfig) -> Result<Self, Error> {
-        let ring = ring();
+        private_stacks::prepare().map_err(|source| Error::System {
+            call: "mapping stacks for signal handlers",
+            source,
+        })?;
+        leave_the_parent();
+        let ring = RING.get();
+        shared::publish_ring(ring);
         shared::find_main_stack();
         let epoch = loop {
             let epoch = NEXT_EPOCH.fetch_add(1, Ordering::Relaxed);
@@ -217,7 +242,8 @@ impl Core {
 
     /// The drain thread.
     fn run(&self) {
-        let mut next_check = Instant::now() + CHECK_EVERY;
+        let mut next_check = Instant::now();
+        let mut blocked = blocked::Watch::default();
         while !self.stopping.load(Ordering::Acquire) {
             shared::WAKE.store(0, Ordering::SeqCst);
             let armed = self.empty_ring();
@@ -227,12 +253,18 @@ impl Core {
                 driver.adopt(armed);
                 driver.tick(now)
             };
-            let check = now >= next_check;
+            if let Some(note) = lock(&self.driver).keep_signal(self.epoch) {
+                self.warn(note);
+            }
+            // Not before there is a clock, and then at once.
+            let check = now >= next_check && lock(&self.driver).signal().is_some();
             if check {
                 next_check = now + CHECK_EVERY;
-                if let Some(note) = lock(&self.driver).check(self.epoch) {
+                if let Some(note) = lock(&self.driver).heed_debugger(self.epoch) {
                     self.warn(note);
                 }
+                self.look_for_blocked(&mut blocked);
+                alternate_stacks::reclaim();
             }
             let met_unknown = shared::UNKNOWN_CODE.swap(0, Ordering::Relaxed) != 0;
             tables::maintain(check || met_unknown);
@@ -243,10 +275,27 @@ impl Core {
         }
     }
 
+    fn look_for_blocked(&self, watch: &mut blocked::Watch) {
+        let Some(signal) = lock(&self.driver).signal() else {
+            return;
+        };
+        let period = Duration::from_nanos(shared::PERIOD.load(Ordering::Relaxed));
+        let is_armed = |tid| match lock(&self.driver).clock() {
+            Clock::Timer => shared::claims::is_claimed(tid),
+            _ => true,
+        };
+        let found = watch.check(signal, period, is_armed);
+        lock(&self.driver).leave_alone(&found.leave);
+        count::BLOCKED.fetch_add(found.lost, Ordering::Relaxed);
+        if let Some(warning) = found.warning {
+            self.warn(warning);
+        }
+    }
+
     /// Reads all records; returns the timers that threads made themselves.
     fn empty_ring(&self) -> Vec<(u32, timers::TimerId)> {
         let mut consumer = lock(&self.consumer);
-        consumer.empty(ring());
+        consumer.empty(RING.get());
         std::mem::take(&mut consumer.armed)
     }
 
@@ -307,7 +356,7 @@ impl Engine for NativeEngine {
 
     fn drain(&self) -> Result<Vec<CpuSample>, Error> {
         let mut consumer = lock(&self.core.consumer);
-        consumer.empty(ring());
+        consumer.empty(RING.get());
         Ok(consumer.aggregate.take(tasks::name))
     }
 
@@ -349,7 +398,7 @@ impl Engine for NativeEngine {
             let patience = Instant::now() + DUMP_PATIENCE;
             while !asked.is_empty() && Instant::now() < patience {
                 let mut consumer = lock(&self.core.consumer);
-                consumer.empty(ring());
+                consumer.empty(RING.get());
                 for (answer, sample) in std::mem::take(&mut consumer.dumps) {
                     if answer == *number {
                         asked.retain(|tid| *tid != sample.thread_id);

@@ -18,7 +18,6 @@
 //! the owner's swap by its load of the count.
 
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::ring::Ring;
@@ -34,8 +33,9 @@ pub(crate) static READERS: AtomicU64 = AtomicU64::new(0);
 pub(crate) static MODULES: AtomicPtr<ModuleTable> = AtomicPtr::new(ptr::null_mut());
 /// Unwind rules by address.
 pub(crate) static RULES: RuleCache = RuleCache::new();
-/// Made at the first start and kept: a handler may hold it at any time.
-pub(crate) static RING: OnceLock<Ring> = OnceLock::new();
+/// Made at the first start and kept: a handler may hold it at any time. Null
+/// before.
+static RING: AtomicPtr<Ring> = AtomicPtr::new(ptr::null_mut());
 /// Nanoseconds between two samples.
 pub(crate) static PERIOD: AtomicU64 = AtomicU64::new(0);
 /// Nanoseconds of the process's CPU time between two of its timer's signals.
@@ -52,6 +52,26 @@ pub(crate) static UNKNOWN_CODE: AtomicU32 = AtomicU32::new(0);
 pub(crate) static WAKE: AtomicU32 = AtomicU32::new(0);
 /// Stirs the random numbers of threads that begin at the same time.
 pub(crate) static SEED: AtomicU64 = AtomicU64::new(0x5eed);
+
+/// The ring that handlers write to.
+#[inline]
+pub(crate) fn ring() -> Option<&'static Ring> {
+    // SAFETY: only rings that live for ever are published.
+    unsafe { RING.load(Ordering::Acquire).as_ref() }
+}
+
+/// Has handlers write to `ring` from now on.
+pub(crate) fn publish_ring(ring: &'static Ring) {
+    RING.store(ptr::from_ref(ring).cast_mut(), Ordering::Release);
+}
+
+/// In a forked child, before anything starts there: what the parent's other
+/// threads were at is undone, because those threads are not here.
+pub(crate) fn reset_in_child() {
+    EPOCH.store(0, Ordering::SeqCst);
+    READERS.store(0, Ordering::SeqCst);
+    claims::clear();
+}
 
 static MAIN_STACK_LOW: AtomicU64 = AtomicU64::new(0);
 static MAIN_STACK_HIGH: AtomicU64 = AtomicU64::new(0);
@@ -91,10 +111,16 @@ pub(crate) mod count {
         ($($(#[$doc:meta])* $name:ident = $cause:literal;)*) => {
             $($(#[$doc])* pub(crate) static $name: AtomicU64 = AtomicU64::new(0);)*
             /// Every cause of a lost sample.
-            pub(crate) static DROPS: &[(&str, &AtomicU64)] = &[$(($cause, &$name)),*];
+            pub(crate) static DROPS: &[(&str, &AtomicU64)] = &[
+                $(($cause, &$name),)*
+                ("no free stack", &crate::private_stacks::NONE_FREE),
+            ];
         };
     }
     counters! {
+        /// The thread cannot be seen because it blocks the signal; counted
+        /// from the CPU time it used meanwhile.
+        BLOCKED = "signal blocked";
         /// The ring had no room.
         RING_FULL = "ring full";
         /// A signal interrupted our own handler.
@@ -129,6 +155,16 @@ pub(crate) mod claims {
 
     pub(crate) fn is_claimed(tid: u32) -> bool {
         place(tid).is_some_and(|(word, bit)| word.load(Relaxed) & bit != 0)
+    }
+
+    /// Releases all.
+    pub(crate) fn clear() {
+        for word in &BITS {
+            // Most pages were never written, and stay so.
+            if word.load(Relaxed) != 0 {
+                word.store(0, Relaxed);
+            }
+        }
     }
 
     pub(crate) fn release(tid: u32) {

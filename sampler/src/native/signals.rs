@@ -7,13 +7,14 @@
 use std::io;
 use std::mem;
 
-use super::handler::on_signal;
+use super::handler::entry;
+use super::masks;
 use crate::error::Error;
 
 type Action = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
 fn handler_address() -> usize {
-    let handler: Action = on_signal;
+    let handler: Action = entry;
     handler as usize
 }
 
@@ -44,18 +45,17 @@ pub(crate) fn install(signal: libc::c_int) -> Result<(), Error> {
     // SAFETY: all-zero is a valid `sigaction`: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = handler_address();
-    // Without SA_ONSTACK: alternate stacks are often too small for a second
-    // handler on top of the one they were made for.
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-    // Both of our signals are held back while one is handled.
-    // SAFETY: `sa_mask` is a valid set and the signal numbers exist.
-    unsafe {
-        libc::sigemptyset(&mut action.sa_mask);
-        libc::sigaddset(&mut action.sa_mask, libc::SIGPROF);
-        libc::sigaddset(&mut action.sa_mask, libc::SIGTRAP);
-        libc::sigaddset(&mut action.sa_mask, signal);
-    }
-    // SAFETY: `on_signal` has the signature that SA_SIGINFO asks for and keeps
+    // With SA_ONSTACK the kernel's frame goes to the thread's alternate stack:
+    // goroutines and coroutines have no room for it, and a stack that is about
+    // to overflow has none either.
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+    // All signals are held back for the microseconds that ours takes: a handler
+    // of the host would find itself on the stack that ours stands on, and one
+    // with SA_ONSTACK would begin at the top of the alternate stack, over the
+    // frame that ours returns through.
+    // SAFETY: `sa_mask` is a valid set to fill.
+    unsafe { libc::sigfillset(&mut action.sa_mask) };
+    // SAFETY: `entry` has the signature that SA_SIGINFO asks for and keeps
     // to the rules of handlers, as its file says.
     if unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) } != 0 {
         return Err(Error::System {
@@ -66,11 +66,39 @@ pub(crate) fn install(signal: libc::c_int) -> Result<(), Error> {
     Ok(())
 }
 
-/// A signal for timers: SIGPROF, or a real-time signal that nobody uses where
-/// the host has taken that.
-pub(crate) fn for_timers() -> Option<libc::c_int> {
+/// The signals that can be used, best first.
+///
+/// First those that are ignored by default: a host that resets its handlers (as
+/// daemons do) then stops the sampling instead of being ended by it, and a late
+/// signal harms nobody. Of these, SIGCHLD belongs to whoever has children and
+/// SIGCONT changes the process's state; SIGURG is what Go's runtime preempts
+/// goroutines with, so SIGWINCH, of which a service without a terminal has no
+/// use, comes before it. The others end the process by default: they are for
+/// a host that handles both.
+fn candidates() -> impl Iterator<Item = libc::c_int> {
     let real_time = (libc::SIGRTMIN()..libc::SIGRTMAX()).rev();
-    std::iter::once(libc::SIGPROF)
+    [libc::SIGWINCH, libc::SIGURG]
+        .into_iter()
         .chain(real_time)
-        .find(|signal| owner(*signal) != Owner::SomebodyElse)
+        .chain([libc::SIGPROF])
+}
+
+/// The first signal that nobody handles and no thread blocks; where all of
+/// them are blocked somewhere, the one that the fewest threads block.
+pub(crate) fn choose() -> Option<libc::c_int> {
+    let blocked = masks::of_all_threads();
+    candidates()
+        .filter(|signal| owner(*signal) != Owner::SomebodyElse)
+        .min_by_key(|signal| blocked.iter().filter(|mask| mask.blocks(*signal)).count())
+}
+
+/// The name of a signal, as its documentation spells it.
+pub(crate) fn name(signal: libc::c_int) -> String {
+    match signal {
+        libc::SIGWINCH => "SIGWINCH".to_owned(),
+        libc::SIGURG => "SIGURG".to_owned(),
+        libc::SIGPROF => "SIGPROF".to_owned(),
+        libc::SIGTRAP => "SIGTRAP".to_owned(),
+        other => format!("SIGRTMIN+{}", other - libc::SIGRTMIN()),
+    }
 }

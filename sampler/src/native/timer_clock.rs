@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{self, Cause, claims, cookie};
 use super::timers::{self, First, Target, TimerId};
-use super::{signals, tasks};
+use super::{masks, signals, tasks};
 use crate::error::{Error, Fallback};
 use crate::{Clock, excluded, sys};
 
@@ -50,10 +50,14 @@ pub(crate) struct TimerClock {
     epoch: u32,
     signal: libc::c_int,
     period: u64,
+    /// Whether a process timer's signal goes to the thread that runs.
+    meets_young: bool,
     process: Option<TimerId>,
     threads: HashMap<u32, TimerId>,
     /// Threads without a timer whose time so far is not to be accounted for.
     midlife: HashSet<u32>,
+    /// Threads without a timer, because they block the signal or wait for it.
+    hidden: HashSet<u32>,
     next_scan: Instant,
     wait: Duration,
     /// Threads that could not be given a timer, cumulative.
@@ -79,40 +83,34 @@ impl TimerClock {
         period: Duration,
         warnings: &mut Vec<Fallback>,
     ) -> Result<Self, Error> {
-        let signal = signals::for_timers().ok_or_else(|| Error::ClockRefused {
+        let signal = signals::choose().ok_or_else(|| Error::ClockRefused {
             clock: Clock::Timer,
-            reason: "the program handles SIGPROF and every real-time signal".to_owned(),
+            reason: "the program handles every signal that could be used".to_owned(),
         })?;
         signals::install(signal)?;
         shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
         let period = period.as_nanos() as u64;
-        let process = if sys::process_timers_signal_who_runs() {
-            let tick = tick();
-            // At every tick, so that a young thread is met at its first.
-            let often = (tick / 2).min(period);
-            shared::TICK.store(tick, Relaxed);
-            shared::PROCESS_PERIOD.store(often, Relaxed);
-            let value = cookie(epoch, Cause::ProcessTimer, 0);
-            match timers::create(Target::Process, signal, value, First::After(often), often) {
-                Ok(id) => Some(id),
-                Err(why) => return Err(refusal(why)),
-            }
-        } else {
+        shared::TICK.store(tick(), Relaxed);
+        // At every tick, so that a young thread is met at its first.
+        shared::PROCESS_PERIOD.store((tick() / 2).min(period), Relaxed);
+        let meets_young = sys::process_timers_signal_who_runs();
+        if !meets_young {
             warnings.push(Fallback {
                 clock: Clock::Timer,
                 reason: "this kernel gives the process timer's signals to the first thread; \
                          threads count from when a scan finds them"
                     .to_owned(),
             });
-            None
-        };
+        }
         let mut clock = TimerClock {
             epoch,
             signal,
             period,
-            process,
+            meets_young,
+            process: None,
             threads: HashMap::new(),
             midlife: tasks::list().into_iter().collect(),
+            hidden: HashSet::new(),
             next_scan: Instant::now(),
             wait: SCAN_SOON,
             refused: 0,
@@ -164,6 +162,7 @@ impl TimerClock {
         let mut seen: HashMap<u32, TimerId> = HashMap::with_capacity(alive.len());
         let mut came = false;
         let mut refusal_seen = None;
+        let mut hidden = HashSet::new();
         self.midlife.retain(|tid| alive.contains(tid));
         for tid in alive {
             if let Some(id) = self.threads.remove(&tid) {
@@ -179,7 +178,18 @@ impl TimerClock {
                 self.midlife.insert(tid);
                 continue;
             }
-            if refusal_seen.is_some() || !claims::claim(tid) {
+            if refusal_seen.is_some() || claims::is_claimed(tid) {
+                continue;
+            }
+            if self.is_hidden(tid) {
+                // What it uses now is not to be accounted for later.
+                self.midlife.insert(tid);
+                // It may be blocked only while it is born: look again soon.
+                came |= !self.hidden.contains(&tid);
+                hidden.insert(tid);
+                continue;
+            }
+            if !claims::claim(tid) {
                 continue;
             }
             let phase = 1 + random() % self.period;
@@ -216,17 +226,63 @@ impl TimerClock {
             claims::release(tid);
         }
         match refusal_seen {
-            Some(why) if self.threads.is_empty() => Err(refusal(why)),
-            _ => Ok(came),
+            Some(why) if self.threads.is_empty() => return Err(refusal(why)),
+            _ => {}
+        }
+        self.hidden = hidden;
+        if !self.hidden.is_empty() || self.threads.is_empty() {
+            self.stop_process_timer();
+        } else {
+            self.start_process_timer()?;
+        }
+        Ok(came)
+    }
+
+    /// Whether a signal for this thread would wait, or be received with
+    /// `sigwait` as if it were for it.
+    fn is_hidden(&self, tid: u32) -> bool {
+        masks::is_waited_for(tid, self.signal)
+            || masks::of_thread(tid).is_some_and(|mask| mask.blocks(self.signal))
+    }
+
+    /// The timer of the whole process, unless it runs. While a thread blocks
+    /// the signal it must not: what expires while that thread runs would be
+    /// given to another, or to whoever waits with `sigwait`.
+    fn start_process_timer(&mut self) -> Result<(), Error> {
+        if self.process.is_some() || !self.meets_young {
+            return Ok(());
+        }
+        let often = shared::PROCESS_PERIOD.load(Relaxed);
+        let value = cookie(self.epoch, Cause::ProcessTimer, 0);
+        let first = First::After(often);
+        let made = timers::create(Target::Process, self.signal, value, first, often);
+        self.process = Some(made.map_err(refusal)?);
+        Ok(())
+    }
+
+    fn stop_process_timer(&mut self) {
+        if let Some(id) = self.process.take() {
+            timers::delete(id);
+        }
+    }
+
+    /// Takes back the timers of threads that have come to block the signal;
+    /// the scan gives them new ones once they do not.
+    pub(crate) fn leave_alone(&mut self, threads: &[u32]) {
+        for tid in threads {
+            if let Some(id) = self.threads.remove(tid) {
+                timers::delete(id);
+                claims::release(*tid);
+                self.midlife.insert(*tid);
+                self.stop_process_timer();
+            }
         }
     }
 
     /// Deletes every timer. Records of timers made by their threads must have
     /// been read before.
     pub(crate) fn stop(&mut self) {
-        if let Some(id) = self.process.take() {
-            timers::delete(id);
-        }
+        self.stop_process_timer();
         for (tid, id) in self.threads.drain() {
             timers::delete(id);
             claims::release(tid);

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::handler::{SI_QUEUE, SignalInfo, on_signal};
+use super::handler::{SI_QUEUE, SignalInfo, entry};
 use super::shared::{self, Cause, cookie};
 
 /// Calls the handler `rounds` times as if a signal had interrupted the caller
@@ -30,7 +30,7 @@ pub fn time_handler(rounds: usize) -> Vec<Duration> {
     let mut took = Vec::with_capacity(rounds);
     for round in 0..rounds {
         let before = Instant::now();
-        on_signal(
+        entry(
             libc::SIGPROF,
             (&raw mut info).cast(),
             (&raw mut context).cast(),

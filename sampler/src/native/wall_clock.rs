@@ -7,10 +7,12 @@
 //! last signal.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::shared::{self, Cause, cookie};
-use super::{signals, tasks};
+use super::signals::{self, Owner};
+use super::tasks;
 use crate::error::Error;
 use crate::{Clock, excluded};
 
@@ -33,12 +35,20 @@ pub(crate) struct WallClock {
 
 /// The signal to send, with our handler installed for it.
 pub(crate) fn prepare_signal() -> Result<libc::c_int, Error> {
-    let signal = signals::for_timers().ok_or_else(|| Error::ClockRefused {
+    // The clock's own signal where one runs, so that both are one.
+    let running = shared::TIMER_SIGNAL.load(Relaxed) as libc::c_int;
+    let ours = running != 0 && signals::owner(running) == Owner::Us;
+    let signal = if ours {
+        Some(running)
+    } else {
+        signals::choose()
+    };
+    let signal = signal.ok_or_else(|| Error::ClockRefused {
         clock: Clock::Wall,
-        reason: "the program handles SIGPROF and every real-time signal".to_owned(),
+        reason: "the program handles every signal that could be used".to_owned(),
     })?;
     signals::install(signal)?;
-    shared::TIMER_SIGNAL.store(signal as u32, std::sync::atomic::Ordering::Relaxed);
+    shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
     Ok(signal)
 }
 

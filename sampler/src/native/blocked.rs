@@ -1,0 +1,138 @@
+//! Threads that block the sampler's signal: they cannot be seen, and the CPU
+//! time they use is counted as lost instead of passed over.
+//!
+//! A thread inherits the mask of the one that made it, so a program that
+//! blocks all signals before it starts its runtime hides all its threads.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{masks, signals, tasks};
+use crate::{excluded, sys};
+
+/// Threads looked at in one check; more are looked at in turn.
+const PER_CHECK: usize = 16;
+
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// Threads that blocked the signal when they were last looked at.
+    blind: HashMap<u32, Blind>,
+    /// Where the next check goes on.
+    turn: usize,
+    /// CPU time of the process when the watch began.
+    since: Option<Duration>,
+    /// CPU time of blind threads since then.
+    lost: Duration,
+    /// The samples that were counted as lost so far.
+    counted: u64,
+    /// How many blind threads the last warning named.
+    warned_of: usize,
+}
+
+struct Blind {
+    /// Its CPU time at that look.
+    used: Duration,
+    /// It used CPU time from one look to the next, so it is not just being
+    /// born, nor in our handler: both block all signals for a moment.
+    certain: bool,
+}
+
+/// What a check found.
+pub(crate) struct Found {
+    /// Samples that blind threads would have had since the last check.
+    pub(crate) lost: u64,
+    /// Threads to which the signal must not be sent: it would wait for them, or
+    /// be received as if it were for them.
+    pub(crate) leave: Vec<u32>,
+    /// What the user should know, when there is news.
+    pub(crate) warning: Option<String>,
+}
+
+impl Watch {
+    /// Looks at the next threads and at those known to be blind. A sample is
+    /// due each `period` of CPU time to a thread that `is_armed`.
+    pub(crate) fn check(
+        &mut self,
+        signal: libc::c_int,
+        period: Duration,
+        is_armed: impl Fn(u32) -> bool,
+    ) -> Found {
+        let process = sys::process_cpu_time();
+        let since = *self.since.get_or_insert(process);
+        let threads = tasks::list();
+        let mut leave = Vec::new();
+        for tid in self.next_threads(&threads) {
+            let used = sys::clock_time(sys::thread_cpu_clock(tid));
+            let mask = masks::of_thread(tid).filter(|mask| mask.blocks(signal));
+            let armed = is_armed(tid);
+            if armed && masks::is_waited_for(tid, signal) {
+                leave.push(tid);
+            }
+            let (Some(used), Some(mask)) = (used, mask) else {
+                self.blind.remove(&tid);
+                continue;
+            };
+            // One that is armed has a signal waiting, unless it used no time
+            // or is in the handler at this moment.
+            if armed && !mask.is_pending(signal) {
+                self.blind.remove(&tid);
+                continue;
+            }
+            let blind = self.blind.entry(tid).or_insert(Blind {
+                used,
+                certain: false,
+            });
+            let since = used.saturating_sub(blind.used);
+            if blind.certain || since >= period {
+                blind.certain = true;
+                blind.used = used;
+                self.lost += since;
+                if armed {
+                    leave.push(tid);
+                }
+            }
+        }
+        let counted = (self.lost.as_nanos() / period.as_nanos().max(1)) as u64;
+        let lost = counted.saturating_sub(self.counted);
+        self.counted = counted;
+        Found {
+            lost,
+            leave,
+            warning: self.news(signal, threads.len(), process.saturating_sub(since)),
+        }
+    }
+
+    /// Those known to be blind, and the next few of the others.
+    fn next_threads(&mut self, threads: &[u32]) -> Vec<u32> {
+        self.blind.retain(|tid, _| threads.contains(tid));
+        let mut next: Vec<u32> = self.blind.keys().copied().collect();
+        for step in 0..threads.len().min(PER_CHECK) {
+            let tid = threads[(self.turn + step) % threads.len()];
+            if !self.blind.contains_key(&tid) && !excluded::any(|thread| thread.tid == tid) {
+                next.push(tid);
+            }
+        }
+        self.turn = (self.turn + PER_CHECK) % threads.len().max(1);
+        next
+    }
+
+    /// The first time, and again when it has become much worse.
+    fn news(&mut self, signal: libc::c_int, threads: usize, used: Duration) -> Option<String> {
+        let blind = self.blind.values().filter(|blind| blind.certain).count();
+        if blind == 0 || (self.warned_of > 0 && blind <= 2 * self.warned_of) {
+            return None;
+        }
+        self.warned_of = blind;
+        let share = if self.lost.is_zero() || used.is_zero() {
+            String::new()
+        } else {
+            let share = 100.0 * self.lost.as_secs_f64() / used.as_secs_f64();
+            format!(" ({:.0} % of the CPU time so far)", share.min(100.0))
+        };
+        Some(format!(
+            "{blind} of {threads} threads block {} and are missing from the CPU profile{share}: \
+             unblock it in them with pthread_sigmask, or start them before signals are blocked",
+            signals::name(signal),
+        ))
+    }
+}

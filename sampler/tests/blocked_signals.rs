@@ -1,0 +1,141 @@
+//! Threads that block signals, or wait for them with `sigwait`. Each case is a
+//! process of its own, because masks are inherited.
+
+mod support;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use soakscope_sampler::Clock;
+use support::{burn, child, role, start};
+
+fn set(signals: impl IntoIterator<Item = libc::c_int>) -> libc::sigset_t {
+    // SAFETY: a zeroed set is valid, and the calls change it alone.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        for signal in signals {
+            libc::sigaddset(&mut set, signal);
+        }
+        set
+    }
+}
+
+fn mask(how: libc::c_int, set: &libc::sigset_t) {
+    // SAFETY: changes the calling thread's mask only.
+    let result = unsafe { libc::pthread_sigmask(how, set, std::ptr::null_mut()) };
+    assert_eq!(result, 0);
+}
+
+fn all_signals() -> libc::sigset_t {
+    set((1..=libc::SIGRTMAX()).filter(|s| *s < 32 || *s >= libc::SIGRTMIN()))
+}
+
+/// Runs the test of this name in a child and expects it to end well.
+fn in_child(test: &str) {
+    let output = child(test, "blocked");
+    assert!(output.status.success(), "{output:?}");
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_signal_that_no_thread_blocks_is_taken() {
+    if role().is_none() {
+        return in_child("a_signal_that_no_thread_blocks_is_taken");
+    }
+    mask(
+        libc::SIG_BLOCK,
+        &set([libc::SIGWINCH, libc::SIGRTMAX() - 1]),
+    );
+    let sampler = start(Clock::Timer, 999).expect("timers run");
+    thread::spawn(|| burn(0.5)).join().expect("it ends well");
+    let window = sampler.stop().expect("it stops");
+    let coverage = window.coverage().expect("CPU time was used");
+    assert!((0.9..1.1).contains(&coverage), "{coverage}");
+    assert!(window.stats.warnings.is_empty(), "{:?}", window.stats);
+}
+
+#[test]
+fn where_all_threads_block_all_signals_the_loss_is_counted_and_the_remedy_said() {
+    if role().is_none() {
+        return in_child(
+            "where_all_threads_block_all_signals_the_loss_is_counted_and_the_remedy_said",
+        );
+    }
+    mask(libc::SIG_BLOCK, &all_signals());
+    for clock in [Clock::Timer, Clock::Perf] {
+        let Some(sampler) = start(clock, 99) else {
+            continue;
+        };
+        let threads = [(); 2].map(|()| thread::spawn(|| burn(2.0)));
+        for thread in threads {
+            thread.join().expect("it ends well");
+        }
+        // The last second may not have been looked at yet.
+        burn(1.5);
+        let window = sampler.stop().expect("it stops");
+        let stats = &window.stats;
+        let lost = stats.drops.get("signal blocked").copied().unwrap_or(0);
+        let due = (window.cpu_used.as_secs_f64() * 99.0) as u64;
+        eprintln!(
+            "{clock}: {lost} of {due} counted as lost: {:?}",
+            stats.warnings
+        );
+        assert!(
+            (due / 3..=due + due / 10).contains(&lost),
+            "{clock}: {stats:?}"
+        );
+        let said = stats
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("block SIG") && warning.contains("pthread_sigmask"));
+        assert!(said, "{clock}: {:?}", stats.warnings);
+    }
+}
+
+#[test]
+fn a_thread_that_waits_for_all_signals_gets_none_of_ours() {
+    if role().is_none() {
+        return in_child("a_thread_that_waits_for_all_signals_gets_none_of_ours");
+    }
+    static RECEIVED: AtomicU32 = AtomicU32::new(0);
+    // A thread that comes later is known to block them only after some scans;
+    // what it receives until then is not counted.
+    let wait = |busy: f64, uncounted: u32| {
+        move || {
+            mask(libc::SIG_BLOCK, &all_signals());
+            burn(busy);
+            let timeout = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 50_000_000,
+            };
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(3) {
+                // SAFETY: the set and the timeout are valid; no info is asked.
+                let got =
+                    unsafe { libc::sigtimedwait(&all_signals(), std::ptr::null_mut(), &timeout) };
+                if got > 0 && begun.elapsed() > Duration::from_secs(uncounted.into()) {
+                    eprintln!("received signal {got}");
+                    RECEIVED.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        }
+    };
+    let before = thread::spawn(wait(0.0, 0));
+    // It has blocked them once it waits; its CPU time then stands still.
+    thread::sleep(Duration::from_millis(100));
+    let sampler = start(Clock::Timer, 999).expect("timers run");
+    // A thread that is made by one with all blocked.
+    let late = thread::spawn(move || {
+        mask(libc::SIG_BLOCK, &all_signals());
+        thread::spawn(wait(0.3, 1)).join()
+    });
+    let workers = [(); 2].map(|()| thread::spawn(|| burn(1.0)));
+    for worker in workers {
+        worker.join().expect("it ends well");
+    }
+    before.join().expect("it ends well");
+    late.join().expect("it ends well").expect("it ends well");
+    drop(sampler);
+    assert_eq!(RECEIVED.load(Ordering::SeqCst), 0);
+}
