@@ -37,34 +37,53 @@ pub(super) fn record(
 ) -> bool {
     sys::keep_errno(|| {
         let _busy = Busy::new();
-        let mut frames = [0; stack::MAX_FRAMES];
-        let (depth, whole) = stack::walk(start, &mut frames);
-        let callers = frames.get(OURS.min(depth)..depth).unwrap_or_default();
-        let born_ms = sys::coarse_ms();
-        let key = sites::Key {
-            stack: callers,
-            truncated: !whole,
-            label: thread_state::label(),
-            thread: threads::mine(born_ms),
-            phase: PHASE.load(Relaxed),
-        };
-        let site = sites::add(&key, size, weight);
-        let bytes = (size as f64 * weight) as u64;
-        SAMPLES.fetch_add(1, Relaxed);
-        BYTES.fetch_add(bytes, Relaxed);
-        let block = Block {
-            size,
-            offset,
-            weight,
-            site,
-            born_ms,
-        };
-        let added = BLOCKS.add(address, &block);
-        if !added {
-            lost(bytes);
-        }
-        added
+        stack::prepare_if_alone();
+        // The allocating thread may stand on a coroutine's stack, which has no
+        // room for this.
+        sys::on_private_stack(|| record_here(start, address, offset, size, weight)).unwrap_or_else(
+            || {
+                SAMPLES.fetch_add(1, Relaxed);
+                lost((size as f64 * weight) as u64);
+                false
+            },
+        )
     })
+}
+
+fn record_here(
+    start: &StackStart,
+    address: usize,
+    offset: usize,
+    size: usize,
+    weight: f64,
+) -> bool {
+    let mut frames = [0; stack::MAX_FRAMES];
+    let (depth, whole) = stack::walk(start, &mut frames);
+    let callers = frames.get(OURS.min(depth)..depth).unwrap_or_default();
+    let born_ms = sys::coarse_ms();
+    let key = sites::Key {
+        stack: callers,
+        truncated: !whole,
+        label: thread_state::label(),
+        thread: threads::mine(born_ms),
+        phase: PHASE.load(Relaxed),
+    };
+    let site = sites::add(&key, size, weight);
+    let bytes = (size as f64 * weight) as u64;
+    SAMPLES.fetch_add(1, Relaxed);
+    BYTES.fetch_add(bytes, Relaxed);
+    let block = Block {
+        size,
+        offset,
+        weight,
+        site,
+        born_ms,
+    };
+    let added = BLOCKS.add(address, &block);
+    if !added {
+        lost(bytes);
+    }
+    added
 }
 
 /// Puts a block back that was taken out and lives on.

@@ -28,17 +28,22 @@ pub(super) fn maintain() {
     sys::maintain_stacks();
 }
 
-/// Walks the calling thread's stack from `start`: how many program counters
-/// there are, innermost first, and whether they are all.
+/// [`prepare`] on the first thread.
 ///
 /// Reading which modules are loaded takes the loader's lock. A thread that
 /// allocates while it holds a lock of the service's might thus wait for one
 /// that is in `dlopen` and wants that lock: only the first thread, which is
 /// mostly alone when it is first sampled, prepares by itself; not so in a forked
 /// child, where the loader's lock may be held by a thread that is not there.
-pub(super) fn walk(start: &StackStart, frames: &mut [u64; MAX_FRAMES]) -> (usize, bool) {
+#[inline]
+pub(super) fn prepare_if_alone() {
     if !READY.load(Relaxed) && sys::is_first_thread() && !account::is_forked() {
         prepare();
     }
+}
+
+/// Walks the calling thread's stack from `start`: how many program counters
+/// there are, innermost first, and whether they are all.
+pub(super) fn walk(start: &StackStart, frames: &mut [u64; MAX_FRAMES]) -> (usize, bool) {
     sys::stack_from(start, frames)
 }

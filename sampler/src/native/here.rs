@@ -18,6 +18,16 @@ pub(crate) fn prepare() -> bool {
     ready
 }
 
+/// Runs `work` on a stack of our own with all signals blocked, or here before
+/// there are any; `None` where none is free.
+pub(crate) fn on_private_stack<R>(work: impl FnOnce() -> R) -> Option<R> {
+    if private_stacks::are_ready() {
+        private_stacks::run(work)
+    } else {
+        Some(work())
+    }
+}
+
 /// Follows the loader.
 pub(crate) fn maintain() {
     tables::maintain(true);
@@ -25,14 +35,10 @@ pub(crate) fn maintain() {
 
 /// Writes the program counters of the calling thread into `frames`, innermost
 /// first, beginning at `start`; their number, and whether the walk ended
-/// at the thread's first frame. Takes no lock and allocates nothing. It stands
-/// on a stack of our own, because the caller's may be a coroutine's and small.
+/// at the thread's first frame. Takes no lock and allocates nothing. A signal
+/// handler may interrupt it and use the same words.
 #[inline(never)]
 pub(crate) fn capture(start: &Start<'_>, frames: &mut [u64]) -> (usize, bool) {
-    private_stacks::run(|| capture_here(start, frames)).unwrap_or((0, false))
-}
-
-fn capture_here(start: &Start<'_>, frames: &mut [u64]) -> (usize, bool) {
     // Counted as a reader, as a handler is: see `shared`.
     shared::READERS.fetch_add(1, SeqCst);
     // SAFETY: tables are freed only after `READERS` was seen at 0 with the

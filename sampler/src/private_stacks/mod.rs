@@ -67,6 +67,11 @@ pub(crate) fn prepare() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether [`prepare`] was called.
+pub(crate) fn are_ready() -> bool {
+    BASE.load(Ordering::Acquire) != 0
+}
+
 /// How many stacks there are on this machine.
 pub(crate) fn count() -> usize {
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());

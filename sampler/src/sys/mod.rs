@@ -64,7 +64,8 @@ pub(crate) fn process_cpu_time() -> Duration {
 ))]
 mod stacks {
     pub(crate) use crate::native::here::{
-        capture as stack_from, maintain as maintain_stacks, prepare as prepare_stacks,
+        capture as stack_from, maintain as maintain_stacks, on_private_stack,
+        prepare as prepare_stacks,
     };
 
     /// Where a walk begins.
@@ -93,9 +94,15 @@ mod stacks {
         }
     }
 
+    pub(crate) fn on_private_stack<R>(work: impl FnOnce() -> R) -> Option<R> {
+        Some(work())
+    }
+
     pub(crate) fn stack_from(_start: &StackStart, _frames: &mut [u64]) -> (usize, bool) {
         (0, false)
     }
 }
 
-pub(crate) use stacks::{StackStart, maintain_stacks, prepare_stacks, stack_from};
+pub(crate) use stacks::{
+    StackStart, maintain_stacks, on_private_stack, prepare_stacks, stack_from,
+};
