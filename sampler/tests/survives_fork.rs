@@ -59,7 +59,11 @@ fn child_of(sampler: CpuSampler, round: u32) -> bool {
     other.join().expect("it ends well");
     let window = own.stop().expect("it stops");
     let coverage = window.coverage().expect("CPU time was used");
-    assert!((0.5..1.5).contains(&coverage), "{coverage} {:?}", window.stats);
+    assert!(
+        (0.5..1.5).contains(&coverage),
+        "{coverage} {:?}",
+        window.stats
+    );
     assert!(heap::stats().is_some());
     true
 }
@@ -91,7 +95,10 @@ fn a_child_is_inert_can_be_sampled_itself_and_its_parent_goes_on() {
                 // SAFETY: the copy is used in the child only, which never
                 // returns to where the original is dropped.
                 let copy = || unsafe { std::ptr::read(sampler) };
-                assert!(in_child(|| child_of(copy(), round)), "{clock}, round {round}");
+                assert!(
+                    in_child(|| child_of(copy(), round)),
+                    "{clock}, round {round}"
+                );
             }
             stop.store(true, Ordering::Relaxed);
         });

@@ -10,6 +10,8 @@ mod bytes;
 mod cfi;
 #[path = "../../src/unwind/rule.rs"]
 mod rule;
+#[path = "../../src/unwind/table.rs"]
+mod table;
 
 use libfuzzer_sys::fuzz_target;
 
@@ -22,7 +24,7 @@ fuzz_target!(|input: (u16, u64, &[u8])| {
         address: ADDRESS,
     };
     let header = ADDRESS + u64::from(header);
-    let rule = cfi::rule_for(image, header, pc);
+    let rule = table::rule_for(image, header, pc);
     let packed = rule::Rule::unpack(rule.pack());
     assert!(packed == rule || packed == rule::Rule::Unsupported);
     let _ = cfi::rule_in_entry(image, header, pc);

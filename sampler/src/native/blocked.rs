@@ -21,7 +21,7 @@ pub(crate) struct Watch {
     turn: usize,
     /// CPU time of the process when the watch began.
     since: Option<Duration>,
-    /// CPU time of blind threads since then.
+    /// CPU time since then of blind threads that were armed.
     lost: Duration,
     /// The samples that were counted as lost so far.
     counted: u64,
@@ -50,12 +50,14 @@ pub(crate) struct Found {
 
 impl Watch {
     /// Looks at the next threads and at those known to be blind. A sample is
-    /// due each `period` of CPU time to a thread that `is_armed`.
+    /// due each `period` of CPU time to a thread that `is_armed`; `unseen` is the
+    /// CPU time that the clock itself has counted as lost.
     pub(crate) fn check(
         &mut self,
         signal: libc::c_int,
         period: Duration,
         is_armed: impl Fn(u32) -> bool,
+        unseen: Duration,
     ) -> Found {
         let process = sys::process_cpu_time();
         let since = *self.since.get_or_insert(process);
@@ -86,8 +88,8 @@ impl Watch {
             if blind.certain || since >= period {
                 blind.certain = true;
                 blind.used = used;
-                self.lost += since;
                 if armed {
+                    self.lost += since;
                     leave.push(tid);
                 }
             }
@@ -98,7 +100,12 @@ impl Watch {
         Found {
             lost,
             leave,
-            warning: self.news(signal, threads.len(), process.saturating_sub(since)),
+            warning: self.news(
+                signal,
+                threads.len(),
+                self.lost + unseen,
+                process.saturating_sub(since),
+            ),
         }
     }
 
@@ -117,16 +124,22 @@ impl Watch {
     }
 
     /// The first time, and again when it has become much worse.
-    fn news(&mut self, signal: libc::c_int, threads: usize, used: Duration) -> Option<String> {
+    fn news(
+        &mut self,
+        signal: libc::c_int,
+        threads: usize,
+        lost: Duration,
+        used: Duration,
+    ) -> Option<String> {
         let blind = self.blind.values().filter(|blind| blind.certain).count();
         if blind == 0 || (self.warned_of > 0 && blind <= 2 * self.warned_of) {
             return None;
         }
         self.warned_of = blind;
-        let share = if self.lost.is_zero() || used.is_zero() {
+        let share = if lost.is_zero() || used.is_zero() {
             String::new()
         } else {
-            let share = 100.0 * self.lost.as_secs_f64() / used.as_secs_f64();
+            let share = 100.0 * lost.as_secs_f64() / used.as_secs_f64();
             format!(" ({:.0} % of the CPU time so far)", share.min(100.0))
         };
         Some(format!(

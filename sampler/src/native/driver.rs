@@ -124,6 +124,14 @@ impl Driver {
         }
     }
 
+    /// CPU time that the clock counted as lost, of threads that block its signal.
+    pub(crate) fn unseen(&self) -> Duration {
+        match self {
+            Driver::Timer(clock) => clock.unseen(),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Takes the timers of these threads back: they block the signal, and might
     /// receive it with `sigwait`, as if it were for them.
     pub(crate) fn leave_alone(&mut self, threads: &[u32]) {

@@ -284,7 +284,8 @@ impl Core {
             Clock::Timer => shared::claims::is_claimed(tid),
             _ => true,
         };
-        let found = watch.check(signal, period, is_armed);
+        let unseen = lock(&self.driver).unseen();
+        let found = watch.check(signal, period, is_armed, unseen);
         lock(&self.driver).leave_alone(&found.leave);
         count::BLOCKED.fetch_add(found.lost, Ordering::Relaxed);
         if let Some(warning) = found.warning {

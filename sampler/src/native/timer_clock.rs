@@ -31,7 +31,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::shared::{self, Cause, claims, cookie};
+use super::shared::{self, Cause, claims, cookie, count};
 use super::timers::{self, First, Target, TimerId};
 use super::{masks, signals, tasks};
 use crate::error::{Error, Fallback};
@@ -56,8 +56,13 @@ pub(crate) struct TimerClock {
     threads: HashMap<u32, TimerId>,
     /// Threads without a timer whose time so far is not to be accounted for.
     midlife: HashSet<u32>,
-    /// Threads without a timer, because they block the signal or wait for it.
-    hidden: HashSet<u32>,
+    /// Threads without a timer, because they block the signal or wait for it,
+    /// with the CPU time up to which they were passed over.
+    hidden: HashMap<u32, Duration>,
+    /// Threads that blocked the signal in the last scan for the first time.
+    suspected: HashSet<u32>,
+    /// CPU time that was passed over.
+    unseen: Duration,
     next_scan: Instant,
     wait: Duration,
     /// Threads that could not be given a timer, cumulative.
@@ -110,7 +115,9 @@ impl TimerClock {
             process: None,
             threads: HashMap::new(),
             midlife: tasks::list().into_iter().collect(),
-            hidden: HashSet::new(),
+            hidden: HashMap::new(),
+            suspected: HashSet::new(),
+            unseen: Duration::ZERO,
             next_scan: Instant::now(),
             wait: SCAN_SOON,
             refused: 0,
@@ -162,7 +169,8 @@ impl TimerClock {
         let mut seen: HashMap<u32, TimerId> = HashMap::with_capacity(alive.len());
         let mut came = false;
         let mut refusal_seen = None;
-        let mut hidden = HashSet::new();
+        let mut hidden = HashMap::new();
+        let mut suspected = HashSet::new();
         self.midlife.retain(|tid| alive.contains(tid));
         for tid in alive {
             if let Some(id) = self.threads.remove(&tid) {
@@ -182,12 +190,21 @@ impl TimerClock {
                 continue;
             }
             if self.is_hidden(tid) {
-                // What it uses now is not to be accounted for later.
-                self.midlife.insert(tid);
-                // It may be blocked only while it is born: look again soon.
-                came |= !self.hidden.contains(&tid);
-                hidden.insert(tid);
+                let certain = self.hidden.contains_key(&tid)
+                    || self.suspected.contains(&tid)
+                    || self.midlife.contains(&tid);
+                if certain {
+                    hidden.insert(tid, self.pass_over(tid));
+                } else {
+                    // It may be blocked only while it is born, or while our
+                    // handler runs on it: look again soon.
+                    suspected.insert(tid);
+                    came = true;
+                }
                 continue;
+            }
+            if self.hidden.contains_key(&tid) {
+                self.pass_over(tid);
             }
             if !claims::claim(tid) {
                 continue;
@@ -230,6 +247,7 @@ impl TimerClock {
             _ => {}
         }
         self.hidden = hidden;
+        self.suspected = suspected;
         if !self.hidden.is_empty() || self.threads.is_empty() {
             self.stop_process_timer();
         } else {
@@ -243,6 +261,35 @@ impl TimerClock {
     fn is_hidden(&self, tid: u32) -> bool {
         masks::is_waited_for(tid, self.signal)
             || masks::of_thread(tid).is_some_and(|mask| mask.blocks(self.signal))
+    }
+
+    /// Counts a thread's CPU time so far as lost, and as not to be accounted for
+    /// later; returns it.
+    fn pass_over(&mut self, tid: u32) -> Duration {
+        let Some(used) = sys::clock_time(sys::thread_cpu_clock(tid)) else {
+            return Duration::ZERO;
+        };
+        // A thread that was there at the start counts from then.
+        let from = match self.hidden.get(&tid) {
+            Some(before) => *before,
+            None if self.midlife.contains(&tid) => used,
+            None => Duration::ZERO,
+        };
+        let more = used.saturating_sub(from);
+        if !more.is_zero() {
+            self.midlife.insert(tid);
+        }
+        let period = u128::from(self.period.max(1));
+        let samples = |time: Duration| (time.as_nanos() / period) as u64;
+        let lost = samples(self.unseen + more) - samples(self.unseen);
+        self.unseen += more;
+        count::BLOCKED.fetch_add(lost, Relaxed);
+        used
+    }
+
+    /// CPU time of threads that block the signal.
+    pub(crate) fn unseen(&self) -> Duration {
+        self.unseen
     }
 
     /// The timer of the whole process, unless it runs. While a thread blocks
@@ -274,6 +321,8 @@ impl TimerClock {
                 timers::delete(id);
                 claims::release(*tid);
                 self.midlife.insert(*tid);
+                let used = self.pass_over(*tid);
+                self.hidden.insert(*tid, used);
                 self.stop_process_timer();
             }
         }
@@ -283,6 +332,9 @@ impl TimerClock {
     /// been read before.
     pub(crate) fn stop(&mut self) {
         self.stop_process_timer();
+        for tid in self.hidden.keys().copied().collect::<Vec<_>>() {
+            self.pass_over(tid);
+        }
         for (tid, id) in self.threads.drain() {
             timers::delete(id);
             claims::release(tid);

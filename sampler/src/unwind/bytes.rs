@@ -30,6 +30,11 @@ impl<'a> Reader<'a> {
         self.bytes.is_empty()
     }
 
+    /// Bytes that are left.
+    pub(crate) fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     pub(crate) fn take(&mut self, length: usize) -> Option<Reader<'a>> {
         let (head, tail) = self.bytes.split_at_checked(length)?;
         let reader = Reader {

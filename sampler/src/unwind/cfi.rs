@@ -1,5 +1,5 @@
-//! Call frame information: the rule for one program counter, out of the
-//! `.eh_frame` bytes.
+//! Call frame information: the rule for one program counter, out of one entry
+//! of `.eh_frame`. Which entry it is, is `table`'s affair.
 //!
 //! This runs in the signal handler when the cache has no rule yet, so it is
 //! pure: no allocation, no panic, bounded by the length of one entry. Only what
@@ -13,50 +13,6 @@ use super::rule::{Base, Rule, Saved};
 
 /// How deep `DW_CFA_remember_state` may nest; compilers use one or two.
 const STATES: usize = 8;
-
-/// The rule for `pc`, given the address of `.eh_frame_hdr` in `image`.
-pub(crate) fn rule_for(image: Image<'_>, header: u64, pc: u64) -> Rule {
-    match find_entry(image, header, pc) {
-        Some(entry) => rule_in_entry(image, entry, pc).unwrap_or(Rule::Missing),
-        None => Rule::Missing,
-    }
-}
-
-/// Where the sorted table of `.eh_frame_hdr` begins, and how many pairs of
-/// 32-bit offsets it has.
-fn search_table(image: Image<'_>, header: u64) -> Option<(Reader<'_>, u64)> {
-    const SORTED_PAIRS_OF_I32: u8 = 0x3b;
-    let mut reader = image.at(header)?;
-    let version = reader.u8()?;
-    let (frame_encoding, count_encoding, table_encoding) =
-        (reader.u8()?, reader.u8()?, reader.u8()?);
-    if version != 1 || table_encoding != SORTED_PAIRS_OF_I32 {
-        return None;
-    }
-    reader.pointer(frame_encoding, header)?;
-    let count = reader.pointer(count_encoding, header)?;
-    Some((reader, count))
-}
-
-/// The address of the last entry that begins at or before `pc`.
-fn find_entry(image: Image<'_>, header: u64, pc: u64) -> Option<u64> {
-    let (table, count) = search_table(image, header)?;
-    let pair = |index: u64| {
-        let mut reader = image.at(table.address.checked_add(index.checked_mul(8)?)?)?;
-        let start = reader.pointer(0x3b, header)?;
-        Some((start, reader.pointer(0x3b, header)?))
-    };
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if pair(middle)?.0 <= pc {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Some(pair(low.checked_sub(1)?)?.1)
-}
 
 /// What a frame description entry inherits from its common entry.
 struct Common<'a> {
@@ -128,6 +84,26 @@ fn common_entry(image: Image<'_>, address: u64) -> Option<Common<'_>> {
         }
     }
     Some(common)
+}
+
+/// The address of the entry behind the one at `address`.
+pub(crate) fn next_entry(image: Image<'_>, address: u64) -> Option<u64> {
+    let body = entry_body(image, address)?;
+    body.address.checked_add(body.length())
+}
+
+/// Whether the entry at `address` covers no code: an empty function's, or one
+/// that only other entries refer to.
+pub(crate) fn is_empty(image: Image<'_>, address: u64) -> Option<bool> {
+    let mut reader = entry_body(image, address)?;
+    let id_address = reader.address;
+    let id = reader.u32()?;
+    if id == 0 {
+        return Some(true);
+    }
+    let common = common_entry(image, id_address.checked_sub(u64::from(id))?)?;
+    reader.pointer(common.encoding, 0)?;
+    Some(reader.pointer(common.encoding & 0x0f, 0)? == 0)
 }
 
 /// The rule for `pc` in the frame description entry at `address`; `None` when

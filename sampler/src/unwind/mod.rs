@@ -11,7 +11,7 @@
 //! | file | what |
 //! |---|---|
 //! | `rule` | one step up the stack, packed in a word |
-//! | `cfi` | the rule for an address out of `.eh_frame` |
+//! | `table`, `cfi` | the rule for an address out of `.eh_frame` |
 //! | `cache` | rules by address |
 //! | `modules` | which module covers an address |
 //! | `memory` | reading a stack without faulting |
@@ -25,6 +25,7 @@ mod cfi;
 pub(crate) mod memory;
 pub(crate) mod modules;
 mod rule;
+mod table;
 pub(crate) mod walk;
 
 #[cfg(test)]

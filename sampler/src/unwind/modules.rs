@@ -8,9 +8,11 @@
 //! produce a stack that is cut short, but never reads memory that has gone.
 
 use std::ffi::CStr;
+use std::ops::Range;
 use std::ptr;
 
 use super::bytes::Image;
+use super::table as entries;
 
 /// More than any library's tables; a bound on what is copied.
 const MAX_COPY: u64 = 32 << 20;
@@ -169,22 +171,30 @@ unsafe extern "C" fn add_module(
             .to_str()
             .unwrap_or("?")
     };
-    let tables = loads()
-        .find(|h| h.p_flags & libc::PF_R != 0 && range(h).contains(&header))
-        .map_or(Tables::None, |segment| {
-            let end = base
-                .wrapping_add(segment.p_vaddr)
-                .wrapping_add(segment.p_filesz);
-            if is_permanent(first_module, name) {
-                let address = range(segment).start;
+    // The readable segment that an address lies in, as far as the file has it.
+    let segment = |address: u64| {
+        let segment =
+            loads().find(|h| h.p_flags & libc::PF_R != 0 && range(h).contains(&address))?;
+        let start = range(segment).start;
+        Some(start..start.wrapping_add(segment.p_filesz))
+    };
+    let tables = segment(header).map_or(Tables::None, |headers| {
+        // SAFETY: a readable segment of a module that the loader's lock keeps
+        // loaded during the callback this runs in.
+        let image = unsafe { in_place(&headers) };
+        let frames = entries::frames_address(image, header).and_then(&segment);
+        match frames {
+            Some(frames) if frames == headers && is_permanent(first_module, name) => {
                 Tables::InPlace {
-                    address,
-                    length: end.saturating_sub(address) as usize,
+                    address: headers.start,
+                    length: image.bytes.len(),
                 }
-            } else {
-                copy_tables(header, end)
             }
-        });
+            // SAFETY: as above, for both.
+            Some(frames) => unsafe { copy_tables(image, header, &headers, &frames) },
+            None => Tables::None,
+        }
+    });
     let module = table.modules.len();
     for text in loads().filter(|h| h.p_flags & libc::PF_X != 0) {
         let range = range(text);
@@ -208,23 +218,61 @@ fn is_permanent(first: bool, name: &str) -> bool {
             .any(|permanent| file.starts_with(permanent))
 }
 
-/// Copies from `.eh_frame_hdr`, which linkers put before `.eh_frame`, to the
-/// end of the segment.
-fn copy_tables(header: u64, end: u64) -> Tables {
-    let length = end.saturating_sub(header);
-    if header == 0 || length == 0 || length > MAX_COPY {
-        return Tables::None;
+/// A segment as bytes.
+///
+/// # Safety
+///
+/// - The segment is mapped and readable, and stays so for the lifetime.
+unsafe fn in_place<'a>(segment: &Range<u64>) -> Image<'a> {
+    let length = segment.end.saturating_sub(segment.start) as usize;
+    Image {
+        // SAFETY: the caller's duty.
+        bytes: unsafe {
+            std::slice::from_raw_parts(ptr::with_exposed_provenance(segment.start as usize), length)
+        },
+        address: segment.start,
     }
-    // SAFETY: header..end lies in a readable segment of a module that the
-    // loader's lock keeps loaded during the callback this runs in.
-    let bytes = unsafe {
-        std::slice::from_raw_parts(
-            ptr::with_exposed_provenance::<u8>(header as usize),
-            length as usize,
-        )
+}
+
+/// Copies `.eh_frame_hdr` and `.eh_frame`, whichever comes first and whether
+/// they lie in one segment or in two, up to the end of the segment of the
+/// later one: how long `.eh_frame` is, is written nowhere.
+///
+/// # Safety
+///
+/// - Both segments are mapped and readable during the call.
+unsafe fn copy_tables(
+    image: Image<'_>,
+    header: u64,
+    headers: &Range<u64>,
+    frames: &Range<u64>,
+) -> Tables {
+    let Some(first_frame) = entries::frames_address(image, header) else {
+        return Tables::None;
     };
+    let pieces = if headers == frames {
+        let start = header.min(first_frame);
+        [start..headers.end, start..start]
+    } else {
+        [header..headers.end, first_frame..frames.end]
+    };
+    let start = pieces[0].start.min(pieces[1].start);
+    let end = pieces[0].end.max(pieces[1].end);
+    let Some(length) = end.checked_sub(start).filter(|length| *length <= MAX_COPY) else {
+        return Tables::None;
+    };
+    // What lies between the two is of no interest and stays zero.
+    let mut bytes = vec![0; length as usize];
+    for piece in pieces {
+        // SAFETY: each piece lies in one of the two segments.
+        let from = unsafe { in_place(&piece) };
+        let at = (piece.start - start) as usize;
+        if let Some(place) = bytes.get_mut(at..at + from.bytes.len()) {
+            place.copy_from_slice(from.bytes);
+        }
+    }
     Tables::Copied {
-        address: header,
+        address: start,
         bytes: bytes.into(),
     }
 }

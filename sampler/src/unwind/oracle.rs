@@ -6,8 +6,9 @@ use gimli::{
 
 use super::arch::{DWARF_FP, DWARF_RA, DWARF_SP};
 use super::bytes::Image;
-use super::cfi::{rule_for, rule_in_entry};
+use super::cfi::rule_in_entry;
 use super::rule::{Base, Rule, Saved};
+use super::table::rule_for;
 
 /// A module's tables at made-up addresses: the header, then the frames.
 struct Tables {

@@ -3,10 +3,10 @@
 
 use super::arch;
 use super::cache::{Key, RuleCache};
-use super::cfi;
 use super::memory::{Memory, code_word};
 use super::modules::ModuleTable;
 use super::rule::{Base, Rule, Saved};
+use super::table as entries;
 
 /// What the processor held where the walk begins.
 pub(crate) struct Start<'a> {
@@ -141,7 +141,7 @@ fn rule_for(table: &ModuleTable, cache: &RuleCache, pc: u64) -> Rule {
         return Rule::unpack(word);
     }
     let rule = match table.lookup(pc) {
-        Some((image, header)) => cfi::rule_for(image, header, pc),
+        Some((image, header)) => entries::rule_for(image, header, pc),
         None => Rule::Missing,
     };
     let word = rule.pack();
