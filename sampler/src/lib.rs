@@ -14,8 +14,8 @@
 //!
 //! - Start at most one [`CpuSampler`] at a time, from the program itself rather
 //!   than from a library loaded with `dlopen`.
-//! - Do not take over `SIGPROF` or `SIGTRAP` while it runs. A disposition that
-//!   is already taken when it starts is left alone.
+//! - An alternate signal stack must have room for one signal more than the
+//!   program's own handlers need (`getauxval(AT_MINSIGSTKSZ)` bytes).
 //! - Call [`CpuSampler::drain`] now and then, say every ten seconds.
 //!
 //! # What it is not

@@ -220,10 +220,8 @@ fn threads_of_sixteen_kilobytes_that_a_c_library_makes_are_sampled_unharmed() {
         }
         for (thread, painted) in threads {
             // SAFETY: made above and joined once.
-            assert_eq!(
-                unsafe { libc::pthread_join(thread, std::ptr::null_mut()) },
-                0
-            );
+            let joined = unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+            assert_eq!(joined, 0);
             assert_eq!(painted.overwritten(), 0, "{size}: bytes overwritten");
         }
     }
