@@ -286,6 +286,11 @@ const GAUGES: &[(&str, Option<Unit>, &str)] = &[
         "What a budget's bound is compared with, in the unit of its name",
     ),
     (
+        "soakscope_admin_connections",
+        None,
+        "Connections to the admin server that are open",
+    ),
+    (
         "soakscope_tick_late_seconds",
         Some(Unit::Seconds),
         "How late the newest tick was",
@@ -304,6 +309,14 @@ const COUNTERS: &[(&str, &str)] = &[
         "Rows of the timeline that were not taken in time",
     ),
     ("soakscope_dropped_total", "What the agent lost, by cause"),
+    (
+        "soakscope_admin_connections_closed_total",
+        "Connections that the admin server closed or refused, by cause",
+    ),
+    (
+        "soakscope_admin_work_total",
+        "Work the admin server began, refused for want of room, or left as its client was gone",
+    ),
     ("soakscope_cpu_samples_total", "CPU samples taken"),
     (
         "soakscope_cgroup_oom_kills_total",
