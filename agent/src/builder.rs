@@ -193,6 +193,22 @@ impl Builder {
         self
     }
 
+    /// Fields of a request's span whose values are kept with a slow request,
+    /// beside its method, route and status. Default: none, as any other field
+    /// may hold what should not be written down.
+    ///
+    /// ```
+    /// # use soakscope::Agent;
+    /// let builder = Agent::builder("checkout").keep_fields(["tenant", "plan"]);
+    /// ```
+    ///
+    /// The variable `SOAKSCOPE_KEEP_FIELDS` takes names with commas between.
+    pub fn keep_fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let names = names.into_iter().map(Into::into);
+        self.config.keep_fields.extend(names);
+        self
+    }
+
     /// Adds a series to the timeline: a number, asked for at each tick.
     ///
     /// The closure runs on a thread of the agent's. One that panics, blocks or
