@@ -154,9 +154,10 @@ impl Builder {
         self
     }
 
-    /// Makes the agent's metrics recorder the process's (see the `metrics`
-    /// crate), so that the service's own metrics are on `/metrics` too. Where
-    /// the service has a recorder already it keeps it, and the agent warns.
+    /// Installs a metrics recorder for the process (see the `metrics` crate), so
+    /// that the service's own metrics are on `/metrics` too. Where the service
+    /// has a recorder already it keeps it, and the agent warns. A family that
+    /// both have, such as `process_open_fds`, is shown once, as the agent's.
     /// Default: no.
     pub fn global_recorder(mut self, install: bool) -> Self {
         self.config.global_recorder = install;
