@@ -57,6 +57,16 @@ fn open_files(subject: &Subject) -> usize {
     std::fs::read_dir(path).expect("it runs").count()
 }
 
+fn limit_files(subject: &Subject, files: u64) {
+    let pid = i32::try_from(subject.pid()).ok();
+    let pid = pid.and_then(rustix::process::Pid::from_raw);
+    let limit = rustix::process::Rlimit {
+        current: Some(files),
+        maximum: Some(1_024),
+    };
+    rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).expect("a limit");
+}
+
 fn resident_kib(subject: &Subject) -> u64 {
     let path = format!("/proc/{}/status", subject.pid());
     let status = std::fs::read_to_string(path).expect("it runs");
@@ -78,13 +88,7 @@ fn until(what: &str, mut reached: impl FnMut() -> bool) {
 fn half_open_connections_leave_the_service_its_descriptors() {
     let scratch = scratch();
     let mut subject = subject(&scratch, &[]);
-    let pid = i32::try_from(subject.pid()).ok();
-    let pid = pid.and_then(rustix::process::Pid::from_raw);
-    let limit = rustix::process::Rlimit {
-        current: Some(256),
-        maximum: Some(256),
-    };
-    rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).expect("a limit");
+    limit_files(&subject, 256);
     // What the agent itself opens, it has opened by then.
     subject.ask("row");
     subject.ask("row");
@@ -104,6 +108,35 @@ fn half_open_connections_leave_the_service_its_descriptors() {
     let closed = &admin(&subject.address)["closed"];
     assert!(count(&closed["evicted"]) >= 1_000, "{closed}");
     assert_eq!(subject.ask("row"), "row");
+}
+
+#[test]
+fn where_descriptors_are_short_the_server_takes_fewer() {
+    let scratch = scratch();
+    let mut subject = subject(&scratch, &[]);
+    subject.ask("row");
+    subject.ask("row");
+    admin(&subject.address);
+    let before = open_files(&subject);
+    // An eighth of that is the service's, less a newcomer that waits.
+    let files = before as u64 + 14;
+    limit_files(&subject, files);
+    let kept = usize::try_from(files / 8 - 1).expect("a few");
+    let mut flood = Vec::new();
+    for _ in 0..100 {
+        flood.push(connect(&subject.address));
+        let opened = subject.ask(&format!("open {kept}"));
+        assert_eq!(opened, format!("opened {kept}"));
+    }
+    assert_eq!(get(&subject.address, "/healthz").text(), "ok\n");
+    // Nothing is left but the service's last.
+    limit_files(&subject, 8);
+    let mut waits = asked(&subject.address, "/healthz");
+    limit_files(&subject, 256);
+    assert!(
+        head(&mut waits).starts_with("http/1.1 200"),
+        "once there are some"
+    );
 }
 
 #[test]

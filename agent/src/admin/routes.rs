@@ -67,9 +67,13 @@ async fn index(State(site): State<Arc<Site>>) -> Response {
 }
 
 async fn metrics(State(site): State<Arc<Site>>) -> Response {
-    let session = &site.live.session;
-    site.publish(&session.telemetry);
-    ([(CONTENT_TYPE, METRICS)], session.metrics()).into_response()
+    let of = Arc::clone(&site);
+    let make = move |_: &Wanted| {
+        let session = &of.live.session;
+        of.publish(&session.telemetry);
+        ([(CONTENT_TYPE, METRICS)], session.metrics()).into_response()
+    };
+    site.lanes.metrics.answer(make).await
 }
 
 async fn status(State(site): State<Arc<Site>>) -> Response {

@@ -30,6 +30,7 @@ pub(super) struct Lanes {
     pub(super) heap_change: Lane,
     pub(super) threads: Lane,
     pub(super) timeline: Lane,
+    pub(super) metrics: Lane,
     pub(super) status: Lane,
     pub(super) finish: Lane,
 }
@@ -42,19 +43,21 @@ impl Lanes {
             heap_change: Lane::new("a heap profile of a stretch", 2, 0),
             threads: Lane::new("the threads' stacks", 1, 3),
             timeline: Lane::new("the timeline", 2, 6),
+            metrics: Lane::new("the metrics", 1, ALL),
             status: Lane::new("the status", 1, ALL),
             finish: Lane::new("the end of the run", 1, ALL),
         }
     }
 
     /// Each lane, by its name in metrics.
-    fn named(&self) -> [(&'static str, &Lane); 7] {
+    fn named(&self) -> [(&'static str, &Lane); 8] {
         [
             ("profile", &self.profile),
             ("heap", &self.heap),
             ("heap_change", &self.heap_change),
             ("threads", &self.threads),
             ("timeline", &self.timeline),
+            ("metrics", &self.metrics),
             ("status", &self.status),
             ("finish", &self.finish),
         ]

@@ -107,7 +107,7 @@ impl Served {
     }
 
     /// Waits for a count that nothing announces.
-    fn until(&self, what: &str, reached: impl Fn(&Self) -> bool) {
+    fn until(&self, what: &str, mut reached: impl FnMut(&Self) -> bool) {
         let start = Instant::now();
         while !reached(self) {
             assert!(start.elapsed() < GIVE_UP, "{what} never happened");
@@ -174,6 +174,15 @@ fn who_does_not_read_an_answer_is_closed() {
     let served = Served::start(short());
     let _never_reads = served.sent(get_of("/big"));
     served.until("the end of a slow reader", |s| s.closed("slow") == 1);
+    let _asks_on = served.sent(kept_alive("/big").repeat(100));
+    served.until("the end of one that asks on", |s| s.closed("slow") == 2);
+    let mut dripping = served.sent(get_of("/big"));
+    served.until("the end of one that sips", |served| {
+        let _ = dripping.read(&mut [0; 64]);
+        // That is how slow it is.
+        std::thread::sleep(Duration::from_millis(1));
+        served.closed("slow") == 3
+    });
     assert!(served.is_well());
     let whole = served.ask(get_of("/big"));
     assert!(whole.len() > 16 << 20, "{} bytes", whole.len());
