@@ -22,6 +22,8 @@ use tower_service::Service;
 use tracing::Span;
 use tracing::field::Empty;
 
+use crate::spans::method;
+
 /// The route of requests that match none.
 const UNMATCHED: &str = "unmatched";
 /// Longest value taken from a `baggage` header, in bytes.
@@ -30,6 +32,8 @@ const LONGEST: usize = 100;
 /// A layer that opens a span for each request, as [`Agent::layer`] knows them:
 /// method, matched route and status by OpenTelemetry's names, so that any other
 /// subscriber understands them, too.
+///
+/// A method that HTTP does not define is `_OTHER`, as a client may invent any.
 ///
 /// The span is entered while the request is worked on and closes with its
 /// answer's head. Where a load generator sends k6's `baggage` header, its
@@ -112,7 +116,7 @@ impl std::fmt::Debug for Answering {
 fn span_of(request: &Request) -> Span {
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or(UNMATCHED, MatchedPath::as_str);
-    let method = request.method().as_str();
+    let method = method::known(request.method().as_str());
     let baggage = request.headers().get("baggage");
     let baggage = baggage.and_then(|value| value.to_str().ok()).unwrap_or("");
     tracing::info_span!(

@@ -154,9 +154,10 @@ impl Builder {
         self
     }
 
-    /// Makes the agent's metrics recorder the process's (see the `metrics`
-    /// crate), so that the service's own metrics are on `/metrics` too. Where
-    /// the service has a recorder already it keeps it, and the agent warns.
+    /// Installs a metrics recorder for the process (see the `metrics` crate), so
+    /// that the service's own metrics are on `/metrics` too. Where the service
+    /// has a recorder already it keeps it, and the agent warns. A family that
+    /// both have, such as `process_open_fds`, is shown once, as the agent's.
     /// Default: no.
     pub fn global_recorder(mut self, install: bool) -> Self {
         self.config.global_recorder = install;
@@ -190,6 +191,22 @@ impl Builder {
     /// the statement as it is told: values are `?`, white space is one space.
     pub fn allow_repeats(mut self, part: impl Into<String>) -> Self {
         self.config.allowed_repeats.push(part.into());
+        self
+    }
+
+    /// Fields of a request's span whose values are kept with a slow request,
+    /// beside its method, route and status. Default: none, as any other field
+    /// may hold what should not be written down.
+    ///
+    /// ```
+    /// # use soakscope::Agent;
+    /// let builder = Agent::builder("checkout").keep_fields(["tenant", "plan"]);
+    /// ```
+    ///
+    /// The variable `SOAKSCOPE_KEEP_FIELDS` takes names with commas between.
+    pub fn keep_fields(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let names = names.into_iter().map(Into::into);
+        self.config.keep_fields.extend(names);
         self
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) most_repeats: u32,
     /// Parts of statements that may repeat.
     pub(crate) allowed_repeats: Vec<String>,
+    /// Fields of requests that are kept beside method, route and status.
+    pub(crate) keep_fields: Vec<String>,
 }
 
 impl Default for Config {
@@ -68,6 +70,7 @@ impl Default for Config {
             slow_request: Duration::from_secs(1),
             most_repeats: 5,
             allowed_repeats: Vec::new(),
+            keep_fields: Vec::new(),
         }
     }
 }
@@ -171,6 +174,13 @@ impl Config {
                 "it takes a number, e.g. 5; 0 looks at no statement",
             )?;
         }
+        if let Some(value) = read("SOAKSCOPE_KEEP_FIELDS") {
+            let names = value.split(',').map(str::trim);
+            self.keep_fields = names
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect();
+        }
         self.check()?;
         Ok(self)
     }
@@ -273,12 +283,14 @@ mod tests {
             ("SOAKSCOPE_CPU_CLOCK", "off"),
             ("SOAKSCOPE_ENABLED", "0"),
             ("SOAKSCOPE_RUN_DIR", ""),
+            ("SOAKSCOPE_KEEP_FIELDS", "tenant, plan,"),
         ])
         .expect("all good");
         assert_eq!(config.tick, Duration::from_millis(250));
         assert_eq!(config.listen.as_deref(), Some("127.0.0.1:0"));
         assert!(!config.enabled);
         assert_eq!(config.run_dir, PathBuf::from("runs"));
+        assert_eq!(config.keep_fields, ["tenant", "plan"]);
     }
 
     #[test]

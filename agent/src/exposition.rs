@@ -5,6 +5,7 @@
 //! [`Totals`](crate::spans::ledger::Totals) and no more. Names are bounded, so the
 //! number of series is.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::spans::Spans;
@@ -15,25 +16,17 @@ use crate::spans::ledger::Totals;
 /// Everything there is to tell of spans.
 pub(crate) fn spans(spans: &Spans) -> String {
     let all = spans.totals();
-    let requests: Vec<(String, &Totals)> = all
-        .iter()
-        .filter(|(name, _)| name.kind == Kind::Request)
-        .map(|(name, totals)| (http(name), totals))
-        .collect();
-    // A route and a span of one name are one series.
-    let mut merged: Vec<(String, Totals)> = Vec::new();
+    let mut requests = Series::default();
+    let mut each_span = Series::default();
     for (name, totals) in &all {
-        let labels = format!("span=\"{}\"", escaped(&name.text));
-        match merged.iter_mut().find(|(known, _)| *known == labels) {
-            Some((_, sum)) => {
-                sum.durations.add(&totals.durations);
-                sum.errors += totals.errors;
-            }
-            None => merged.push((labels, totals.clone())),
+        if name.kind == Kind::Request {
+            requests.add(http(name), totals);
         }
+        each_span.add(format!("span=\"{}\"", escaped(&name.text)), totals);
     }
+    let (requests, each_span) = (requests.0, each_span.0);
     let mut text = String::new();
-    let each = || requests.iter().map(|(labels, t)| (labels.as_str(), *t));
+    let each = || requests.iter().map(|(labels, t)| (labels.as_str(), t));
     histograms(
         &mut text,
         "http_server_request_duration_seconds",
@@ -47,7 +40,7 @@ pub(crate) fn spans(spans: &Spans) -> String {
         "Requests that failed",
         each(),
     );
-    let each = || merged.iter().map(|(labels, t)| (labels.as_str(), t));
+    let each = || each_span.iter().map(|(labels, t)| (labels.as_str(), t));
     histograms(
         &mut text,
         "soakscope_span_duration_seconds",
@@ -62,6 +55,19 @@ pub(crate) fn spans(spans: &Spans) -> String {
         each(),
     );
     text
+}
+
+/// Sums by their labels. Two names may have the same labels, as a route and a
+/// span of one name; they are one series.
+#[derive(Default)]
+struct Series(BTreeMap<String, Totals>);
+
+impl Series {
+    fn add(&mut self, labels: String, totals: &Totals) {
+        let sum = self.0.entry(labels).or_default();
+        sum.durations.add(&totals.durations);
+        sum.errors += totals.errors;
+    }
 }
 
 fn http(name: &Name) -> String {
@@ -172,5 +178,69 @@ mod tests {
             "",
             "nothing is not zero"
         );
+    }
+
+    #[test]
+    fn names_of_the_same_labels_are_one_series() {
+        let book = Spans::new(&Config::default());
+        // A route without a method, and a raw name that a client made up.
+        let names = [
+            book.request("GET /a", None, Some("GET /a")),
+            book.request("GET /a", None, None),
+        ];
+        assert_ne!(names[0], names[1]);
+        for name in names {
+            book.opened(true);
+            let closed = Closed {
+                name,
+                error: false,
+                took_ns: 1,
+                busy_ns: 0,
+            };
+            book.closed(closed, true);
+        }
+        let text = spans(&book);
+        let count = "http_server_request_duration_seconds_count{http_route=\"GET /a\"} 2\n";
+        assert!(text.contains(count), "{text}");
+        let samples = |line: &&str| !(line.is_empty() || line.starts_with('#'));
+        let mut series: Vec<&str> = text.lines().filter(samples).collect();
+        let all = series.len();
+        series.sort_unstable();
+        series.dedup_by_key(|line| line.rsplit_once(' ').map(|(series, _)| series));
+        assert_eq!(series.len(), all, "{text}");
+    }
+
+    #[test]
+    fn what_gave_way_is_counted_as_other() {
+        let book = Spans::new(&Config::default());
+        for n in 0..2_000 {
+            for _ in 0..3 {
+                let name = book.request(&format!("GET /{}", n % 1_000), Some("GET"), None);
+                book.opened(true);
+                let closed = Closed {
+                    name,
+                    error: false,
+                    took_ns: 1,
+                    busy_ns: 0,
+                };
+                book.closed(closed, true);
+            }
+            if n % 100 == 0 {
+                book.collect();
+            }
+        }
+        assert!(!book.labels.gone().is_empty());
+        let counted = |line: &str| -> u64 {
+            let value = line.rsplit_once(' ').expect("a value").1;
+            value.parse().expect("a count")
+        };
+        let text = spans(&book);
+        let counts: Vec<u64> = text
+            .lines()
+            .filter(|line| line.starts_with("http_server_request_duration_seconds_count"))
+            .map(counted)
+            .collect();
+        assert_eq!(counts.iter().sum::<u64>(), 6_000, "none is lost");
+        assert!(counts.len() <= 513, "{}", counts.len());
     }
 }

@@ -60,6 +60,7 @@ mod drops;
 mod error;
 mod exposition;
 mod facts;
+mod families;
 mod judged;
 mod live;
 mod outcome;

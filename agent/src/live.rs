@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::drops::Drops;
 use crate::error::Error;
 use crate::facts;
+use crate::families::Hidden;
 use crate::judged::Judged;
 use crate::outcome::Outcome;
 use crate::phases::{Nested, Phases};
@@ -137,6 +138,7 @@ impl Live {
             budgets,
             history: History::default(),
             telemetry,
+            hidden_families: Hidden::default(),
             drops,
             writer,
             ticks: AtomicU64::new(0),

@@ -12,9 +12,10 @@ use crate::budgets::LiveBudgets;
 use crate::config::Config;
 use crate::drops::Drops;
 use crate::exposition;
+use crate::families::{self, Hidden};
 use crate::phases::Phases;
 use crate::spans::Spans;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{self, Telemetry};
 use crate::timeline::history::History;
 use crate::writer::{Job, Writer};
 
@@ -27,6 +28,7 @@ pub(crate) struct Session {
     pub(crate) budgets: Option<LiveBudgets>,
     pub(crate) history: History,
     pub(crate) telemetry: Telemetry,
+    pub(crate) hidden_families: Hidden,
     pub(crate) drops: Arc<Drops>,
     pub(crate) writer: Writer,
     pub(crate) ticks: AtomicU64,
@@ -61,10 +63,21 @@ impl Session {
         self.event("warning", fields);
     }
 
-    /// All metrics in Prometheus' text format.
+    /// All metrics in Prometheus' text format. A family that both the agent and
+    /// the service have is the agent's, and the service is warned of it once.
     pub(crate) fn metrics(&self) -> String {
         let mut text = self.telemetry.render();
         text.push_str(&exposition::spans(&self.spans));
+        if let Some(service) = self.telemetry.of_service() {
+            for family in families::append(&mut text, &service, telemetry::is_own) {
+                if self.hidden_families.insert(&family) {
+                    self.warn(&format!(
+                        "the service's own metric {family} is not on the agent's /metrics: \
+                         another there has that name"
+                    ));
+                }
+            }
+        }
         text
     }
 

@@ -1,12 +1,14 @@
 //! The agent's metrics: one Prometheus recorder of its own, and its text form.
 //!
-//! The recorder is the agent's whether or not the service has a global one; a
-//! service that has none may take ours (`Builder::global_recorder`). A value
-//! that was never known is absent; one that is not known now is `NaN`.
+//! The recorder is the agent's whether or not the service has a global one. For
+//! a service that has none the agent installs another
+//! (`Builder::global_recorder`), so that neither writes to the other's metrics;
+//! [`families`](crate::families) puts both in one text. A value that was never
+//! known is absent; one that is not known now is `NaN`.
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use metrics::{Gauge, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -14,8 +16,10 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 static METADATA: Metadata<'static> = Metadata::new("soakscope", Level::INFO, None);
 
 pub(crate) struct Telemetry {
-    recorder: Arc<PrometheusRecorder>,
+    recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    /// Of the service's own metrics, where their recorder is from here.
+    service: OnceLock<PrometheusHandle>,
     gauges: Mutex<HashMap<Key, Gauge>>,
     /// The exporter's counters are whole numbers; these are not.
     seconds: Mutex<Seconds>,
@@ -37,8 +41,9 @@ impl Telemetry {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         let telemetry = Self {
-            recorder: Arc::new(recorder),
+            recorder,
             handle,
+            service: OnceLock::new(),
             gauges: Mutex::new(HashMap::new()),
             seconds: Mutex::new(Seconds::default()),
         };
@@ -46,9 +51,12 @@ impl Telemetry {
         telemetry
     }
 
-    /// Makes our recorder the process's, where it has none. Answers whether.
+    /// Gives the process a recorder for the service's own metrics, where it has
+    /// none. Answers whether it did.
     pub(crate) fn install(&self) -> bool {
-        metrics::set_global_recorder(Arc::clone(&self.recorder)).is_ok()
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).is_ok() && self.service.set(handle).is_ok()
     }
 
     /// Sets a gauge; `None` is a value that could not be read.
@@ -94,15 +102,23 @@ impl Telemetry {
     /// keep every raw value.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
+        if let Some(service) = self.service.get() {
+            service.run_upkeep();
+        }
     }
 
-    /// The Prometheus text format, version 0.0.4.
+    /// The service's own metrics, where their recorder is from here.
+    pub(crate) fn of_service(&self) -> Option<String> {
+        self.service.get().map(PrometheusHandle::render)
+    }
+
+    /// The agent's metrics in the Prometheus text format, version 0.0.4.
     pub(crate) fn render(&self) -> String {
         let mut text = self.handle.render();
         let seconds = *self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
         let values = [
             (
-                "process_cpu_seconds_total",
+                CPU_SECONDS,
                 "User and system CPU time of this process",
                 seconds.process,
             ),
@@ -155,6 +171,15 @@ impl Telemetry {
         }
     }
 }
+
+/// Whether a metric is the agent's, also while it has no value yet.
+pub(crate) fn is_own(name: &str) -> bool {
+    let gauge = |(own, _, _): &(&str, Option<Unit>, &str)| *own == name;
+    name.starts_with("soakscope_") || name == CPU_SECONDS || GAUGES.iter().any(gauge)
+}
+
+/// Rendered by hand, as the exporter's counters are whole numbers.
+const CPU_SECONDS: &str = "process_cpu_seconds_total";
 
 /// Every gauge of the agent: name, unit, help.
 const GAUGES: &[(&str, Option<Unit>, &str)] = &[
@@ -286,6 +311,11 @@ const GAUGES: &[(&str, Option<Unit>, &str)] = &[
         "What a budget's bound is compared with, in the unit of its name",
     ),
     (
+        "soakscope_admin_connections",
+        None,
+        "Connections to the admin server that are open",
+    ),
+    (
         "soakscope_tick_late_seconds",
         Some(Unit::Seconds),
         "How late the newest tick was",
@@ -304,6 +334,14 @@ const COUNTERS: &[(&str, &str)] = &[
         "Rows of the timeline that were not taken in time",
     ),
     ("soakscope_dropped_total", "What the agent lost, by cause"),
+    (
+        "soakscope_admin_connections_closed_total",
+        "Connections that the admin server closed or refused, by cause",
+    ),
+    (
+        "soakscope_admin_work_total",
+        "Work the admin server began, refused for want of room, or left as its client was gone",
+    ),
     ("soakscope_cpu_samples_total", "CPU samples taken"),
     (
         "soakscope_cgroup_oom_kills_total",

@@ -80,6 +80,8 @@ impl Simulation {
             budgets: None,
             history: History::default(),
             telemetry: Telemetry::new(),
+
+            hidden_families: crate::families::Hidden::default(),
             writer: Writer::start(dir, Arc::clone(&drops)).expect("a writer"),
             drops,
             ticks: AtomicU64::new(0),

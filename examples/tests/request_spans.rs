@@ -1,5 +1,5 @@
-//! Request spans on axum: routes as matched, methods and status, one route for
-//! what matches none, and the load's scenario on the samples.
+//! Request spans on axum: routes as matched, methods that are known and status,
+//! one route for what matches none, and the load's scenario on the samples.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
@@ -35,13 +35,26 @@ async fn requests_are_named_by_route_and_failures_by_status() {
     let addr = listener.local_addr().unwrap();
     let server = tokio::spawn(async move { axum::serve(listener, routes).await });
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let ask = async |path: &str| {
-        let request = Request::get(format!("http://{addr}{path}"))
-            .header("baggage", "k6.scenario=spike,k6.name=anything")
+    let send = async |method: &str, path: &str, scenario: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{addr}{path}"))
+            .header(
+                "baggage",
+                format!("k6.scenario={scenario},k6.name=anything"),
+            )
             .body(Full::default())
             .unwrap();
         client.request(request).await.unwrap().status().as_u16()
     };
+    let ask = async |path: &str| send("GET", path, "spike").await;
+    // A client that invents names takes the place of none that come later.
+    for number in 0..600 {
+        let (method, scenario) = (format!("BREW{number}"), format!("invented-{number}"));
+        let path = format!("/invented/{number}");
+        assert_eq!(send(&method, "/broken", &scenario).await, 405);
+        assert_eq!(send(&method, &path, &scenario).await, 404);
+    }
     for number in 0..20 {
         assert_eq!(ask("/busy/3").await, 200);
         assert_eq!(ask(&format!("/nowhere/{number}")).await, 404);
@@ -59,8 +72,10 @@ async fn requests_are_named_by_route_and_failures_by_status() {
         .filter(|span| span.kind == "request")
         .map(|span| (span.name.as_str(), span.count, span.errors))
         .collect();
-    assert_eq!(requests.len(), 3, "{requests:?}");
+    assert_eq!(requests.len(), 5, "{requests:?}");
     assert_eq!(requests[0], ("GET /busy/{turns}", 20, 0), "the costliest");
+    assert!(requests.contains(&("_OTHER /broken", 600, 0)));
+    assert!(requests.contains(&("_OTHER unmatched", 600, 0)));
     assert!(requests.contains(&("GET unmatched", 20, 0)));
     assert!(requests.contains(&("GET /broken", 1, 1)));
     let (cpu, _) = dir.profile("cpu", &ProfileRange::default()).unwrap();

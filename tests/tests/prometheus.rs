@@ -20,7 +20,23 @@ fn promtool_finds_nothing_to_complain_of() {
     subject.ask("burn 200");
     subject.ask("row");
     subject.ask("row");
-    let metrics = get(&subject.address, "/metrics").body;
+    is_clean(&get(&subject.address, "/metrics").body);
+}
+
+#[test]
+fn promtool_finds_nothing_where_others_record_the_same_names() {
+    let scratch = scratch();
+    let global = [("SOAKSCOPE_GLOBAL_RECORDER", "1")];
+    let mut subject = Subject::start(SUBJECT, &scratch.path().join("run"), &global);
+    subject.ask("standard");
+    is_clean(&get(&subject.address, "/metrics").body);
+    subject.ask("request 200");
+    subject.ask("standard");
+    subject.ask("row");
+    is_clean(&get(&subject.address, "/metrics").body);
+}
+
+fn is_clean(metrics: &[u8]) {
     let mut promtool = tool("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -29,7 +45,7 @@ fn promtool_finds_nothing_to_complain_of() {
         .spawn()
         .expect("promtool runs");
     let mut input = promtool.stdin.take().expect("piped");
-    input.write_all(&metrics).expect("it reads");
+    input.write_all(metrics).expect("it reads");
     drop(input);
     let output = promtool.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", output_text(&output));

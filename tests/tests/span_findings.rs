@@ -6,6 +6,7 @@ use serde_json::Value;
 use soakscope::Agent;
 use soakscope_tests::{burn, scratch};
 use tracing::Span;
+use tracing::field::Empty;
 use tracing_subscriber::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -14,8 +15,14 @@ fn request(route: &str) -> Span {
     tracing::info_span!(
         "request",
         otel.kind = "server",
+        http.request.method = "BREW",
         http.route = route,
-        user = 7
+        user = 7,
+        plan = "gold",
+        token = "secret-1",
+        error.message = "secret-2",
+        url.query = "secret-3",
+        baggage = Empty,
     )
 }
 
@@ -26,6 +33,7 @@ fn slow_requests_and_repeats_are_events() {
     let agent = Agent::builder("findings")
         .run_path(&run)
         .slow_request(150 * MS)
+        .keep_fields(["user", "plan"])
         .allow_repeats("FROM settings")
         .tick(100 * MS)
         .start()
@@ -42,6 +50,7 @@ fn slow_requests_and_repeats_are_events() {
     drop(late);
 
     let events = std::fs::read_to_string(run.join("events.jsonl")).expect("events");
+    assert!(!events.contains("secret"), "{events}");
     let events: Vec<Value> = events
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
@@ -68,6 +77,7 @@ fn slow_requests_and_repeats_are_events() {
 /// A request that works 60 ms, waits 60 ms in a span, and 60 ms in none.
 fn slow() {
     let request = request("/slow");
+    request.record("baggage", "secret-4");
     request.in_scope(|| {
         burn(30 * MS);
         tracing::info_span!("decode").in_scope(|| burn(30 * MS));
@@ -84,9 +94,15 @@ fn slow_was_told(told: &[&Value]) {
     let event = told[0];
     assert_eq!(
         (&event["span"], &event["rule"]),
-        (&"/slow".into(), &"slow_request".into())
+        (&"_OTHER /slow".into(), &"slow_request".into())
     );
-    assert_eq!(event["fields"]["user"], 7);
+    let fields = serde_json::json!({
+        "http.request.method": "_OTHER",
+        "http.route": "/slow",
+        "user": 7,
+        "plan": "gold",
+    });
+    assert_eq!(event["fields"], fields, "and nothing that was not named");
     let ms = |value: &Value| value.as_f64().expect("a number");
     let (took, busy) = (ms(&event["took_ms"]), ms(&event["busy_ms"]));
     let (waiting, unaccounted) = (ms(&event["waiting_ms"]), ms(&event["unaccounted_ms"]));
@@ -145,19 +161,19 @@ fn repeats_were_told(told: &[&Value]) {
         .collect();
     let wanted = [
         [
-            "/spans".into(),
+            "_OTHER /spans".into(),
             "SELECT name FROM users WHERE id = ?".into(),
             6.into(),
             false.into(),
         ],
         [
-            "/events".into(),
+            "_OTHER /events".into(),
             "SELECT a, b FROM c WHERE d = ?".into(),
             7.into(),
             Value::Null,
         ],
         [
-            "/same".into(),
+            "_OTHER /same".into(),
             "SELECT ? FROM t".into(),
             5.into(),
             true.into(),

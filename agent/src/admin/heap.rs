@@ -13,28 +13,28 @@ use soakscope_report::Profile;
 use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{self, HeapProfile};
 
+use crate::admin::lane::{Lane, Wanted};
 use crate::admin::late::{self, Failure};
-use crate::admin::pprof::{Asked, Format, Refusal};
-use crate::admin::routes::blocking;
-use crate::live::Live;
+use crate::admin::pprof::{Asked, Format, PANICKED, Refusal};
+use crate::admin::site::Site;
 use crate::profiles::heap::heap_profile;
 use crate::profiles::profile::Symbols;
 use crate::session::Session;
 
-pub(super) fn routes() -> Router<Arc<Live>> {
+pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route(
             "/debug/pprof/heap",
-            get(async |live, asked| answer(live, asked, "inuse_space").await),
+            get(async |site, asked| answer(site, asked, "inuse_space").await),
         )
         .route(
             "/debug/pprof/allocs",
-            get(async |live, asked| answer(live, asked, "alloc_space").await),
+            get(async |site, asked| answer(site, asked, "alloc_space").await),
         )
 }
 
 async fn answer(
-    State(live): State<Arc<Live>>,
+    State(site): State<Arc<Site>>,
     Query(asked): Query<Asked>,
     kind: &'static str,
 ) -> Response {
@@ -42,29 +42,43 @@ async fn answer(
         Ok(prepared) => prepared,
         Err(refusal) => return refusal.into_response(),
     };
+    let turn = match lane(&site, seconds).enter().await {
+        Ok(turn) => turn,
+        Err(refused) => return refused.into_response(),
+    };
     let body = late::body(async move {
-        let before = match seconds {
+        let lane = lane(&site, seconds);
+        let (before, turn) = match seconds {
             Some(seconds) => {
-                let before = blocking(heap::snapshot).await.flatten();
+                let begun = lane.run(turn, |_| heap::snapshot()).await;
                 tokio::time::sleep(seconds).await;
-                before
+                begun.ok_or(PANICKED)?
             }
-            None => None,
+            None => (None, turn),
         };
-        let made = blocking(move || {
+        let live = Arc::clone(&site.live);
+        let make = move |wanted: &Wanted| {
             let now = heap::snapshot().ok_or("the heap is not profiled")?;
-            let mut profile = made(&now, before.as_ref(), &live.session)?;
+            let mut profile = made(&now, before.as_ref(), &live.session, wanted)?;
             if let Some(span) = &asked.span {
                 profile = profile.filter(|sample| sample.is_in_span(span));
             }
             profile.default_sample_type = kind.to_owned();
             let index = profile.default_value_index();
             format.render(&profile, index)
-        });
-        made.await
-            .unwrap_or_else(|| Err("a profile's making panicked".into()))
+        };
+        let (bytes, turn) = lane.run(turn, make).await.ok_or(PANICKED)?;
+        Ok((bytes?, turn))
     });
     (format.headers(), body).into_response()
+}
+
+/// What is of a stretch keeps its turn for the whole of it.
+fn lane(site: &Site, seconds: Option<Duration>) -> &Lane {
+    match seconds {
+        Some(_) => &site.lanes.heap_change,
+        None => &site.lanes.heap,
+    }
 }
 
 fn prepared(asked: &Asked) -> Result<(Format, Option<Duration>), Refusal> {
@@ -82,8 +96,9 @@ fn made(
     now: &HeapProfile,
     before: Option<&HeapProfile>,
     session: &Session,
+    wanted: &Wanted,
 ) -> Result<Profile, Failure> {
-    let mut symbols = Symbols::default();
+    let mut symbols = Symbols::until(wanted.abandoned());
     let mut profile = heap_profile(now, &mut symbols, Detail::Lines, None, session);
     if let Some(before) = before {
         let then = heap_profile(before, &mut symbols, Detail::Lines, None, session);
@@ -91,6 +106,7 @@ fn made(
         let took = now.taken.duration_since(before.taken).unwrap_or_default();
         profile.duration_nanos = i64::try_from(took.as_nanos()).unwrap_or(0);
     }
+    wanted.check()?;
     Ok(profile)
 }
 

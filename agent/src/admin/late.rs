@@ -1,31 +1,83 @@
-//! A response body that is made after its headers were sent.
+//! Response bodies: made before their headers are sent, or after.
 //!
 //! Clients allow a server little more than the seconds they asked for until
 //! headers come (`go tool pprof`: half as much again). Naming a profile's
 //! addresses can take longer on a busy machine, so the headers go first.
+//!
+//! Either kind goes out in pieces and keeps its turn until the last one, so
+//! that no more bodies are in memory than there are turns, however slowly
+//! clients read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-/// What a body could not be made for.
+use super::lane::Turn;
+
+/// Why a body could not be made.
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// One chunk, when its task has made it. Dropping the body, as happens when
-/// the client hangs up, ends the task.
-struct Late {
-    task: Option<JoinHandle<Result<Vec<u8>, Failure>>>,
+/// Bytes handed over at once.
+const PIECE: usize = 32 << 10;
+
+/// A body, and the turn in which it was made.
+pub(super) type Made = (Vec<u8>, Turn);
+
+struct Pieces {
+    left: Bytes,
+    _turn: Turn,
 }
 
-/// A body of what `making` comes to; the connection breaks where it fails.
-pub(super) fn body(
-    making: impl Future<Output = Result<Vec<u8>, Failure>> + Send + 'static,
-) -> Body {
+impl Pieces {
+    fn next(&mut self) -> Option<Frame<Bytes>> {
+        let piece = self.left.split_to(self.left.len().min(PIECE));
+        (!piece.is_empty()).then(|| Frame::data(piece))
+    }
+}
+
+/// A body that is made already.
+pub(super) fn made((bytes, turn): Made) -> Body {
+    Body::new(Pieces {
+        left: bytes.into(),
+        _turn: turn,
+    })
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        Poll::Ready(self.next().map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.len() as u64)
+    }
+}
+
+/// A body that a task makes. Dropping it, as happens when the client hangs up,
+/// ends the task.
+struct Late {
+    task: Option<JoinHandle<Result<Made, Failure>>>,
+    pieces: Option<Pieces>,
+}
+
+/// The body that `making` makes; the connection breaks where it fails.
+pub(super) fn body(making: impl Future<Output = Result<Made, Failure>> + Send + 'static) -> Body {
     Body::new(Late {
         task: Some(tokio::spawn(making)),
+        pieces: None,
     })
 }
 
@@ -37,13 +89,18 @@ impl http_body::Body for Late {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let Some(task) = &mut self.task else {
-            return Poll::Ready(None);
-        };
-        let done = std::task::ready!(Pin::new(task).poll(context));
-        self.task = None;
-        let chunk = done.unwrap_or_else(|error| Err(error.into()));
-        Poll::Ready(Some(chunk.map(|bytes| Frame::data(bytes.into()))))
+        if let Some(task) = &mut self.task {
+            let done = std::task::ready!(Pin::new(task).poll(context));
+            self.task = None;
+            match done.unwrap_or_else(|error| Err(error.into())) {
+                Ok((bytes, turn)) => {
+                    let left = bytes.into();
+                    self.pieces = Some(Pieces { left, _turn: turn });
+                }
+                Err(failure) => return Poll::Ready(Some(Err(failure))),
+            }
+        }
+        Poll::Ready(self.pieces.as_mut().and_then(Pieces::next).map(Ok))
     }
 }
 

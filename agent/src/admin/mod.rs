@@ -1,12 +1,25 @@
 //! The admin server: a thread and a small runtime of its own, so that it
 //! answers while the service's runtime is stalled.
+//!
+//! It may be attacked: whoever can connect is held to the bounds of [`limits`]
+//! by [`server`], to who and from where by [`guard`], and to how much at once
+//! by the lanes of [`lane`].
 
+mod counts;
 mod guard;
+mod headers;
 mod heap;
+mod lane;
 mod late;
+mod limits;
 mod pprof;
+mod pulse;
 mod routes;
+mod server;
+mod site;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -15,6 +28,9 @@ use std::thread::JoinHandle;
 use soakscope_sampler::exclude_current_thread;
 use tokio::sync::oneshot;
 
+use self::counts::Counts;
+use self::limits::Limits;
+use self::site::{Lanes, Site};
 use crate::error::Error;
 use crate::live::Live;
 
@@ -47,6 +63,13 @@ impl Bound {
             .map_err(refused)?
             .next()
             .ok_or_else(|| refused(std::io::Error::other("the name has no address")))?;
+        if let Some(token) = token.filter(|token| token.trim().is_empty()) {
+            return Err(Error::Option {
+                name: "token".to_owned(),
+                value: token.to_owned(),
+                remedy: "an empty token would let everybody in; set one, or none".to_owned(),
+            });
+        }
         if !resolved.ip().is_loopback() && token.is_none() {
             return Err(Error::TokenRequired { address: resolved });
         }
@@ -58,10 +81,12 @@ impl Bound {
 
     pub(crate) fn serve(self, live: Arc<Live>) -> Result<Admin, Error> {
         let Self { listener, address } = self;
+        let lanes = Lanes::new();
+        // A thread for every slot: work that has a turn never waits for one.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(2)
+            .max_blocking_threads(lanes.threads())
             .thread_name("soakscope-admin")
             .build()
             .map_err(Error::Thread)?;
@@ -79,10 +104,15 @@ impl Bound {
                             return;
                         }
                     };
-                    let router = routes::router(live, address);
+                    let counts = Arc::new(Counts::default());
+                    let site = Arc::new(Site {
+                        live,
+                        lanes,
+                        counts: Arc::clone(&counts),
+                    });
+                    let router = routes::router(site, address);
                     tokio::select! {
-                        // Accept errors are retried inside; this ends only with `stopped`.
-                        _ = std::future::IntoFuture::into_future(axum::serve(listener, router)) => {}
+                        () = server::serve(listener, router, counts, Limits::default()) => {}
                         _ = stopped => {}
                     }
                 });

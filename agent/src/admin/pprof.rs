@@ -1,12 +1,11 @@
 //! `/debug/pprof/`: profiles by Go's conventions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,15 +13,17 @@ use serde::Deserialize;
 use soakscope_report::{FlameOptions, Profile, flamegraph, speedscope};
 use soakscope_sampler::Detail;
 
-use crate::admin::heap;
+use crate::admin::lane::Wanted;
 use crate::admin::late::{self, Failure};
-use crate::admin::routes::{blocking, broken};
+use crate::admin::routes::broken;
+use crate::admin::site::Site;
+use crate::admin::{headers, heap};
 use crate::live::Live;
 use crate::profiles::profile::{Piece, Symbols, cpu_profile};
 use crate::profiles::profiler::ProfilerHandle;
 
 /// The longest profile one request may ask for.
-const MOST_SECONDS: f64 = 300.0;
+const MAX_SECONDS: f64 = 300.0;
 
 /// Where in a sample's values its count and its CPU time are. What threads are
 /// doing now has taken no time, so it is counted.
@@ -32,10 +33,10 @@ const CPU: usize = 1;
 /// Why a request is not answered.
 pub(super) type Refusal = (StatusCode, String);
 
-/// One profile at a time, in the whole process.
-static BUSY: AtomicBool = AtomicBool::new(false);
+/// Why a body breaks off whose work panicked.
+pub(super) const PANICKED: &str = "a profile's making panicked";
 
-pub(super) fn routes() -> Router<Arc<Live>> {
+pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/debug/pprof", get(index))
         .route("/debug/pprof/", get(index))
@@ -97,16 +98,16 @@ impl Asked {
     /// The seconds asked for, or why there are none such.
     pub(super) fn seconds(&self, unless_told: f64) -> Result<Duration, Refusal> {
         let seconds = self.seconds.unwrap_or(unless_told);
-        if seconds > 0.0 && seconds <= MOST_SECONDS {
+        if seconds > 0.0 && seconds <= MAX_SECONDS {
             return Ok(Duration::from_secs_f64(seconds));
         }
-        let text = format!("seconds takes a number above 0, at most {MOST_SECONDS}\n");
+        let text = format!("seconds takes a number above 0, at most {MAX_SECONDS}\n");
         Err((StatusCode::BAD_REQUEST, text))
     }
 }
 
 impl Format {
-    pub(super) fn headers(self) -> [(HeaderName, &'static str); 2] {
+    pub(super) fn headers(self) -> [(HeaderName, &'static str); 3] {
         let (kind, disposition) = match self {
             Format::Pprof => (
                 "application/octet-stream",
@@ -116,39 +117,27 @@ impl Format {
             Format::Collapsed => ("text/plain; charset=utf-8", "inline"),
             Format::Speedscope => ("application/json", "inline"),
         };
-        [(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, disposition)]
+        let policy = match self {
+            Format::Svg => headers::picture_policy(),
+            _ => headers::POLICY,
+        };
+        [
+            (CONTENT_TYPE, kind),
+            (CONTENT_DISPOSITION, disposition),
+            (CONTENT_SECURITY_POLICY, policy),
+        ]
     }
 }
 
-/// Whether a profile is being taken for somebody.
-pub(super) fn busy() -> bool {
-    BUSY.load(Ordering::Acquire)
-}
-
-/// Clears [`BUSY`] also where the client hangs up.
-struct Turn;
-
-impl Turn {
-    fn take() -> Option<Self> {
-        (!BUSY.swap(true, Ordering::AcqRel)).then_some(Self)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        BUSY.store(false, Ordering::Release);
-    }
-}
-
-async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Response {
+async fn profile(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> Response {
     let prepared = asked
         .seconds(30.0)
-        .and_then(|seconds| Ok((seconds, prepared(&live, &asked)?)));
+        .and_then(|seconds| Ok((seconds, prepared(&site.live, &asked)?)));
     let (seconds, (format, profiler)) = match prepared {
         Ok(prepared) => prepared,
         Err(refusal) => return refusal.into_response(),
     };
-    let Some(turn) = Turn::take() else {
+    let Ok(turn) = site.lanes.profile.enter().await else {
         let text = "another CPU profile is being taken; ask again when it is done\n";
         return (StatusCode::CONFLICT, text).into_response();
     };
@@ -160,32 +149,44 @@ async fn profile(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> R
     let held = (tap, turn);
     let body = late::body(async move {
         tokio::time::sleep(seconds).await;
-        let made = blocking(move || {
-            let (tap, _turn) = held;
+        let (tap, turn) = held;
+        let live = Arc::clone(&site.live);
+        let make = move |wanted: &Wanted| {
             let pieces = tap.take().ok_or("the profiler ended")?;
-            render(&live, &pieces, CPU, format, asked.span.as_deref())
-        });
-        made.await
-            .unwrap_or_else(|| Err("a profile's making panicked".into()))
+            render(&live, &pieces, CPU, format, asked.span.as_deref(), wanted)
+        };
+        let made = site.lanes.profile.run(turn, make).await;
+        let (bytes, turn) = made.ok_or(PANICKED)?;
+        Ok((bytes?, turn))
     });
     (format.headers(), body).into_response()
 }
 
-/// Unlike a profile this takes no time, so any number may be asked for.
-async fn threads(State(live): State<Arc<Live>>, Query(asked): Query<Asked>) -> Response {
-    let (format, profiler) = match prepared(&live, &asked) {
+/// Unlike a profile this takes no time; naming what it finds does.
+async fn threads(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> Response {
+    let (format, profiler) = match prepared(&site.live, &asked) {
         Ok(prepared) => prepared,
         Err(refusal) => return refusal.into_response(),
     };
-    let made = blocking(move || match profiler.threads() {
-        Ok(piece) => match render(&live, &[piece], COUNT, format, asked.span.as_deref()) {
-            Ok(bytes) => (format.headers(), bytes).into_response(),
-            Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")).into_response(),
-        },
-        Err(why) => (StatusCode::NOT_IMPLEMENTED, format!("{why}\n")).into_response(),
-    });
-    match made.await {
-        Some(answer) => answer,
+    let turn = match site.lanes.threads.enter().await {
+        Ok(turn) => turn,
+        Err(refused) => return refused.into_response(),
+    };
+    let live = Arc::clone(&site.live);
+    let make = move |wanted: &Wanted| {
+        let failed = |status, why: &dyn std::fmt::Display| Err((status, format!("{why}\n")));
+        match profiler.threads() {
+            Ok(piece) => {
+                let span = asked.span.as_deref();
+                render(&live, &[piece], COUNT, format, span, wanted)
+                    .or_else(|why| failed(StatusCode::INTERNAL_SERVER_ERROR, &why))
+            }
+            Err(why) => failed(StatusCode::NOT_IMPLEMENTED, &why),
+        }
+    };
+    match site.lanes.threads.run(turn, make).await {
+        Some((Ok(bytes), turn)) => (format.headers(), late::made((bytes, turn))).into_response(),
+        Some((Err(refusal), _)) => refusal.into_response(),
         None => broken("the stacks could not be taken"),
     }
 }
@@ -205,9 +206,13 @@ fn render(
     value_index: usize,
     format: Format,
     span: Option<&str>,
+    wanted: &Wanted,
 ) -> Result<Vec<u8>, Failure> {
+    wanted.check()?;
     let labels = &live.session.spans.labels;
-    let mut profile = cpu_profile(pieces, &mut Symbols::default(), Detail::Lines, labels);
+    let mut symbols = Symbols::until(wanted.abandoned());
+    let mut profile = cpu_profile(pieces, &mut symbols, Detail::Lines, labels);
+    wanted.check()?;
     if let Some(span) = span {
         profile = profile.filter(|sample| sample.is_in_span(span));
     }

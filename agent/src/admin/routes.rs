@@ -11,11 +11,12 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use soakscope_sampler::exclude_current_thread;
 
 use crate::admin::guard::{self, Guard};
+use crate::admin::lane::Wanted;
+use crate::admin::late;
+use crate::admin::site::Site;
 use crate::admin::{pprof, status};
-use crate::live::Live;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// What Prometheus 3 demands of the text format.
@@ -23,10 +24,10 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const CSV: &str = "text/csv; charset=utf-8";
 const JSON: &str = "application/json";
 
-pub(super) fn router(live: Arc<Live>, address: SocketAddr) -> Router {
+pub(super) fn router(site: Arc<Site>, address: SocketAddr) -> Router {
     let guard = Guard {
         address,
-        token: live.session.config.token.as_deref().map(Into::into),
+        token: site.live.session.config.token.as_deref().map(Into::into),
     };
     Router::new()
         .route("/", get(index))
@@ -44,10 +45,11 @@ pub(super) fn router(live: Arc<Live>, address: SocketAddr) -> Router {
             )
         })
         .layer(middleware::from_fn_with_state(guard, guard::check))
-        .with_state(live)
+        .with_state(site)
 }
 
-async fn index(State(live): State<Arc<Live>>) -> Response {
+async fn index(State(site): State<Arc<Site>>) -> Response {
+    let session = &site.live.session;
     let text = format!(
         "soakscope: {}, {:.1} minutes into the run\n\n\
          GET  /status                           the run so far, with its verdict (JSON)\n\
@@ -58,22 +60,29 @@ async fn index(State(live): State<Arc<Live>>) -> Response {
          POST /phase/NAME                       begin a phase\n\
          POST /finish                           end the run and seal its directory\n\
          GET  /healthz                          whether this server answers\n",
-        live.session.service,
-        live.session.elapsed_min()
+        session.service,
+        session.elapsed_min()
     );
     ([(CONTENT_TYPE, TEXT)], text).into_response()
 }
 
-async fn metrics(State(live): State<Arc<Live>>) -> Response {
-    ([(CONTENT_TYPE, METRICS)], live.session.metrics()).into_response()
+async fn metrics(State(site): State<Arc<Site>>) -> Response {
+    let of = Arc::clone(&site);
+    let make = move |_: &Wanted| {
+        let session = &of.live.session;
+        of.publish(&session.telemetry);
+        ([(CONTENT_TYPE, METRICS)], session.metrics()).into_response()
+    };
+    site.lanes.metrics.answer(make).await
 }
 
-async fn status(State(live): State<Arc<Live>>) -> Response {
-    let text = blocking(move || status::status(&live).to_string()).await;
-    match text {
-        Some(text) => ([(CONTENT_TYPE, JSON)], text).into_response(),
-        None => broken("the status could not be made"),
-    }
+async fn status(State(site): State<Arc<Site>>) -> Response {
+    let of = Arc::clone(&site);
+    let make = move |_: &Wanted| {
+        let text = status::status(&of).to_string();
+        ([(CONTENT_TYPE, JSON)], text).into_response()
+    };
+    site.lanes.status.answer(make).await
 }
 
 #[derive(Deserialize)]
@@ -83,55 +92,59 @@ struct Last {
 
 /// The rows kept in memory: the whole run, at a coarser step once it is long.
 /// The file in the run directory has them all.
-async fn timeline(State(live): State<Arc<Live>>, Query(query): Query<Last>) -> Response {
-    let mut text = live.session.history.csv();
-    if let Some(last) = query.last {
-        let rows = text.lines().count().saturating_sub(1);
-        let skip = rows.saturating_sub(last);
-        let mut kept = String::new();
-        for (index, line) in text.lines().enumerate() {
-            if index == 0 || index > skip {
-                kept.push_str(line);
-                kept.push('\n');
-            }
-        }
-        text = kept;
+async fn timeline(State(site): State<Arc<Site>>, Query(query): Query<Last>) -> Response {
+    let turn = match site.lanes.timeline.enter().await {
+        Ok(turn) => turn,
+        Err(refused) => return refused.into_response(),
+    };
+    let live = Arc::clone(&site.live);
+    let make = move |_: &Wanted| match query.last {
+        Some(last) => newest(&live.session.history.csv(), last).into_bytes(),
+        None => live.session.history.csv().into_bytes(),
+    };
+    match site.lanes.timeline.run(turn, make).await {
+        Some(made) => ([(CONTENT_TYPE, CSV)], late::made(made)).into_response(),
+        None => broken("the timeline could not be read"),
     }
-    ([(CONTENT_TYPE, CSV)], text).into_response()
 }
 
-async fn phase(State(live): State<Arc<Live>>, Path(name): Path<String>) -> Response {
-    match live.phase(&name) {
+/// The header and the last rows of a timeline.
+fn newest(text: &str, last: usize) -> String {
+    let rows = text.lines().count().saturating_sub(1);
+    let skip = rows.saturating_sub(last);
+    let mut kept = String::new();
+    for (index, line) in text.lines().enumerate() {
+        if index == 0 || index > skip {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+async fn phase(State(site): State<Arc<Site>>, Path(name): Path<String>) -> Response {
+    match site.live.phase(&name) {
         Ok(began) => ([(CONTENT_TYPE, TEXT)], format!("{began}\n")).into_response(),
         Err(refusal) => (StatusCode::BAD_REQUEST, format!("{refusal}\n")).into_response(),
     }
 }
 
-async fn finish(State(live): State<Arc<Live>>) -> Response {
-    match blocking(move || live.finish()).await {
-        Some(Ok(outcome)) => {
+/// Once begun it ends, whether or not the client waits for it.
+async fn finish(State(site): State<Arc<Site>>) -> Response {
+    let live = Arc::clone(&site.live);
+    let make = move |_: &Wanted| match live.finish() {
+        Ok(outcome) => {
             let mut json = outcome.verdict_json();
             json.push('\n');
             ([(CONTENT_TYPE, JSON)], json).into_response()
         }
-        Some(Err(error)) => (
+        Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("the run could not be sealed: {error}\n"),
         )
             .into_response(),
-        None => broken("the run could not be sealed"),
-    }
-}
-
-/// Runs what takes a while beside the server's thread; `None` if it panicked.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let own = move || {
-        let _own = exclude_current_thread();
-        work()
     };
-    tokio::task::spawn_blocking(own).await.ok()
+    site.lanes.finish.answer(make).await
 }
 
 pub(super) fn broken(what: &str) -> Response {

@@ -4,9 +4,10 @@
 use serde_json::{Map, Value, json};
 use soakscope_report::{Run, Timeline, judge_with};
 
-use crate::live::Live;
+use crate::admin::site::Site;
 
-pub(super) fn status(live: &Live) -> Value {
+pub(super) fn status(site: &Site) -> Value {
+    let live = &site.live;
     let session = &live.session;
     let info = live.info();
     let newest: Map<String, Value> = session
@@ -44,8 +45,9 @@ pub(super) fn status(live: &Live) -> Value {
         "ticks": session.ticks(),
         "missed_ticks": session.missed_ticks(),
         "dropped": session.drops.by_cause(),
-        "profiling": super::pprof::busy(),
+        "profiling": site.lanes.profile.busy(),
         "disk_trouble": session.writer.trouble(),
+        "admin": site.to_json(),
         "trust": info.trust,
         "engines": info.engines,
         "limits": info.limits,

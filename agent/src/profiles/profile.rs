@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use soakscope_report::{
@@ -31,9 +32,19 @@ pub(crate) struct Symbols {
     detail: Option<Detail>,
     modules: Vec<Module>,
     known: HashMap<u64, Resolved>,
+    /// Set when nobody wants the names any more.
+    abandoned: Arc<AtomicBool>,
 }
 
 impl Symbols {
+    /// Names that are looked up until nobody wants them any more.
+    pub(crate) fn until(abandoned: Arc<AtomicBool>) -> Self {
+        Self {
+            abandoned,
+            ..Self::default()
+        }
+    }
+
     /// Looks up every address that is not known yet. Addresses that cannot be
     /// resolved stay without a name.
     pub(crate) fn learn(&mut self, addresses: impl Iterator<Item = u64>, detail: Detail) {
@@ -54,6 +65,9 @@ impl Symbols {
         };
         self.modules = symbolizer.modules().to_vec();
         for address in unknown {
+            if self.abandoned.load(Ordering::Relaxed) {
+                return;
+            }
             let resolved = symbolizer.resolve(address, detail);
             self.known.insert(address, resolved);
         }

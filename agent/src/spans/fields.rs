@@ -5,7 +5,19 @@ use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 
 use super::kept::{Kept, Piece, Slice};
+use super::method;
 use super::wanted::STATEMENTS;
+
+/// Fields that are kept of every request. Any other may hold what is nobody's
+/// business, so it is kept only where the service names it
+/// (`Builder::keep_fields`).
+const ALWAYS_KEPT: [&str; 5] = [
+    "http.request.method",
+    "http.method",
+    "http.route",
+    "http.response.status_code",
+    "http.status_code",
+];
 
 /// Longest value kept, in bytes.
 const LONGEST: usize = 200;
@@ -13,10 +25,10 @@ const LONGEST: usize = 200;
 const LONGEST_STATEMENT: usize = 4_096;
 
 #[derive(Debug, Default)]
-pub(crate) struct Fields {
+pub(crate) struct Fields<'a> {
     kept: Kept,
-    /// Whether all fields are wanted, or only those that are known here.
-    all: bool,
+    /// The fields to keep beside [`ALWAYS_KEPT`]; `None` keeps none at all.
+    keep: Option<&'a [String]>,
     method: Option<Slice>,
     route: Option<Slice>,
     otel_name: Option<Slice>,
@@ -29,19 +41,19 @@ pub(crate) struct Fields {
     pub(crate) elapsed_seconds: Option<f64>,
 }
 
-impl Fields {
-    /// A visitor that keeps every field, for an event to tell.
-    pub(crate) fn keeping() -> Self {
+impl<'a> Fields<'a> {
+    /// A visitor that keeps fields for an event to show.
+    pub(crate) fn keeping(names: &'a [String]) -> Self {
         Self {
             kept: Kept::roomy(),
-            ..Self::few()
+            ..Self::few(names)
         }
     }
 
     /// The same, with no room yet: for the few fields that are recorded later.
-    pub(crate) fn few() -> Self {
+    pub(crate) fn few(names: &'a [String]) -> Self {
         Self {
-            all: true,
+            keep: Some(names),
             ..Self::default()
         }
     }
@@ -74,7 +86,7 @@ impl Fields {
 
     /// `GET /orders/{user}` where method and route are known, else what the
     /// span calls itself.
-    pub(crate) fn name<'a>(&'a self, span_name: &'a str, room: &'a mut String) -> &'a str {
+    pub(crate) fn name<'b>(&'b self, span_name: &'b str, room: &'b mut String) -> &'b str {
         let name = self.otel_name.map(|slice| self.kept.at(slice));
         match (self.method(), self.route(), name) {
             (Some(method), Some(route), _) => {
@@ -95,22 +107,34 @@ impl Fields {
             .or(self.summary.map(|slice| self.kept.at(slice)))
     }
 
-    /// All fields; empty where only the known ones were wanted.
+    /// The fields to keep.
     pub(crate) fn into_kept(self) -> Kept {
         self.kept
     }
 
     fn keep(&mut self, field: &Field, value: Piece) {
-        if self.all {
+        if self.keeps(field.name()) {
             self.kept.put(field.name(), value);
         }
     }
 
+    fn keeps(&self, name: &str) -> bool {
+        let named = |names: &[String]| names.iter().any(|known| known == name);
+        self.keep
+            .is_some_and(|names| ALWAYS_KEPT.contains(&name) || named(names))
+    }
+
     fn text(&mut self, field: &Field, value: Slice) {
-        let short = self.kept.cut(value, |text| up_to(text, LONGEST));
+        let mut short = self.kept.cut(value, |text| up_to(text, LONGEST));
         let text = self.kept.at(value);
         match field.name() {
-            "http.request.method" | "http.method" => self.method = Some(short),
+            "http.request.method" | "http.method" => {
+                let known = method::known(text);
+                if known != text {
+                    short = self.kept.write(|text| text.push_str(known));
+                }
+                self.method = Some(short);
+            }
             "http.route" => self.route = Some(short),
             "k6.scenario" => self.scenario = Some(short),
             "otel.name" => self.otel_name = Some(short),
@@ -132,10 +156,10 @@ impl Fields {
         self.error |= code >= 500;
     }
 
-    /// Whether the text of a field is looked at: it is known or all are.
+    /// Whether the text of a field is looked at: it is known, or kept.
     fn reads(&self, name: &str) -> bool {
         let known = || ["http.", "otel.", "db.", "k6."].iter();
-        let told = self.all || name == "error" || name == "summary";
+        let told = name == "error" || name == "summary" || self.keeps(name);
         told || known().any(|prefix| name.starts_with(prefix))
     }
 }
@@ -145,7 +169,7 @@ fn up_to(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-impl Visit for Fields {
+impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if self.reads(field.name()) {
             let value = up_to(value, LONGEST_STATEMENT);

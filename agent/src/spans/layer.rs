@@ -24,7 +24,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::entered;
 use super::fields::Fields;
-use super::labels::{Callsite, Kind, route_of, scenario_of, word};
+use super::labels::{Callsite, Room, route_of, scenario_of, word};
 use super::ledger::Closed;
 use super::open_spans::OpenSpans;
 use super::request_end;
@@ -180,7 +180,7 @@ where
             return;
         };
         let mut fields = if request {
-            Fields::few()
+            Fields::few(&session.config.keep_fields)
         } else {
             Fields::default()
         };
@@ -270,7 +270,7 @@ impl Open {
     /// Reads the fields that the span opened with.
     fn read(&mut self, attributes: &Attributes<'_>, wanted: Wanted, session: &Session) {
         let mut fields = if wanted.request() {
-            Fields::keeping()
+            Fields::keeping(&session.config.keep_fields)
         } else {
             Fields::default()
         };
@@ -286,7 +286,7 @@ impl Open {
             self.name = session.spans.request(name, fields.method(), fields.route());
             let number = |text| {
                 let labels = &session.spans.labels;
-                labels.number(Kind::Scenario, text, || None)
+                labels.number(Room::Scenario, text, || None)
             };
             let scenario = fields.scenario().map_or(0, number);
             self.word = word(scenario, self.name, self.name);

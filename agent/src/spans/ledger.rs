@@ -97,10 +97,12 @@ impl Ledger {
     }
 
     /// Takes what was recorded since the last call, by the names' numbers.
-    /// Names of which nothing closed are left out.
-    pub(crate) fn collect(&self) -> Vec<(u32, Interval)> {
+    /// Names of which nothing closed are left out. What was recorded under a
+    /// number that is `gone` is part of the one beside it.
+    pub(crate) fn collect(&self, gone: &[(u32, u32)]) -> Vec<(u32, Interval)> {
         self.fold_all();
         let mut sums = lock(&self.sums);
+        join(&mut sums, gone);
         let numbered = (0..).zip(sums.iter_mut());
         numbered
             .filter_map(|(number, sum)| {
@@ -110,10 +112,12 @@ impl Ledger {
             .collect()
     }
 
-    /// The sums since the start, by the names' numbers.
-    pub(crate) fn totals(&self) -> Vec<(u32, Totals)> {
+    /// The sums since the start, by the names' numbers; of those that are
+    /// `gone` as with [`collect`](Self::collect).
+    pub(crate) fn totals(&self, gone: &[(u32, u32)]) -> Vec<(u32, Totals)> {
         self.fold_all();
-        let sums = lock(&self.sums);
+        let mut sums = lock(&self.sums);
+        join(&mut sums, gone);
         let numbered = (0..).zip(sums.iter());
         numbered
             .filter_map(|(number, sum)| Some((number, sum.as_ref()?.totals.clone())))
@@ -156,6 +160,23 @@ impl Ledger {
     }
 }
 
+/// Adds the sums of numbers that are gone to those they are part of.
+fn join(sums: &mut Vec<Option<Box<Sum>>>, gone: &[(u32, u32)]) {
+    for (from, to) in gone {
+        let Some(sum) = sums.get_mut(*from as usize).and_then(Option::take) else {
+            continue;
+        };
+        let to = *to as usize;
+        if to >= sums.len() {
+            sums.resize_with(to + 1, || None);
+        }
+        let all = sums[to].get_or_insert_default();
+        all.recent.add(&sum.recent);
+        all.totals.durations.add(&sum.totals.durations);
+        all.totals.errors += sum.totals.errors;
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -184,14 +205,45 @@ mod tests {
             }
         });
         assert_eq!(ledger.counts(), (40_000, 40_000));
-        let taken = ledger.collect();
+        let taken = ledger.collect(&[]);
         assert_eq!(taken.len(), 2);
         for (_, interval) in &taken {
             assert_eq!((interval.count(), interval.errors), (20_000, 2_000));
             assert_eq!(interval.took.as_nanos(), 20_000 * 1_000);
             assert_eq!(interval.busy.as_nanos(), 20_000 * 500);
         }
-        assert!(ledger.collect().is_empty(), "collected once");
-        assert_eq!(ledger.totals()[0].1.durations.count(), 20_000);
+        assert!(ledger.collect(&[]).is_empty(), "collected once");
+        assert_eq!(ledger.totals(&[])[0].1.durations.count(), 20_000);
+    }
+
+    #[test]
+    fn what_a_name_that_gave_way_had_is_not_lost() {
+        let ledger = Ledger::default();
+        let close = |name| {
+            ledger.opened();
+            ledger.closed(Closed {
+                name,
+                error: name == 1,
+                took_ns: 1_000,
+                busy_ns: 500,
+            });
+        };
+        (0..3).for_each(|_| close(1));
+        close(2);
+        let gone = [(1, 9)];
+        let taken = ledger.collect(&gone);
+        let counts: Vec<(u32, u64, u64)> = taken
+            .iter()
+            .map(|(name, interval)| (*name, interval.count(), interval.errors))
+            .collect();
+        assert_eq!(counts, [(2, 1, 0), (9, 3, 3)]);
+        // A span that was open meanwhile closes under its old number.
+        close(1);
+        let totals: Vec<(u32, u64, u64)> = ledger
+            .totals(&gone)
+            .iter()
+            .map(|(name, totals)| (*name, totals.durations.count(), totals.errors))
+            .collect();
+        assert_eq!(totals, [(2, 1, 0), (9, 4, 4)]);
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod labels;
 pub(crate) mod layer;
 pub(crate) mod ledger;
 pub(crate) mod log;
+pub(crate) mod method;
 pub(crate) mod open_spans;
 pub(crate) mod request_end;
 pub(crate) mod rows;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use self::findings::Findings;
 use self::interval::Interval;
-use self::labels::{Kind, Labels, Name};
+use self::labels::{Kind, Labels, Name, Room};
 use self::ledger::{Closed, Ledger, Totals};
 use self::slow::Slow;
 use self::statements::Statements;
@@ -89,7 +90,9 @@ impl Spans {
 
     /// Takes what closed since the last call, in the order of names.
     pub(crate) fn collect(&self) -> Vec<(Name, Interval)> {
-        let collected = self.ledger.collect();
+        let gone = self.labels.gone();
+        self.slow.forget(&gone);
+        let collected = self.ledger.collect(&gone);
         for (number, interval) in &collected {
             let name = self.labels.name(*number);
             if name.is_some_and(|name| name.kind == Kind::Request) {
@@ -101,7 +104,7 @@ impl Spans {
 
     /// Sums since the start, in the order of names.
     pub(crate) fn totals(&self) -> Vec<(Name, Totals)> {
-        self.named(self.ledger.totals())
+        self.named(self.ledger.totals(&self.labels.gone()))
     }
 
     fn named<T>(&self, numbered: Vec<(u32, T)>) -> Vec<(Name, T)> {
@@ -128,6 +131,10 @@ impl Spans {
     /// The number of a request's name.
     pub(crate) fn request(&self, name: &str, method: Option<&str>, route: Option<&str>) -> u32 {
         let http = || Some((method.map(Into::into), route.unwrap_or(name).into()));
-        self.labels.number(Kind::Request, name, http)
+        let room = match route {
+            Some(_) => Room::Routed,
+            None => Room::Unrouted,
+        };
+        self.labels.number(room, name, http)
     }
 }

@@ -187,12 +187,12 @@ pub(crate) fn ms(ns: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spans::labels::Kind;
+    use crate::spans::labels::Room;
 
     #[test]
     fn the_tree_has_each_name_once_under_each_parent() {
         let labels = Labels::default();
-        let name = |text| labels.number(Kind::Span, text, || None);
+        let name = |text| labels.number(Room::Span, text, || None);
         let scope = Scope::default();
         for _ in 0..3 {
             let query = scope.below(Position::REQUEST, name("query"));

@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use quanta::Instant;
 
 use super::interval::{Interval, sum_up};
-use super::labels::MOST_NAMES;
+use super::labels::MAX_NUMBER;
 
 /// So many times the route's own 99th percentile is slow.
 const TIMES_P99: f64 = 3.0;
@@ -25,9 +25,6 @@ const NEVER_SLOW: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_secs(10);
 /// Slow requests told in a run.
 const MOST_TOLD: u64 = 1_000;
-
-/// Numbers of names go up to here.
-const NUMBERS: usize = 3 * (MOST_NAMES + 1) + 1;
 
 #[derive(Debug)]
 pub(crate) struct Slow {
@@ -63,7 +60,7 @@ impl Slow {
     pub(crate) fn new(fixed: Duration) -> Self {
         Self {
             fixed_ns: nanos(fixed),
-            limits_ns: (0..NUMBERS).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            limits_ns: (0..=MAX_NUMBER).map(|_| AtomicU64::new(u64::MAX)).collect(),
             told: Mutex::default(),
             durations: Mutex::default(),
         }
@@ -101,6 +98,23 @@ impl Slow {
     /// How many slow requests were not told.
     pub(crate) fn suppressed(&self) -> u64 {
         lock(&self.told).suppressed
+    }
+
+    /// Forgets routes whose names gave way.
+    pub(crate) fn forget(&self, gone: &[(u32, u32)]) {
+        if gone.is_empty() {
+            return;
+        }
+        let mut durations = lock(&self.durations);
+        let mut told = lock(&self.told);
+        for (route, _) in gone {
+            if durations.remove(route).is_some()
+                && let Some(limit) = self.limits_ns.get(*route as usize)
+            {
+                limit.store(u64::MAX, Ordering::Relaxed);
+            }
+            told.by_route.remove(route);
+        }
     }
 
     /// Learns how long requests on a route take.

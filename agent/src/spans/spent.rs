@@ -46,13 +46,13 @@ impl Spent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spans::labels::word;
+    use crate::spans::labels::{Room, word};
 
     #[test]
     fn requests_and_what_is_outside_of_them_add_up() {
         let names = Labels::default();
-        let route = names.number(Kind::Request, "GET /a", || None);
-        let query = names.number(Kind::Span, "query", || None);
+        let route = names.number(Room::Routed, "GET /a", || None);
+        let query = names.number(Room::Span, "query", || None);
         let spent = Spent::of(
             &names,
             [

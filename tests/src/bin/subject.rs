@@ -10,6 +10,8 @@
 //! | `hold-in NAME` | in a thread of that name and in a span `holding`, keeps 8 MB for good | `held` |
 //! | `request STATUS` | opens and closes a request's span | `requested` |
 //! | `count` | adds one to a counter of the `metrics` crate | `counted` |
+//! | `standard` | records the standard metrics of a process and of requests, as other crates do | `recorded` |
+//! | `open N` | opens so many files, and closes them again | `opened K`, of those that it could |
 //! | `second` | tries to start a second agent | `refused …` or `started` |
 //! | `finish` | seals the run | `exit-code N` or `error …` |
 //! | `threads` | counts threads | `threads N` |
@@ -105,6 +107,24 @@ fn main() {
             "count" => {
                 metrics::counter!("subject_things_total").increment(1);
                 say("counted");
+            }
+            "standard" => {
+                let process = metrics_process::Collector::default();
+                process.describe();
+                process.collect();
+                metrics::describe_histogram!(
+                    "http_server_request_duration_seconds",
+                    "How long requests took, by the service itself"
+                );
+                metrics::histogram!("http_server_request_duration_seconds").record(0.1);
+                metrics::counter!("soakscope_ticks_total").absolute(1_000_000);
+                metrics::counter!("process_open_fds").absolute(1_000_000);
+                say("recorded");
+            }
+            "open" => {
+                let open = (0..argument.parse().unwrap()).map(|_| std::fs::File::open("/dev/null"));
+                let open: Vec<_> = open.map_while(Result::ok).collect();
+                say(&format!("opened {}", open.len()));
             }
             "second" => match Agent::builder("second").start() {
                 Ok(_) => say("started"),
