@@ -148,5 +148,5 @@ fn a_bomb_is_refused() {
     let message = Profile::decode(&gzip.finish().unwrap())
         .unwrap_err()
         .to_string();
-    assert!(message.contains("more than 64 MB"), "{message}");
+    assert!(message.contains("more than 25,165,824 bytes"), "{message}");
 }
