@@ -79,7 +79,9 @@ pub fn flamegraph_diff(
     let most = LARGEST_SUM / (stacks.max(1) as f64);
     let shown = |value: i64, factor: f64| match value {
         ..=0 => 0,
-        _ => (value as f64 * factor * unit).round().clamp(1.0, most.max(1.0)) as i64,
+        _ => (value as f64 * factor * unit)
+            .round()
+            .clamp(1.0, most.max(1.0)) as i64,
     };
     let factor = match (before.total(index), after.total(index)) {
         (old, new) if options.normalize && old > 0 && new > 0 => new as f64 / old as f64,

@@ -33,10 +33,7 @@ impl<R: BufRead> Lines<R> {
     pub(crate) fn next(&mut self) -> Option<Line<'_>> {
         self.line.clear();
         let (mut long, mut any) = (false, false);
-        loop {
-            let Ok(some) = self.input.fill_buf() else {
-                break;
-            };
+        while let Ok(some) = self.input.fill_buf() {
             if some.is_empty() {
                 break;
             }

@@ -196,7 +196,10 @@ mod tests {
             "=1+1", "+x", "-x", "@x", "\t=x", "'=x", "''", "'", "rss_mb", "",
         ] {
             let cell = guarded(name);
-            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell}");
+            assert!(
+                !cell.starts_with(['=', '+', '-', '@', '\t', '\r']),
+                "{cell}"
+            );
             assert_eq!(unguarded(&cell), name);
         }
         assert_eq!(unguarded("'quoted'"), "'quoted'", "not ours; left alone");

@@ -199,7 +199,11 @@ pub struct Event {
 impl Event {
     /// About how many bytes it takes in memory.
     pub(crate) fn memory(&self) -> usize {
-        let fields: usize = self.fields.iter().map(|(key, value)| member(key, value)).sum();
+        let fields: usize = self
+            .fields
+            .iter()
+            .map(|(key, value)| member(key, value))
+            .sum();
         size_of::<Event>() + self.time.len() + self.kind.len() + 2 * ALLOCATION + fields
     }
 

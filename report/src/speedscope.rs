@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use crate::limits::{FRAMES, SPEEDSCOPE_FRAMES, STACK_TEXT_BYTES};
 use crate::names::printable_json;
-use crate::profile::{
-    FrameTable, Profile, TOO_MANY, TRUNCATED, heaviest_first, is_truncated,
-};
+use crate::profile::{FrameTable, Profile, TOO_MANY, TRUNCATED, heaviest_first, is_truncated};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 

@@ -160,7 +160,11 @@ fn a_histogram_header_that_asks_for_everything_costs_its_line() {
         log += &format!("Tag=x,1e300,1e300,1.0,{histogram}\n");
         log += &format!("Tag=x,-5,-7,1.0,{histogram}\n");
     }
-    with_file("spans.hlog", log.as_bytes(), "spans.hlog: lines that could not be read: 15");
+    with_file(
+        "spans.hlog",
+        log.as_bytes(),
+        "spans.hlog: lines that could not be read: 15",
+    );
 }
 
 #[test]
@@ -208,7 +212,11 @@ fn a_profile_that_unpacks_to_gigabytes_costs_itself() {
     with_file(name, &gzipped([types, numbers]), "in one sample");
     // A string table of empty strings.
     let strings = || field(6, &[]).repeat(1 << 19);
-    with_file(name, &gzipped((0..20).map(|_| strings())), "bytes of stacks");
+    with_file(
+        name,
+        &gzipped((0..20).map(|_| strings())),
+        "bytes of stacks",
+    );
 }
 
 #[test]
@@ -218,7 +226,11 @@ fn one_long_name_that_everything_refers_to_is_no_bomb() {
     let head = [field(1, &[8, 0]), field(6, b""), field(6, long.as_bytes())].concat();
     // Labels, each with the long name twice.
     let label = |number: u32| {
-        let n = [number as u8 | 0x80, (number >> 7) as u8 | 0x80, (number >> 14) as u8];
+        let n = [
+            number as u8 | 0x80,
+            (number >> 7) as u8 | 0x80,
+            (number >> 14) as u8,
+        ];
         [&[8, 1, 16, 1][..], &[24], &n].concat()
     };
     let labelled = (0..200_000).map(|n| field(2, &[&[16, 1][..], &field(3, &label(n))].concat()));
@@ -232,7 +244,11 @@ fn one_long_name_that_everything_refers_to_is_no_bomb() {
     let location = field(4, &[&[8, 1][..], &field(4, &[8, 1]).repeat(100)].concat());
     let stack = field(2, &[&field(1, &[1; 1000])[..], &[16, 1]].concat());
     let (_temp, dir) = empty_run();
-    let bytes = gzipped([head, function, location].into_iter().chain((0..200).map(|_| stack.clone())));
+    let bytes = gzipped(
+        [head, function, location]
+            .into_iter()
+            .chain((0..200).map(|_| stack.clone())),
+    );
     fs::write(dir.path().join(name), bytes).unwrap();
     let (_, peak) = surveyed(dir.path());
     assert!(peak < MOST_BYTES, "{} MB", peak >> 20);
@@ -273,10 +289,19 @@ fn numbers_at_their_ends_overflow_nothing() {
     )
     .unwrap();
     for values in [["1e308", "-1e308"], ["0", "1e300"], ["-1e300", "5e-324"]] {
-        for times in [["0", "1e7"], ["-1e307", "1e307"], ["1e300", "1e300"], ["5", "5"]] {
+        for times in [
+            ["0", "1e7"],
+            ["-1e307", "1e307"],
+            ["1e300", "1e300"],
+            ["5", "5"],
+        ] {
             let mut csv = String::from("elapsed_min,rss_mb,requests_per_s,phase\n");
             for row in 0..200 {
-                let minute = if row < 150 { row.to_string() } else { times[row % 2].to_owned() };
+                let minute = if row < 150 {
+                    row.to_string()
+                } else {
+                    times[row % 2].to_owned()
+                };
                 csv += &format!("{minute},{},{},p{}\n", values[row % 2], values[0], row % 3);
             }
             fs::write(dir.path().join("timeline.csv"), csv).unwrap();
@@ -290,7 +315,11 @@ fn a_csv_with_a_column_for_every_byte_is_refused_by_its_limit() {
     let mut csv = b"elapsed_min".to_vec();
     csv.extend(vec![b','; 850_000]);
     csv.extend(b"\n0\n".repeat(425_000));
-    with_file("timeline.csv", &csv, "timeline.csv: it has more than 8,192 columns");
+    with_file(
+        "timeline.csv",
+        &csv,
+        "timeline.csv: it has more than 8,192 columns",
+    );
 }
 
 #[test]
@@ -310,12 +339,19 @@ fn a_csv_with_more_cells_than_fit_is_read_evenly() {
     let peak = peak::peak(|| {
         let timeline = dir.timeline().unwrap();
         rows = timeline.elapsed_hours().to_vec();
-        assert!(timeline.losses()[0].contains("14,000,000 cells"), "{:?}", timeline.losses());
+        assert!(
+            timeline.losses()[0].contains("14,000,000 cells"),
+            "{:?}",
+            timeline.losses()
+        );
     });
     assert!(peak < MOST_BYTES, "{} MB", peak >> 20);
     assert!(rows.len() > 800, "{}", rows.len());
     let step = rows[1] - rows[0];
-    assert!(rows.windows(2).all(|pair| (pair[1] - pair[0] - step).abs() < 1e-9));
+    assert!(
+        rows.windows(2)
+            .all(|pair| (pair[1] - pair[0] - step).abs() < 1e-9)
+    );
     assert!(*rows.last().unwrap() > 5_990.0 / 3600.0);
 }
 
@@ -326,13 +362,21 @@ fn words_quotes_and_phases_without_end_stay_within_bounds() {
     for row in 0..200_000 {
         words += &format!("{row},phase {row},{row} {note},5\n");
     }
-    with_file("timeline.csv", words.as_bytes(), "words beyond the first 16 MB");
+    with_file(
+        "timeline.csv",
+        words.as_bytes(),
+        "words beyond the first 16 MB",
+    );
     let mut quoted = String::from("elapsed_s,rss_mb\n0,5\n1,\"");
     quoted += &"2,5\n".repeat(5_000_000);
     with_file("timeline.csv", quoted.as_bytes(), "rows of more than 1 MB");
     let mut spans = String::from("elapsed_min,span,count\n1,\"");
     spans += &"x".repeat(20_000_000);
-    with_file("spans.csv", spans.as_bytes(), "spans.csv: lines that could not be read: 1");
+    with_file(
+        "spans.csv",
+        spans.as_bytes(),
+        "spans.csv: lines that could not be read: 1",
+    );
 }
 
 #[test]
@@ -340,7 +384,8 @@ fn a_hundred_thousand_routes_are_read_in_linear_time() {
     let mut events = String::new();
     let mut spans = String::from("elapsed_min,span,count,kind\n");
     for route in 0..100_000 {
-        events += &format!("{{\"kind\":\"slow_span\",\"span\":\"GET /{route}\",\"took_ms\":{route}}}\n");
+        events +=
+            &format!("{{\"kind\":\"slow_span\",\"span\":\"GET /{route}\",\"took_ms\":{route}}}\n");
         spans += &format!("1,GET /{route},1,request\n");
     }
     let (_temp, dir) = empty_run();
@@ -362,7 +407,11 @@ fn documents_that_are_large_or_deep_are_refused() {
     let deep_json = format!("{{\"kind\":\"x\",\"a\":{}", "[".repeat(50_000));
     let wide_json = format!("{{\"kind\":\"x\",\"a\":[{}0]}}", "{\"\":0},".repeat(8_000));
     let events = format!("{deep_json}\n{}", format!("{wide_json}\n").repeat(500));
-    with_file("events.jsonl", events.as_bytes(), "events: lines that could not be read: 1");
+    with_file(
+        "events.jsonl",
+        events.as_bytes(),
+        "events: lines that could not be read: 1",
+    );
     with_file(
         "budgets.toml",
         format!("a = {}", "[".repeat(200_000)).as_bytes(),
@@ -373,7 +422,11 @@ fn documents_that_are_large_or_deep_are_refused() {
         format!("[{}a]", "a.".repeat(100_000)).as_bytes(),
         "budgets not judged",
     );
-    with_file("budgets.toml", &vec![b'#'; 1 << 20], "more than 262,144 bytes");
+    with_file(
+        "budgets.toml",
+        &vec![b'#'; 1 << 20],
+        "more than 262,144 bytes",
+    );
     let mut many = String::from("[tracked]\n");
     for budget in 0..10_000 {
         many += &format!("a{budget}=1\n");
@@ -381,7 +434,11 @@ fn documents_that_are_large_or_deep_are_refused() {
     with_file("budgets.toml", many.as_bytes(), "more than 500 budgets");
     let long = format!("[span.\"{}\"]\np99_ms=1\n", "x".repeat(200_000));
     with_file("budgets.toml", long.as_bytes(), "");
-    with_file("run.json", &vec![b' '; 2 << 20], "run.json: it has more than 1,048,576 bytes");
+    with_file(
+        "run.json",
+        &vec![b' '; 2 << 20],
+        "run.json: it has more than 1,048,576 bytes",
+    );
     let deep = format!("{{\"format\":\"1.0\",\"x\":{}", "[".repeat(500_000));
     with_file("run.json", deep.as_bytes(), "run.json");
 }
@@ -431,11 +488,19 @@ fn fifos_devices_and_links_cost_themselves() {
     let (_temp, dir) = empty_run();
     let (_other, elsewhere) = empty_run();
     fs::remove_dir(dir.path().join("profiles")).unwrap();
-    symlink(elsewhere.path().join("profiles"), dir.path().join("profiles")).unwrap();
+    symlink(
+        elsewhere.path().join("profiles"),
+        dir.path().join("profiles"),
+    )
+    .unwrap();
     assert!(survey(dir.path()).contains("no profile: "));
     // And the description itself.
     fs::remove_file(dir.path().join("run.json")).unwrap();
-    symlink(elsewhere.path().join("run.json"), dir.path().join("run.json")).unwrap();
+    symlink(
+        elsewhere.path().join("run.json"),
+        dir.path().join("run.json"),
+    )
+    .unwrap();
     assert!(survey(dir.path()).contains("run.json: it is a link"));
 }
 
@@ -624,7 +689,9 @@ fn changed(original: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
                     .collect();
                 if let Some(start) = digits.get(random.below(digits.len())).copied() {
                     let rest = bytes[start..].iter();
-                    let length = rest.take_while(|b| b.is_ascii_digit() || **b == b'.').count();
+                    let length = rest
+                        .take_while(|b| b.is_ascii_digit() || **b == b'.')
+                        .count();
                     let extreme = random.one_of(&EXTREMES).to_vec();
                     drop(bytes.splice(start..start + length, extreme));
                 }

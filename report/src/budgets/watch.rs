@@ -148,7 +148,8 @@ impl Watch {
                 && is_meant(budget, interval.span, request)
                 && looked_at(&self.budgets, budget, interval.end_min, phase)
             {
-                kept.values.add_durations(interval.durations_ns.iter().copied());
+                kept.values
+                    .add_durations(interval.durations_ns.iter().copied());
             }
         }
     }
@@ -165,7 +166,8 @@ impl Watch {
         self.remember(interval.name);
         for (budget, kept) in self.budgets.budgets.iter().zip(&mut self.kept) {
             if !is_meant(budget, interval.name, interval.request)
-                || !looked_at(&self.budgets, budget, interval.elapsed_min, interval.phase) {
+                || !looked_at(&self.budgets, budget, interval.elapsed_min, interval.phase)
+            {
                 continue;
             }
             kept.count = kept.count.saturating_add(interval.count);

@@ -25,7 +25,11 @@ pub(super) fn steady(timeline: &Timeline, values: &[f64], options: &LeakOptions)
             && word != Some(before)
         {
             // A warm-up ends where the next phase begins, if one does.
-            start = start.max(if word.is_some() { *hour } else { hours[row - 1] });
+            start = start.max(if word.is_some() {
+                *hour
+            } else {
+                hours[row - 1]
+            });
         }
         last = word.map(|word| match last {
             Some((before, load)) if before == word => (word, load),

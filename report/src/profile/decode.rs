@@ -112,9 +112,8 @@ impl<'a> Decoder<'a> {
         }
         let index = usize::try_from(number).ok();
         let text = index.and_then(|index| self.strings.get(index));
-        let text = text.ok_or_else(|| {
-            Error::Profile(format!("string {number} is not in its table"))
-        })?;
+        let text =
+            text.ok_or_else(|| Error::Profile(format!("string {number} is not in its table")))?;
         let text = lenient(text, NAME_BYTES);
         self.memory.take(memory_of_text(&text))?;
         Ok(text)
@@ -227,8 +226,11 @@ impl<'a> Decoder<'a> {
             let locations: Vec<u32> = stack
                 .map(|id| location_ids.find("location", *id))
                 .collect::<Result<_, Error>>()?;
-            this.memory
-                .sample(locations.len(), wire.value.len(), frames(&profile, &locations))?;
+            this.memory.sample(
+                locations.len(),
+                wire.value.len(),
+                frames(&profile, &locations),
+            )?;
             let labels = match label_sets.get(&wire.label) {
                 Some(labels) => labels.clone(),
                 None => {

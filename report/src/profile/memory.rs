@@ -81,7 +81,10 @@ impl Profile {
                 + memory_of_text(&function.system_name)
                 + memory_of_text(&function.file)
         });
-        let locations = self.locations.iter().map(|l| memory_of_location(l.lines.len()));
+        let locations = self
+            .locations
+            .iter()
+            .map(|l| memory_of_location(l.lines.len()));
         let mut sets: HashSet<*const Label> = HashSet::new();
         let samples = self.samples.iter().map(|sample| {
             let labels = if sets.insert(sample.labels.as_ptr()) {

@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 pub use builder::ProfileBuilder;
 pub(crate) use frames::FrameTable;
-pub(crate) use stacks::{TOO_MANY, TRUNCATED, heaviest_first, is_truncated, stacks};
 pub use merge::Merger;
+pub(crate) use stacks::{TOO_MANY, TRUNCATED, heaviest_first, is_truncated, stacks};
 
 /// What a value of a sample counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]

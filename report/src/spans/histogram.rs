@@ -95,7 +95,7 @@ impl Layout {
         let counters = 2 * 10_u32.pow(digits);
         let half = counters.next_power_of_two().ilog2().checked_sub(1)?;
         let unit = lowest.ilog2();
-        (unit + half + 1 <= 63).then_some(Layout { unit, half })
+        (unit + half < 63).then_some(Layout { unit, half })
     }
 
     fn read(&self, mut payload: &[u8], values: &mut Vec<(u64, u64)>) -> Option<()> {
@@ -126,7 +126,9 @@ impl Layout {
             Some(shift) => (u32::try_from(shift).ok()?, within + (1 << self.half)),
         };
         let shift = shift.checked_add(self.unit)?;
-        let next = u128::from(step + 1).checked_shl(shift).filter(|_| shift < 64)?;
+        let next = u128::from(step + 1)
+            .checked_shl(shift)
+            .filter(|_| shift < 64)?;
         u64::try_from(next - 1).ok()
     }
 }
@@ -161,7 +163,9 @@ mod tests {
                 .serialize(histogram, &mut bytes)
                 .unwrap();
         } else {
-            V2Serializer::new().serialize(histogram, &mut bytes).unwrap();
+            V2Serializer::new()
+                .serialize(histogram, &mut bytes)
+                .unwrap();
         }
         STANDARD.encode(bytes)
     }
@@ -169,7 +173,8 @@ mod tests {
     #[test]
     fn values_are_those_of_the_crate_that_wrote_them() {
         for (digits, lowest) in [(2, 1), (3, 1), (0, 1), (5, 1000), (1, 77)] {
-            let mut histogram = Histogram::<u64>::new_with_bounds(lowest, u64::MAX / 4, digits).unwrap();
+            let mut histogram =
+                Histogram::<u64>::new_with_bounds(lowest, u64::MAX / 4, digits).unwrap();
             let mut value = 1_u64;
             for count in 1..200 {
                 histogram.record_n(value, count * count).unwrap();
@@ -201,7 +206,10 @@ mod tests {
         bytes.extend([2, 1, 2]);
         let text = STANDARD.encode(&bytes);
         let mut unpacker = Unpacker::default();
-        assert_eq!(unpacker.values(text.as_bytes()), Some(&[(0, 1), (2, 1)][..]));
+        assert_eq!(
+            unpacker.values(text.as_bytes()),
+            Some(&[(0, 1), (2, 1)][..])
+        );
         // A payload longer than the bytes, and one that never ends.
         bytes[7] = 0xff;
         assert_eq!(unpacker.values(STANDARD.encode(&bytes).as_bytes()), None);

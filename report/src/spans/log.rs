@@ -75,7 +75,9 @@ pub(crate) fn intervals(input: impl BufRead, mut see: impl FnMut(&Interval<'_>))
             break;
         }
         let entry = Entry::of(line);
-        let durations_ns = entry.as_ref().and_then(|entry| unpacker.values(entry.histogram));
+        let durations_ns = entry
+            .as_ref()
+            .and_then(|entry| unpacker.values(entry.histogram));
         if let (Some(entry), Some(durations_ns)) = (&entry, durations_ns) {
             see(&Interval {
                 span: &entry.span,

@@ -1,6 +1,8 @@
 //! The summary as Markdown: `report.md`, and what a CI page can show.
 
-use super::{cause_facts, found, headline, phase_table, series_table, service, span_table, trust_facts};
+use super::{
+    cause_facts, found, headline, phase_table, series_table, service, span_table, trust_facts,
+};
 use crate::names::markdown;
 use crate::run::Run;
 use crate::verdict::Verdict;

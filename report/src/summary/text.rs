@@ -1,6 +1,8 @@
 //! The summary for a terminal.
 
-use super::{cause_facts, found, headline, phase_table, series_table, service, span_table, trust_facts};
+use super::{
+    cause_facts, found, headline, phase_table, series_table, service, span_table, trust_facts,
+};
 use crate::names::line;
 use crate::run::Run;
 use crate::verdict::Verdict;
@@ -50,5 +52,8 @@ pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
 }
 
 fn lines(items: &[String]) -> String {
-    items.iter().map(|item| line(&format!("  {item}"))).collect()
+    items
+        .iter()
+        .map(|item| line(&format!("  {item}")))
+        .collect()
 }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 /// rather than the machine.
 const CAP: i64 = 2 << 30;
 
-pub struct Counted;
+pub(crate) struct Counted;
 
 thread_local! {
     static HELD: Cell<i64> = const { Cell::new(0) };
@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for Counted {
 }
 
 /// The most that this thread held more than at the beginning, in bytes.
-pub fn peak(code: impl FnOnce()) -> i64 {
+pub(crate) fn peak(code: impl FnOnce()) -> i64 {
     let before = HELD.get();
     PEAK.set(before);
     code();

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use soakscope_report::{
-    Budgets, Run, RunDir, RunInfo, Verdict3, Watch, judge, printable, process_alive,
-    read_budgets, read_timeline,
+    Budgets, Run, RunDir, RunInfo, Verdict3, Watch, judge, printable, process_alive, read_budgets,
+    read_timeline,
 };
 
 use crate::Outcome;
