@@ -119,7 +119,9 @@ impl Filling {
                     f64::NAN
                 })),
                 Column::Text(words) => {
-                    let word = text(cell).map_or("", unguarded);
+                    // An odd byte costs itself, not the word.
+                    let lossy = String::from_utf8_lossy(cell);
+                    let word = text(lossy.as_bytes()).map_or("", unguarded);
                     let more = if words.adds(word) { word.len() } else { 0 };
                     let fits = self.word_bytes + more <= WORD_BYTES;
                     if fits {

@@ -7,8 +7,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use super::Timeline;
 use super::filling::{Filling, float};
+use super::{Clock, Timeline};
 use crate::error::Error;
 use crate::limits::{COLUMNS, CSV_BYTES};
 use crate::names::unguarded;
@@ -95,10 +95,19 @@ fn inspect(beginning: &[u8]) -> Result<u8, Error> {
         .split(|b| *b == b'\n')
         .find(|line| !line.starts_with(b"#"))
         .unwrap_or_default();
-    if line.contains(&0) || std::str::from_utf8(line).is_err() {
+    if line.contains(&0) {
         return Err(no_header("the file is not text; name a CSV file"));
     }
     let count = |delimiter: u8| line.iter().filter(|b| **b == delimiter).count();
+    // What leaves a time in the first cell is it, whatever later names hold.
+    let leaves_time = |delimiter: &u8| {
+        let first = line.split(|b| b == delimiter).next().unwrap_or_default();
+        let name = String::from_utf8_lossy(first);
+        Clock::knows(name.trim_matches(['"', ' ', '\u{feff}', '\r']))
+    };
+    if let Some(delimiter) = [b',', b';', b'\t'].into_iter().find(leaves_time) {
+        return Ok(delimiter);
+    }
     // Spreadsheets write semicolons where the comma is a decimal point.
     Ok([b';', b'\t']
         .into_iter()
@@ -116,7 +125,7 @@ fn header(row: Row<'_>) -> Result<Vec<String>, Error> {
     Ok(row
         .iter()
         .enumerate()
-        .map(|(index, cell)| match String::from_utf8_lossy(cell).trim() {
+        .map(|(index, cell)| match &*String::from_utf8_lossy(cell) {
             "" => format!("column_{}", index + 1),
             name => unguarded(name).to_owned(),
         })

@@ -80,9 +80,12 @@ impl TimelineWriter {
 
 /// Appends a text cell, quoted where RFC 4180 asks for it and marked where a
 /// spreadsheet would run it. Line breaks become spaces: a row is one line, or a
-/// cut-off file could lose more than one row.
+/// cut-off file could lose more than one row. A file with a zero byte is taken
+/// for no text at all.
 fn push_text(line: &mut String, text: &str) {
-    let text = guarded(text).replace(['\n', '\r'], " ");
+    let text = guarded(text)
+        .replace(['\n', '\r'], " ")
+        .replace('\0', "\u{fffd}");
     if text.contains([',', '"']) {
         line.push('"');
         line.push_str(&text.replace('"', "\"\""));
