@@ -51,6 +51,8 @@ pub enum Error {
     AlreadyARun(PathBuf),
     /// A name that would leave the run directory.
     BadName(String),
+    /// More of something than is read: the bound, and the remedy.
+    Limit(String),
     /// A budget file that cannot be used: what is wrong where, and the remedy.
     Budgets(String),
     /// A picture could not be drawn.
@@ -125,6 +127,7 @@ impl fmt::Display for Error {
                 f,
                 "{name:?} is not a usable file name; use letters, digits, '-', '_' and '.'"
             ),
+            Error::Limit(problem) => write!(f, "it has {problem}"),
             Error::Budgets(problem) => write!(f, "budgets: {problem}"),
             Error::Render(problem) => write!(f, "cannot draw: {problem}"),
             Error::InFile { path, source } => write!(f, "{}: {source}", path.display()),

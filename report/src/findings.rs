@@ -1,8 +1,11 @@
 //! What was found in requests: statements that repeat, and slow ones.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::limits::{FINDINGS, NAME_BYTES, cut};
 use crate::number::{number, readable};
 use crate::run::Event;
 
@@ -58,9 +61,30 @@ impl Finding {
 /// an event told first and summed up later is one finding.
 #[must_use]
 pub fn findings(events: &[Event]) -> Vec<Finding> {
-    let mut all: Vec<Finding> = Vec::new();
+    let mut all = Findings::default();
     for event in events {
-        let text = |field: &str| event.fields.get(field)?.as_str().map(str::to_owned);
+        all.add(event);
+    }
+    all.finish()
+}
+
+/// Findings while events are read, in memory that does not grow with them.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    all: Vec<Finding>,
+    /// Where each route and statement is.
+    places: HashMap<(String, Option<String>), usize>,
+    /// Events of routes and statements beyond those.
+    beyond: u64,
+}
+
+impl Findings {
+    /// Takes in an event, if it is of such a kind.
+    pub(crate) fn add(&mut self, event: &Event) {
+        let text = |field: &str| {
+            let text = event.fields.get(field)?.as_str()?;
+            Some(cut(text, NAME_BYTES).into_owned())
+        };
         let count = |field: &str| event.fields.get(field).and_then(Value::as_u64);
         let ms = |field: &str| event.fields.get(field).and_then(Value::as_f64);
         let found = match event.kind.as_str() {
@@ -85,27 +109,45 @@ pub fn findings(events: &[Event]) -> Vec<Finding> {
                 location: None,
                 ms: ms("took_ms").unwrap_or(0.0),
             },
-            _ => continue,
+            _ => return,
         };
-        let known = all
-            .iter_mut()
-            .find(|known| known.route == found.route && known.statement == found.statement);
-        match known {
+        let key = (found.route.clone(), found.statement.clone());
+        match self.places.get(&key) {
             // Sums replace what was told at first.
-            Some(known) if found.statement.is_some() => *known = found,
-            Some(known) => {
-                known.requests += 1;
+            Some(place) if found.statement.is_some() => self.all[*place] = found,
+            Some(place) => {
+                let known = &mut self.all[*place];
+                known.requests = known.requests.saturating_add(1);
                 known.ms = known.ms.max(found.ms);
             }
-            None => all.push(found),
+            None if self.all.len() < FINDINGS => {
+                self.places.insert(key, self.all.len());
+                self.all.push(found);
+            }
+            None => self.beyond += 1,
         }
     }
-    // Statements first: they name their cause.
-    all.sort_by(|a, b| {
-        let slow = |finding: &Finding| finding.statement.is_none();
-        slow(a).cmp(&slow(b)).then(b.ms.total_cmp(&a.ms))
-    });
-    all
+
+    /// What was left out, if anything was.
+    pub(crate) fn note(&self) -> Option<String> {
+        (self.beyond > 0).then(|| {
+            format!(
+                "findings: {} events of routes and statements beyond the first {FINDINGS} are left out",
+                self.beyond
+            )
+        })
+    }
+
+    /// The findings, those that took longest first.
+    pub(crate) fn finish(self) -> Vec<Finding> {
+        let mut all = self.all;
+        // Statements first: they name their cause.
+        all.sort_by(|a, b| {
+            let slow = |finding: &Finding| finding.statement.is_none();
+            slow(a).cmp(&slow(b)).then(b.ms.total_cmp(&a.ms))
+        });
+        all
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use inferno::flamegraph::color::{MultiPalette, Palette};
 use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
 
 use crate::error::Error;
+use crate::names::printable;
 use crate::number::number;
 use crate::profile::{Profile, ValueType, stacks};
 use crate::run::Trust;
@@ -40,10 +41,12 @@ pub struct FlameOptions {
 pub fn flamegraph(profile: &Profile, options: &FlameOptions) -> Result<Vec<u8>, Error> {
     let index = value_index(profile, options);
     let scale = Scale::of(profile.sample_types.get(index), options);
-    let lines: Vec<String> = stacks(profile, index)
+    let stacks = stacks(profile, index);
+    let (scale, shrink) = scale.within(stacks.values());
+    let lines: Vec<String> = stacks
         .into_iter()
         .filter(|(_, value)| *value > 0)
-        .map(|(stack, value)| format!("{stack} {value}"))
+        .map(|(stack, value)| format!("{stack} {}", shrink.of(value)))
         .collect();
     draw(&lines, options, &scale)
 }
@@ -70,11 +73,16 @@ pub fn flamegraph_diff(
     // The drawing's percentages of a difference ignore its factor, so values
     // are brought to their unit here; what rounds to nothing is still there.
     let unit = std::mem::replace(&mut scale.factor, 1.0);
+    let (old, new) = (stacks(before, index), stacks(after, index));
+    // What is larger than the drawing can add up is shown as so much.
+    let stacks = old.len() + new.len();
+    let most = LARGEST_SUM / (stacks.max(1) as f64);
     let shown = |value: i64, factor: f64| match value {
         ..=0 => 0,
-        _ => (value as f64 * factor * unit).round().max(1.0) as i64,
+        _ => (value as f64 * factor * unit)
+            .round()
+            .clamp(1.0, most.max(1.0)) as i64,
     };
-    let (old, new) = (stacks(before, index), stacks(after, index));
     let factor = match (before.total(index), after.total(index)) {
         (old, new) if options.normalize && old > 0 && new > 0 => new as f64 / old as f64,
         _ => 1.0,
@@ -131,7 +139,31 @@ struct Scale {
     factor: f64,
 }
 
+/// The largest sum that the drawing counts exactly.
+const LARGEST_SUM: f64 = (1_u64 << 53) as f64;
+
+/// What values are divided by so that their sum can be drawn.
+struct Shrink(f64);
+
+impl Shrink {
+    fn of(&self, value: i64) -> i64 {
+        if self.0 <= 1.0 {
+            value
+        } else {
+            (value as f64 / self.0).max(1.0) as i64
+        }
+    }
+}
+
 impl Scale {
+    /// The scale of values whose sum may be larger than can be drawn.
+    fn within<'a>(mut self, values: impl Iterator<Item = &'a i64>) -> (Scale, Shrink) {
+        let sum: f64 = values.filter(|value| **value > 0).map(|v| *v as f64).sum();
+        let shrink = (sum / LARGEST_SUM).max(1.0);
+        self.factor *= shrink;
+        (self, Shrink(shrink))
+    }
+
     fn of(value_type: Option<&ValueType>, options: &FlameOptions) -> Scale {
         let own = match value_type.map(|t| (t.unit.as_str(), t.kind.as_str())) {
             Some(("nanoseconds", _)) => ("ms", 1e-6),
@@ -158,9 +190,10 @@ fn draw(lines: &[String], options: &FlameOptions, scale: &Scale) -> Result<Vec<u
         return Ok(nothing(title, &options.subtitle).into_bytes());
     }
     let mut drawing = Options::default();
-    drawing.title = title.to_owned();
-    drawing.subtitle = (!options.subtitle.is_empty()).then(|| options.subtitle.clone());
-    drawing.count_name = scale.unit.clone();
+    drawing.title = printable(title).into_owned();
+    let subtitle = printable(&options.subtitle).into_owned();
+    drawing.subtitle = (!subtitle.is_empty()).then_some(subtitle);
+    drawing.count_name = printable(&scale.unit).into_owned();
     drawing.factor = scale.factor;
     drawing.colors = Palette::Multi(MultiPalette::Rust);
     // A plain ground: the palette's own gradient competes with the frames.

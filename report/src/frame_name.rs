@@ -4,6 +4,8 @@
 //! generic arguments too long to tell anything, and towers of closures. What
 //! stays: the path, so that a name can still be found in the source.
 
+use crate::limits::{NAME_BYTES, NAME_DEPTH, cut};
+
 /// Generic arguments longer than this are shown as `…`.
 const LONGEST_ARGUMENTS: usize = 32;
 
@@ -18,10 +20,20 @@ const LONGEST_ARGUMENTS: usize = 32;
 /// ```
 #[must_use]
 pub fn readable_name(demangled: &str) -> String {
+    readable_within(demangled, NAME_DEPTH)
+}
+
+/// [`readable_name`] of what is so many brackets deep at most. A name from
+/// outside may have a bracket for every byte.
+fn readable_within(demangled: &str, depth: usize) -> String {
+    let demangled = &*cut(demangled, NAME_BYTES);
+    let Some(depth) = depth.checked_sub(1) else {
+        return "…".to_owned();
+    };
     let name = drop_disambiguators(drop_hash(demangled.trim()));
     let mut short: Vec<String> = Vec::new();
     for part in split_path(&name) {
-        match Segment::of(part) {
+        match Segment::of(part, depth) {
             Segment::Name(name) if name.is_empty() => {}
             // A tower of closures is one closure.
             Segment::Name(name) if name.starts_with('{') && short.last() == Some(&name) => {}
@@ -32,9 +44,9 @@ pub fn readable_name(demangled: &str) -> String {
             Segment::Subject(subject) if short.last() == Some(&subject) => {}
             Segment::Subject(subject) => short.push(subject),
             Segment::Arguments(inside) => match short.last_mut() {
-                Some(last) => last.push_str(&arguments(inside)),
+                Some(last) => last.push_str(&arguments(inside, depth)),
                 // `<a::B>::f`, an impl of the type's own.
-                None => short.push(readable_name(inside)),
+                None => short.push(readable_within(inside, depth)),
             },
         }
     }
@@ -113,24 +125,24 @@ enum Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
-    fn of(part: &'a str) -> Segment<'a> {
+    fn of(part: &'a str, depth: usize) -> Segment<'a> {
         if part.starts_with('{') && part.ends_with('}') {
             return Segment::Name(brace(part));
         }
         if let Some(inside) = part.strip_prefix('<').and_then(|s| s.strip_suffix('>')) {
             if let Some(body) = inside.strip_prefix("impl ") {
                 let subject = at_top_level(body, " for ").map_or(body, |(_, subject)| subject);
-                return Segment::Subject(readable_name(subject));
+                return Segment::Subject(readable_within(subject, depth));
             }
             if let Some((subject, _)) = at_top_level(inside, " as ") {
-                return Segment::Subject(readable_name(subject));
+                return Segment::Subject(readable_within(subject, depth));
             }
             return Segment::Arguments(inside);
         }
         match part.find('<') {
             Some(open) if open > 0 && part.ends_with('>') => {
                 let inside = &part[open + 1..part.len() - 1];
-                Segment::Name(format!("{}{}", &part[..open], arguments(inside)))
+                Segment::Name(format!("{}{}", &part[..open], arguments(inside, depth)))
             }
             _ => Segment::Name(part.to_owned()),
         }
@@ -138,12 +150,12 @@ impl<'a> Segment<'a> {
 }
 
 /// `<alloc::string::String>` is `<String>`, and what is long is `<…>`.
-fn arguments(inside: &str) -> String {
+fn arguments(inside: &str, depth: usize) -> String {
     let short: Vec<String> = split_arguments(inside)
         .into_iter()
         .filter(|argument| !argument.trim().is_empty())
         .map(|argument| {
-            let name = readable_name(argument);
+            let name = readable_within(argument, depth);
             split_path(&name).pop().unwrap_or_default().to_owned()
         })
         .collect();
@@ -254,6 +266,16 @@ mod tests {
             readable_name("core::ops::function::FnOnce::call_once{{vtable.shim}}"),
             "core::ops::function::FnOnce::call_once{{vtable.shim}}"
         );
+    }
+
+    #[test]
+    fn brackets_without_end_cost_no_stack_and_little_time() {
+        for open in ["a<", "<", "(", "a[", "{", "<impl ", "<a as ", "a<b,"] {
+            let name = open.repeat(500_000);
+            assert!(!readable_name(&name).is_empty(), "{open}");
+            let closed = format!("{}{}", open.repeat(2_000), ">".repeat(2_000));
+            assert!(!readable_name(&closed).is_empty(), "{open}");
+        }
     }
 
     #[test]

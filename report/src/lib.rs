@@ -42,8 +42,12 @@ mod flamegraph;
 mod frame_name;
 mod leaks;
 mod length_of_time;
+mod limits;
+mod lines;
+mod names;
 mod number;
 mod profile;
+mod records;
 mod run;
 mod run_dir;
 mod seal;
@@ -70,17 +74,16 @@ pub use leaks::{
     LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, TimeToLimit, judge_timeline,
 };
 pub use length_of_time::length_of_time;
+pub use names::{printable, printable_json};
 pub use number::number;
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
     ValueType,
 };
 pub use run::{Event, FORMAT, Host, Run, RunInfo, RunState, Trust};
-pub use run_dir::{ProfileRange, RunDir, process_alive, read_timeline};
+pub use run_dir::{ProfileRange, RunDir, process_alive, read_budgets, read_timeline};
 pub use seal::{seal, seal_judged};
-pub use spans::{
-    SpanCost, SpanLog, SpanRange, SpanTotal, span_of_tag, span_totals, tag_of_span, top_spans,
-};
+pub use spans::{SpanCost, SpanRange, SpanTotal, span_of_tag, tag_of_span, top_spans};
 pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};

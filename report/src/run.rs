@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::budgets::{BudgetOutcome, LeakBudget};
 use crate::causes::HeapShot;
 use crate::error::Error;
+use crate::findings::Finding;
+use crate::names::printable_json;
 use crate::profile::Profile;
 use crate::spans::SpanTotal;
 use crate::timeline::Timeline;
@@ -194,6 +197,16 @@ pub struct Event {
 }
 
 impl Event {
+    /// About how many bytes it takes in memory.
+    pub(crate) fn memory(&self) -> usize {
+        let fields: usize = self
+            .fields
+            .iter()
+            .map(|(key, value)| member(key, value))
+            .sum();
+        size_of::<Event>() + self.time.len() + self.kind.len() + 2 * ALLOCATION + fields
+    }
+
     /// The event as one line with its newline.
     #[must_use]
     pub fn to_line(&self) -> String {
@@ -201,6 +214,27 @@ impl Event {
         line.push('\n');
         line
     }
+}
+
+/// What the allocator adds to each piece of memory, rounded up.
+const ALLOCATION: usize = 24;
+
+/// A map takes a node of eleven places even for one entry.
+const MAP: usize = 640;
+
+fn memory(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len() + ALLOCATION,
+            // A list that grew may have room for as many again.
+            Value::Array(all) => 2 * all.iter().map(memory).sum::<usize>() + ALLOCATION,
+            Value::Object(all) => MAP + all.iter().map(|(key, v)| member(key, v)).sum::<usize>(),
+            _ => 0,
+        }
+}
+
+fn member(key: &str, value: &Value) -> usize {
+    size_of::<String>() + key.len() + ALLOCATION + 2 * memory(value)
 }
 
 /// A run as far as it is needed to judge and render it. The live view fills
@@ -211,8 +245,10 @@ pub struct Run {
     pub info: RunInfo,
     /// The series.
     pub timeline: Timeline,
-    /// What happened.
+    /// What happened; of very many the first.
     pub events: Vec<Event>,
+    /// What was found in requests, by all that happened.
+    pub findings: Vec<Finding>,
     /// What has become of each budget; empty where there is none.
     pub budgets: Vec<BudgetOutcome>,
     /// What a leak does to the verdict.
@@ -243,7 +279,7 @@ impl Run {
 
 /// A document for people and machines: indented, ending in a newline.
 pub(crate) fn pretty(value: &impl Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut text = printable_json(serde_json::to_string_pretty(value).unwrap_or_default());
     text.push('\n');
     text
 }

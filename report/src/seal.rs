@@ -110,7 +110,7 @@ fn drift(dir: &RunDir, run: &Run) -> Option<Result<Vec<u8>, Error>> {
     let [first, last] = range.outer_quarters()?;
     let before = dir.profile("cpu", &first).ok()?.0?;
     let after = dir.profile("cpu", &last).ok()?.0?;
-    if before.time_nanos + before.duration_nanos > after.time_nanos {
+    if before.time_nanos.saturating_add(before.duration_nanos) > after.time_nanos {
         return None;
     }
     let what = "first quarter of the run against the last: red grew, blue shrank".to_owned();

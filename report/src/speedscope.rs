@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::profile::{Profile, TRUNCATED, frame_names, is_truncated};
+use crate::limits::{FRAMES, SPEEDSCOPE_FRAMES, STACK_TEXT_BYTES};
+use crate::names::printable_json;
+use crate::profile::{FrameTable, Profile, TOO_MANY, TRUNCATED, heaviest_first, is_truncated};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 
@@ -17,20 +19,20 @@ struct File<'a> {
     name: &'a str,
     exporter: &'static str,
     active_profile_index: usize,
-    shared: Shared,
+    shared: Shared<'a>,
     profiles: Vec<Sampled>,
 }
 
 #[derive(Serialize)]
-struct Shared {
-    frames: Vec<Frame>,
+struct Shared<'a> {
+    frames: Vec<Frame<'a>>,
 }
 
-#[derive(Serialize, Clone, PartialEq, Eq, Hash)]
-struct Frame {
-    name: String,
+#[derive(Serialize, Clone, Copy, PartialEq, Eq, Hash)]
+struct Frame<'a> {
+    name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
+    file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
 }
@@ -53,22 +55,21 @@ struct Sampled {
 /// says which of the sample types is the weight.
 #[must_use]
 pub fn speedscope(profile: &Profile, value_index: usize, name: &str) -> String {
+    let table = FrameTable::of(profile);
     let mut frames = Frames::default();
-    let stacks: Vec<Vec<usize>> = profile
-        .locations
-        .iter()
-        .map(|location| {
-            let mut names: Vec<usize> = frame_names(profile, location)
-                .into_iter()
-                .enumerate()
+    let stacks: Vec<Vec<usize>> = (0..)
+        .zip(&profile.locations)
+        .map(|(location, lines)| {
+            let names = table.at(location).iter().enumerate();
+            let mut names: Vec<usize> = names
                 .map(|(index, name)| {
-                    let line = location.lines.get(index);
+                    let line = lines.lines.get(index);
                     let function =
                         line.and_then(|line| profile.functions.get(line.function as usize));
                     frames.index(Frame {
-                        name,
+                        name: table.name(*name),
                         file: function
-                            .map(|function| function.file.clone())
+                            .map(|function| function.file.as_str())
                             .filter(|file| !file.is_empty()),
                         line: line.map(|line| line.line).filter(|line| *line > 0),
                     })
@@ -78,15 +79,20 @@ pub fn speedscope(profile: &Profile, value_index: usize, name: &str) -> String {
             names
         })
         .collect();
+    let mark = |name| Frame {
+        name,
+        file: None,
+        line: None,
+    };
     let mut threads: Vec<Sampled> = Vec::new();
-    for sample in &profile.samples {
-        let weight = sample.values.get(value_index).copied().unwrap_or(0);
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut room = SPEEDSCOPE_FRAMES;
+    for (sample, weight) in heaviest_first(profile, value_index) {
         if weight <= 0 {
             continue;
         }
         let thread = sample.label("thread").unwrap_or("all threads");
-        let index = threads.iter().position(|known| known.name == thread);
-        let index = index.unwrap_or_else(|| {
+        let index = *places.entry(thread).or_insert_with(|| {
             threads.push(Sampled {
                 kind: "sampled",
                 name: thread.to_owned(),
@@ -99,20 +105,27 @@ pub fn speedscope(profile: &Profile, value_index: usize, name: &str) -> String {
             threads.len() - 1
         });
         let thread = &mut threads[index];
-        let cut = is_truncated(sample).then(|| {
-            frames.index(Frame {
-                name: TRUNCATED.to_owned(),
-                file: None,
-                line: None,
-            })
-        });
+        thread.end_value = thread.end_value.saturating_add(weight);
+        let cut = is_truncated(sample).then(|| frames.index(mark(TRUNCATED)));
         let stack = sample.locations.iter().rev();
         let named = stack.filter_map(|location| stacks.get(*location as usize));
-        thread
-            .samples
-            .push(cut.into_iter().chain(named.flatten().copied()).collect());
-        thread.weights.push(weight);
-        thread.end_value += weight;
+        let stack = cut.into_iter().chain(named.flatten().copied());
+        let stack: Vec<usize> = stack.take(FRAMES).collect();
+        if let Some(left) = room.checked_sub(stack.len()) {
+            room = left;
+            thread.samples.push(stack);
+            thread.weights.push(weight);
+        } else {
+            // The lightest of each thread come together.
+            let rest = frames.index(mark(TOO_MANY));
+            match (thread.samples.last(), thread.weights.last_mut()) {
+                (Some(last), Some(sum)) if *last == [rest] => *sum = sum.saturating_add(weight),
+                _ => {
+                    thread.samples.push(vec![rest]);
+                    thread.weights.push(weight);
+                }
+            }
+        }
     }
     threads.sort_by_key(|thread| std::cmp::Reverse(thread.end_value));
     let file = File {
@@ -124,20 +137,34 @@ pub fn speedscope(profile: &Profile, value_index: usize, name: &str) -> String {
         profiles: threads,
     };
     // Strings, integers and lists of them always have a JSON form.
-    serde_json::to_string(&file).unwrap_or_default()
+    printable_json(serde_json::to_string(&file).unwrap_or_default())
 }
 
 #[derive(Default)]
-struct Frames {
-    all: Vec<Frame>,
-    known: HashMap<Frame, usize>,
+struct Frames<'a> {
+    all: Vec<Frame<'a>>,
+    known: HashMap<Frame<'a>, usize>,
+    /// Bytes of their texts.
+    bytes: usize,
 }
 
-impl Frames {
-    fn index(&mut self, frame: Frame) -> usize {
+impl<'a> Frames<'a> {
+    fn index(&mut self, mut frame: Frame<'a>) -> usize {
+        if let Some(index) = self.known.get(&frame) {
+            return *index;
+        }
+        self.bytes += frame.name.len() + frame.file.map_or(0, str::len);
+        if self.bytes > STACK_TEXT_BYTES && frame.name != TOO_MANY {
+            // A name without its place, as there are too many.
+            frame = Frame {
+                name: TOO_MANY,
+                file: None,
+                line: None,
+            };
+        }
         let next = self.all.len();
         *self.known.entry(frame).or_insert_with_key(|frame| {
-            self.all.push(frame.clone());
+            self.all.push(*frame);
             next
         })
     }

@@ -1,7 +1,11 @@
 //! What every SVG we write ourselves needs.
 
-/// Text made safe to stand in XML, between tags or in an attribute.
+use crate::names::printable;
+
+/// Text made safe to stand in XML, between tags or in an attribute. XML 1.0 has
+/// no control characters, not even escaped; they are not [`printable`].
 pub(crate) fn escape(text: &str) -> String {
+    let text = printable(text);
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -9,9 +13,7 @@ pub(crate) fn escape(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
-            // XML 1.0 has no control characters but these, not even escaped.
-            '\t' | '\n' => safe.push(' '),
-            c if c.is_control() => safe.push('\u{fffd}'),
+            '\'' => safe.push_str("&#39;"),
             c => safe.push(c),
         }
     }

@@ -1,5 +1,7 @@
 //! Rows and columns as aligned text or as Markdown.
 
+use crate::names::{markdown, printable};
+
 /// A table whose first column is words and whose others are numbers, unless
 /// told otherwise.
 #[derive(Debug, Default)]
@@ -25,8 +27,10 @@ impl Table {
         self
     }
 
+    /// Adds a row; what cells hold from outside is made [`printable`].
     pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        let printable = |cell: String| printable(&cell).into_owned();
+        self.rows.push(cells.into_iter().map(printable).collect());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -72,7 +76,7 @@ impl Table {
     /// A Markdown table.
     pub(crate) fn markdown(&self) -> String {
         let line = |cells: &[String]| {
-            let safe: Vec<String> = cells.iter().map(|cell| markdown_cell(cell)).collect();
+            let safe: Vec<String> = cells.iter().map(|cell| markdown(cell)).collect();
             format!("| {} |\n", safe.join(" | "))
         };
         let rule: Vec<String> = (0..self.head.len())
@@ -91,13 +95,6 @@ impl Table {
         }
         text
     }
-}
-
-/// Text that cannot end its cell or start a tag.
-fn markdown_cell(text: &str) -> String {
-    text.replace('|', "\\|")
-        .replace('<', "&lt;")
-        .replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The costliest functions or lines of a profile.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::Serialize;
 
 use crate::frame_name::readable_name;
-use crate::profile::{Profile, frame_names};
+use crate::limits::{FRAMES, STACK_TEXT_BYTES};
+use crate::profile::{FrameTable, Line, Profile, TOO_MANY};
 
 /// What entries stand for, and what they are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,39 +39,38 @@ pub struct TopEntry {
 /// The entries of a profile, costliest first, for one of its sample types.
 #[must_use]
 pub fn top(profile: &Profile, value_index: usize, by: TopBy) -> Vec<TopEntry> {
-    // The frames of each location, innermost first, as (name, place).
-    let frames: Vec<Vec<(String, String)>> = (0..profile.locations.len())
-        .map(|location| frames(profile, location, by))
-        .collect();
-    let mut costs: HashMap<&(String, String), (i64, i64)> = HashMap::new();
-    for sample in &profile.samples {
+    let places = Places::of(profile, by);
+    let mut costs = vec![(0_i64, 0_i64); places.entries.len()];
+    // The last sample in which each entry was seen.
+    let mut seen = vec![usize::MAX; places.entries.len()];
+    for (number, sample) in profile.samples.iter().enumerate() {
         let value = sample.values.get(value_index).copied().unwrap_or(0);
         if value == 0 {
             continue;
         }
-        let mut stack = sample
-            .locations
-            .iter()
-            .filter_map(|location| frames.get(*location as usize))
-            .flatten();
-        let mut seen = HashSet::new();
-        if let Some(leaf) = stack.next() {
-            let cost = costs.entry(leaf).or_default();
-            cost.0 += value;
-            cost.1 += value;
-            seen.insert(leaf);
-        }
-        for frame in stack {
-            if seen.insert(frame) {
-                costs.entry(frame).or_default().1 += value;
+        let locations = sample.locations.iter();
+        let frames = locations.flat_map(|location| places.at(*location));
+        for (depth, entry) in frames.take(FRAMES).enumerate() {
+            let entry = *entry as usize;
+            let (own, cumulative) = &mut costs[entry];
+            if depth == 0 {
+                *own = own.saturating_add(value);
+            }
+            if seen[entry] != number {
+                seen[entry] = number;
+                *cumulative = cumulative.saturating_add(value);
             }
         }
     }
-    let mut entries: Vec<TopEntry> = costs
+    let mut entries: Vec<TopEntry> = places
+        .entries
         .into_iter()
-        .map(|((name, place), (own, cumulative))| TopEntry {
-            name: name.clone(),
-            place: place.clone(),
+        .zip(costs)
+        .zip(seen)
+        .filter(|(_, seen)| *seen != usize::MAX)
+        .map(|(((name, place), (own, cumulative)), _)| TopEntry {
+            name,
+            place,
             own,
             cumulative,
         })
@@ -88,29 +88,77 @@ pub fn top(profile: &Profile, value_index: usize, by: TopBy) -> Vec<TopEntry> {
     entries
 }
 
-fn frames(profile: &Profile, location: usize, by: TopBy) -> Vec<(String, String)> {
-    let location = &profile.locations[location];
-    let named: Vec<(String, String)> = location
-        .lines
-        .iter()
-        .filter_map(|line| {
-            let function = profile.functions.get(line.function as usize)?;
-            let place = match by {
-                TopBy::Line if function.file.is_empty() => String::new(),
-                TopBy::Line => format!("{}:{}", function.file, line.line),
-                _ => function.file.clone(),
+/// What is listed (name and place), and what of it each location has.
+struct Places {
+    entries: Vec<(String, String)>,
+    /// Those of all locations end to end, innermost first.
+    frames: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl Places {
+    fn of(profile: &Profile, by: TopBy) -> Places {
+        let mut numbers: HashMap<(String, String), u32> = HashMap::new();
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let mut number = |name: &str, place: &str| {
+            bytes += name.len() + place.len();
+            let key = if bytes <= STACK_TEXT_BYTES {
+                (name.to_owned(), place.to_owned())
+            } else {
+                (TOO_MANY.to_owned(), String::new())
             };
-            Some((readable_name(&function.name), place))
-        })
-        .filter(|(name, _)| !name.is_empty())
-        .collect();
-    if !named.is_empty() {
-        return named;
+            *numbers.entry(key).or_insert_with_key(|key| {
+                entries.push(key.clone());
+                entries.len() as u32 - 1
+            })
+        };
+        let table = FrameTable::of(profile);
+        let mut of_lines: HashMap<Line, Option<u32>> = HashMap::new();
+        let (mut frames, mut ends) = (Vec::new(), Vec::new());
+        for (index, location) in profile.locations.iter().enumerate() {
+            let before = frames.len();
+            frames.extend(location.lines.iter().filter_map(|line| {
+                // Only where lines are listed does the line matter.
+                let line = Line {
+                    line: if by == TopBy::Line { line.line } else { 0 },
+                    ..*line
+                };
+                *of_lines.entry(line).or_insert_with(|| {
+                    let function = profile.functions.get(line.function as usize)?;
+                    let name = readable_name(&function.name);
+                    let file = &function.file;
+                    (!name.is_empty()).then(|| match by {
+                        TopBy::Line if !file.is_empty() => {
+                            number(&name, &format!("{file}:{}", line.line))
+                        }
+                        _ => number(&name, file),
+                    })
+                })
+            }));
+            if frames.len() == before {
+                let names = table.at(index as u32).iter();
+                frames.extend(names.map(|name| number(table.name(*name), "")));
+            }
+            ends.push(frames.len());
+        }
+        Places {
+            entries,
+            frames,
+            ends,
+        }
     }
-    frame_names(profile, location)
-        .into_iter()
-        .map(|name| (name, String::new()))
-        .collect()
+
+    fn at(&self, location: u32) -> &[u32] {
+        let location = location as usize;
+        let start = match location.checked_sub(1) {
+            Some(before) => self.ends.get(before).copied().unwrap_or(0),
+            None => 0,
+        };
+        self.ends
+            .get(location)
+            .map_or(&[], |end| &self.frames[start..*end])
+    }
 }
 
 #[cfg(test)]

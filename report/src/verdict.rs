@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::budgets::{BudgetOutcome, LeakBudget, budgets_rule};
 use crate::causes::{Cause, causes};
 use crate::exit_code;
-use crate::findings::{Finding, findings};
+use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, judge_timeline};
 use crate::run::{Run, RunInfo, RunState, Trust, pretty};
 use crate::timeline::Timeline;
@@ -168,7 +168,7 @@ pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
         budgets: run.budgets.clone(),
         causes: causes_of(run, &leaks),
         leaks,
-        findings: findings(&run.events),
+        findings: run.findings.clone(),
         trust: run.info.trust.clone(),
         notes,
     }

@@ -30,7 +30,7 @@ const SPANS: &str = "elapsed_min,span,count,errors,p50_ms,p95_ms,p99_ms,max_ms,b
 fn outcomes(budgets: &str) -> Vec<BudgetOutcome> {
     let mut watch = Watch::new(Budgets::parse(budgets, None).expect("good budgets"));
     watch.timeline(&Timeline::parse(timeline().as_bytes()).expect("a timeline"));
-    watch.span_files(SPANS.as_bytes(), None);
+    watch.span_files(SPANS.as_bytes(), None::<&[u8]>);
     watch.outcomes()
 }
 

@@ -268,3 +268,42 @@ fn top_by_span_tells_what_a_request_costs() {
     assert!(err(&of("nosuch")).contains("--by span"));
     assert!(out(&soakscope(&["report", &run])).contains("Requests and spans"));
 }
+
+/// A CSV need not be a file: it is read once, from whatever gives it.
+#[cfg(unix)]
+#[test]
+fn a_csv_may_come_through_a_pipe() {
+    use std::io::Write;
+    let csv = std::fs::read(fixture("psutil.csv")).unwrap();
+    let wanted = out(&soakscope(&["leaks", &fixture("psutil.csv")]));
+    assert!(wanted.starts_with("FAIL"), "{wanted}");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_soakscope"))
+        .args(["leaks", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&csv).unwrap();
+    assert_eq!(out(&child.wait_with_output().unwrap()), wanted);
+
+    let temp = tempfile::tempdir().unwrap();
+    let pipe = temp.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let writer = pipe.clone();
+    let writer = std::thread::spawn(move || std::fs::write(writer, csv).unwrap());
+    assert_eq!(
+        out(&soakscope(&["leaks", &pipe.display().to_string()])),
+        wanted
+    );
+    writer.join().unwrap();
+    // One without an end is no text.
+    let output = soakscope(&["leaks", "/dev/zero"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("not text"), "{}", err(&output));
+}

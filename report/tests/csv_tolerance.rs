@@ -203,3 +203,17 @@ fn every_kind_of_time_gives_the_same_verdict() {
         assert_eq!(verdict(header, time), "leak", "{header}");
     }
 }
+
+/// A script that writes Latin-1 loses its odd characters, not its file.
+#[test]
+fn an_odd_byte_costs_itself() {
+    let csv = b"elapsed_s,rss_mb,phase,gr\xf6\xdfe_mb\n0,1,w\xe4rm,3\n1,2,st\xff,x\xff\n";
+    let timeline = Timeline::parse(csv).unwrap();
+    assert_eq!(timeline.columns()[3], "gr\u{fffd}\u{fffd}e_mb");
+    let phases = timeline.text("phase").unwrap();
+    assert_eq!(
+        (phases.get(0), phases.get(1)),
+        (Some("w\u{fffd}rm"), Some("st\u{fffd}"))
+    );
+    assert_eq!(timeline.series("rss_mb").unwrap(), [1.0, 2.0]);
+}

@@ -148,5 +148,33 @@ fn a_bomb_is_refused() {
     let message = Profile::decode(&gzip.finish().unwrap())
         .unwrap_err()
         .to_string();
-    assert!(message.contains("more than 64 MB"), "{message}");
+    assert!(message.contains("more than 25,165,824 bytes"), "{message}");
+}
+
+/// A foreign tool's strings are bytes: one that is no UTF-8 costs its odd bytes.
+#[test]
+fn a_label_that_is_no_utf_8_costs_its_odd_bytes_alone() {
+    use prost::encoding::{WireType, encode_key, encode_varint};
+    let field = |number: u32, bytes: &[u8]| {
+        let mut field = Vec::new();
+        encode_key(number, WireType::LengthDelimited, &mut field);
+        encode_varint(bytes.len() as u64, &mut field);
+        field.extend(bytes);
+        field
+    };
+    let strings: [&[u8]; 6] = [b"", b"cpu", b"f\xffn", b"thread", b"wor\xc3ker", b"\xff"];
+    let mut bytes = Vec::new();
+    bytes.extend(field(1, &[8, 1]));
+    let label = field(3, &[8, 3, 16, 4]);
+    bytes.extend(field(2, &[&[8, 1, 16, 7][..], &label].concat()));
+    bytes.extend(field(3, &[8, 1, 40, 5, 48, 5]));
+    bytes.extend(field(4, &[&[8, 1, 16, 1][..], &field(4, &[8, 1])].concat()));
+    bytes.extend(field(5, &[8, 1, 16, 2, 24, 2, 32, 5]));
+    bytes.extend(strings.iter().flat_map(|text| field(6, text)));
+    let profile = Profile::decode(&bytes).unwrap();
+    assert_eq!(profile.samples[0].values, [7]);
+    assert_eq!(profile.samples[0].label("thread"), Some("wor\u{fffd}ker"));
+    assert_eq!(profile.functions[0].name, "f\u{fffd}n");
+    assert_eq!(profile.mappings[0].path, "\u{fffd}");
+    assert_eq!(profile.collapsed(0), "f\u{fffd}n 7\n");
 }

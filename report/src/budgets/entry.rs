@@ -5,6 +5,7 @@ use toml::Value;
 use super::bound::{Bound, expression};
 use super::value::{known, number, shown};
 use super::{Budget, Target, metric};
+use crate::limits::BUDGETS;
 
 /// One key of the file, by where it stands.
 pub(super) struct Entry {
@@ -29,6 +30,10 @@ pub(super) fn budgets_of(entries: &[Entry]) -> Result<Vec<Budget>, String> {
             .filter_map(|other| other.phase.clone())
             .collect();
         budgets.extend(budgets_of_entry(entry, &except)?);
+        // One key may hold a list of them.
+        if budgets.len() as u64 > BUDGETS.most {
+            return Err(BUDGETS.exceeded().to_string());
+        }
     }
     Ok(budgets)
 }

@@ -9,6 +9,7 @@ use super::value::{known, shown, table, unknown};
 use super::{Budgets, Target, metric};
 use crate::error::Error;
 use crate::length_of_time::length_of_time;
+use crate::limits::BUDGETS;
 
 /// What a leak does to the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -129,9 +130,13 @@ impl Draft {
                 let names = names.iter().map(|name| name.as_str().map(str::to_owned));
                 names.collect::<Option<Vec<String>>>()
             });
-            self.excluded = Some(names.ok_or_else(|| {
+            let names = names.ok_or_else(|| {
                 format!("{prefix}exclude_phases takes a list of names such as [\"warmup\"]")
-            })?);
+            })?;
+            if names.len() as u64 > BUDGETS.most {
+                return Err(BUDGETS.exceeded().to_string());
+            }
+            self.excluded = Some(names);
         }
         let Some(phases) = scope.get("phase") else {
             return Ok(());
@@ -154,7 +159,7 @@ impl Draft {
             let place = format!("{prefix}tracked");
             for (column, value) in table(&place, tracked)? {
                 let target = Target::Tracked(column.clone());
-                self.put(&place, phase, &target, column, value);
+                self.put(&place, phase, &target, column, value)?;
             }
         }
         if let Some(spans) = scope.get("span") {
@@ -186,12 +191,19 @@ impl Draft {
                 }
                 return Err(unknown(&format!("[{place}]"), key, &names));
             }
-            self.put(place, phase, target, key, value);
+            self.put(place, phase, target, key, value)?;
         }
         Ok(())
     }
 
-    fn put(&mut self, place: &str, phase: Option<&str>, target: &Target, key: &str, value: &Value) {
+    fn put(
+        &mut self,
+        place: &str,
+        phase: Option<&str>,
+        target: &Target,
+        key: &str,
+        value: &Value,
+    ) -> Result<(), String> {
         let entry = Entry {
             phase: phase.map(str::to_owned),
             target: target.clone(),
@@ -202,10 +214,15 @@ impl Draft {
         let same = |known: &&mut Entry| {
             known.phase == entry.phase && known.target == entry.target && known.key == entry.key
         };
+        let full = self.entries.len() as u64 >= BUDGETS.most;
         match self.entries.iter_mut().find(same) {
             Some(known) => *known = entry,
+            None if full => {
+                return Err(BUDGETS.exceeded().to_string());
+            }
             None => self.entries.push(entry),
         }
+        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ mod watch;
 pub use bound::{Bound, Comparison};
 pub use file::LeakBudget;
 pub use outcome::{BudgetOutcome, budgets_rule};
+pub(crate) use replay::SpanFiles;
 pub use stat::Statistic;
 pub use watch::{SpanInterval, Watch};
 

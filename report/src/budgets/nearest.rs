@@ -1,13 +1,18 @@
 //! The known name that is nearest to one that is not known.
 
+use crate::limits::COMPARED_NAME_BYTES;
+
 /// The nearest, by the number of letters to change; `None` if none is near.
 pub(super) fn nearest<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let far = wrong.chars().count().max(3) / 2 + 1;
+    // The time it takes is the product of two lengths.
+    let short = |name: &str| name.len() <= COMPARED_NAME_BYTES;
     known
         .into_iter()
+        .filter(|name| short(wrong) && short(name))
         .map(|name| {
             // A unit left out is the likeliest slip.
             let begins = name.starts_with(wrong) || wrong.starts_with(name);

@@ -99,12 +99,11 @@ impl Values {
         let _ = self.spread.record(steps(value));
     }
 
-    /// Takes a histogram of nanoseconds in, as milliseconds.
-    pub(super) fn add_durations(&mut self, durations_ns: &Histogram<u32>) {
-        for step in durations_ns.iter_recorded() {
-            let ms = step.value_iterated_to() as f64 / 1e6;
-            let count = step.count_at_value().into();
-            self.count += count;
+    /// Takes durations in nanoseconds in, each with its count, as milliseconds.
+    pub(super) fn add_durations(&mut self, durations_ns: impl Iterator<Item = (u64, u64)>) {
+        for (nanos, count) in durations_ns {
+            let ms = nanos as f64 / 1e6;
+            self.count = self.count.saturating_add(count);
             self.sum += ms * count as f64;
             self.min = self.min.min(ms);
             self.max = self.max.max(ms);

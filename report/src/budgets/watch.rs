@@ -1,11 +1,15 @@
 //! Takes in what is measured and keeps what each budget needs, and no more.
 
+use std::collections::HashMap;
+
 use hdrhistogram::Histogram;
 
 use super::metric::Metric;
 use super::outcome::{BudgetOutcome, Measured};
 use super::stat::{Statistic, Values};
 use super::{Budget, Budgets, Target};
+use crate::spans::Interval;
+use crate::timeline::Timeline;
 
 /// What spans of one name did in an interval that ended.
 #[derive(Debug, Clone, Copy)]
@@ -102,23 +106,72 @@ impl Watch {
         }
     }
 
+    /// Takes in all of a timeline.
+    pub fn timeline(&mut self, timeline: &Timeline) {
+        let hours = timeline.elapsed_hours();
+        // Column by column: each is looked up once, not for every row.
+        let words = timeline.text("phase");
+        for (budget, kept) in self.budgets.budgets.iter().zip(&mut self.kept) {
+            let values = match &budget.metric {
+                Metric::Column(name) => timeline.series(name),
+                _ => None,
+            };
+            let mut last = self.last_min;
+            // What a phase means is asked once for each that there is.
+            let mut asked: HashMap<&str, bool> = HashMap::new();
+            for (row, hour) in hours.iter().enumerate() {
+                let minute = hour * 60.0;
+                let step = last.map_or(0.0, |last| (minute - last).max(0.0));
+                last = Some(minute);
+                let phase = words.and_then(|words| words.get(row)).unwrap_or("");
+                let wanted = *asked
+                    .entry(phase)
+                    .or_insert_with(|| is_wanted(&self.budgets, budget, phase));
+                if !wanted || is_early(&self.budgets, budget, minute) {
+                    continue;
+                }
+                kept.minutes += step;
+                if let Some(value) = values.and_then(|values| values.get(row)) {
+                    kept.values.add(*value);
+                }
+            }
+        }
+        self.last_min = hours.last().map(|hour| hour * 60.0).or(self.last_min);
+    }
+
+    /// Takes in durations alone, of an interval that was counted already.
+    pub(super) fn durations(&mut self, interval: &Interval<'_>, request: bool) {
+        self.remember(interval.span);
+        let phase = interval.phase.unwrap_or("");
+        for (budget, kept) in self.budgets.budgets.iter().zip(&mut self.kept) {
+            if budget.metric == Metric::Duration
+                && is_meant(budget, interval.span, request)
+                && looked_at(&self.budgets, budget, interval.end_min, phase)
+            {
+                kept.values
+                    .add_durations(interval.durations_ns.iter().copied());
+            }
+        }
+    }
+
+    fn remember(&mut self, name: &str) {
+        if self.seen.len() < MOST_SEEN && !self.seen.iter().any(|seen| seen == name) {
+            self.seen.push(name.to_owned());
+        }
+    }
+
     /// Takes in an interval of spans. Counts and durations of the same interval
     /// may come one after the other.
     pub fn spans(&mut self, interval: &SpanInterval<'_>) {
-        if self.seen.len() < MOST_SEEN && !self.seen.iter().any(|name| name == interval.name) {
-            self.seen.push(interval.name.to_owned());
-        }
+        self.remember(interval.name);
         for (budget, kept) in self.budgets.budgets.iter().zip(&mut self.kept) {
-            let meant = match &budget.target {
-                Target::Process => interval.request,
-                Target::Span(name) => name == interval.name,
-                Target::Tracked(_) => false,
-            };
-            if !meant || !looked_at(&self.budgets, budget, interval.elapsed_min, interval.phase) {
+            if !is_meant(budget, interval.name, interval.request)
+                || !looked_at(&self.budgets, budget, interval.elapsed_min, interval.phase)
+            {
                 continue;
             }
-            kept.count += interval.count;
-            kept.errors += interval.errors;
+            kept.count = kept.count.saturating_add(interval.count);
+            kept.errors = kept.errors.saturating_add(interval.errors);
             let more = match budget.metric {
                 Metric::Cpu => interval.cpu_ms,
                 Metric::Allocated => interval.alloc_mb,
@@ -128,7 +181,10 @@ impl Watch {
                 *kept.sum.get_or_insert(0.0) += more;
             }
             if let (Metric::Duration, Some(durations)) = (&budget.metric, interval.durations_ns) {
-                kept.values.add_durations(durations);
+                let steps = durations.iter_recorded();
+                kept.values.add_durations(
+                    steps.map(|step| (step.value_iterated_to(), step.count_at_value().into())),
+                );
             }
         }
     }
@@ -143,15 +199,28 @@ impl Watch {
     }
 }
 
+fn is_meant(budget: &Budget, span: &str, request: bool) -> bool {
+    match &budget.target {
+        Target::Process => request,
+        Target::Span(name) => name == span,
+        Target::Tracked(_) => false,
+    }
+}
+
 fn looked_at(budgets: &Budgets, budget: &Budget, elapsed_min: f64, phase: &str) -> bool {
+    !is_early(budgets, budget, elapsed_min) && is_wanted(budgets, budget, phase)
+}
+
+/// Whether the service is still starting. A budget on a phase looks at all of it.
+fn is_early(budgets: &Budgets, budget: &Budget, elapsed_min: f64) -> bool {
+    budget.phase.is_none() && elapsed_min < budgets.ramp_up_min
+}
+
+fn is_wanted(budgets: &Budgets, budget: &Budget, phase: &str) -> bool {
     let is = |name: &String| name == phase;
     match &budget.phase {
         Some(only) => is(only),
-        None => {
-            elapsed_min >= budgets.ramp_up_min
-                && !budgets.excluded_phases.iter().any(is)
-                && !budget.except.iter().any(is)
-        }
+        None => !budgets.excluded_phases.iter().any(is) && !budget.except.iter().any(is),
     }
 }
 

@@ -4,8 +4,8 @@
 //! `Vec::push` allocates in `alloc::raw_vec::finish_grow`, which says nothing;
 //! its caller's caller does.
 
-use crate::frame_name::readable_name;
-use crate::profile::{Location, Profile, frame_names};
+use crate::limits::FRAMES;
+use crate::profile::{FrameTable, Profile};
 
 /// Crates and functions that allocate on behalf of their callers.
 const PASSED_OVER: [&str; 14] = [
@@ -25,22 +25,42 @@ const PASSED_OVER: [&str; 14] = [
     "realloc",
 ];
 
-/// The names of a stack, innermost first.
-pub(super) fn names(profile: &Profile, locations: &[u32]) -> Vec<String> {
-    locations
-        .iter()
-        .filter_map(|location| profile.locations.get(*location as usize))
-        .flat_map(|location: &Location| frame_names(profile, location))
-        .collect()
+/// Which code the stacks of a profile are charged to.
+pub(super) struct Codes {
+    table: FrameTable,
+    /// Whether each name is the service's own.
+    own: Vec<bool>,
 }
 
-/// The function that a stack is charged to.
-pub(super) fn of(names: &[String]) -> String {
-    names
-        .iter()
-        .find(|name| is_own(name))
-        .or_else(|| names.first())
-        .map_or_else(|| "<no stack>".to_owned(), |name| readable_name(name))
+impl Codes {
+    pub(super) fn of(profile: &Profile) -> Codes {
+        let table = FrameTable::of(profile);
+        Codes {
+            own: table.names().iter().map(|name| is_own(name)).collect(),
+            table,
+        }
+    }
+
+    /// The names of a stack by their numbers, innermost first.
+    pub(super) fn frames(&self, locations: &[u32]) -> Vec<u32> {
+        let frames = locations
+            .iter()
+            .flat_map(|location| self.table.at(*location));
+        frames.copied().take(FRAMES).collect()
+    }
+
+    /// The same as text.
+    pub(super) fn names(&self, frames: &[u32]) -> Vec<String> {
+        let names = frames.iter().map(|name| self.table.name(*name).to_owned());
+        names.collect()
+    }
+
+    /// The function that a stack is charged to.
+    pub(super) fn code(&self, frames: &[u32]) -> &str {
+        let is_own = |frame: &&u32| self.own.get(**frame as usize).is_some_and(|own| *own);
+        let frame = frames.iter().find(is_own).or_else(|| frames.first());
+        frame.map_or("<no stack>", |frame| self.table.name(*frame))
+    }
 }
 
 fn is_own(name: &str) -> bool {
@@ -66,6 +86,20 @@ fn is_of_no_crate(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::ProfileBuilder;
+
+    fn charged(stack: &[&str]) -> String {
+        let mut builder = ProfileBuilder::heap(0, 0, 1);
+        let locations: Vec<u32> = (1..)
+            .zip(stack)
+            .map(|(address, name)| {
+                let function = builder.function(name, name, "", 0);
+                builder.location(None, address, &[(function, 0)])
+            })
+            .collect();
+        let codes = Codes::of(&builder.build());
+        codes.code(&codes.frames(&locations)).to_owned()
+    }
 
     #[test]
     fn growth_of_a_collection_is_charged_to_who_pushed() {
@@ -80,14 +114,8 @@ mod tests {
             "shop::main",
             "std::rt::lang_start",
         ];
-        assert_eq!(of(&stack.map(str::to_owned)), "shop::journal::remember");
-        assert_eq!(
-            of(&stack[..1]
-                .iter()
-                .map(|s| (*s).to_owned())
-                .collect::<Vec<_>>()),
-            stack[0]
-        );
-        assert_eq!(of(&[]), "<no stack>");
+        assert_eq!(charged(&stack), "shop::journal::remember");
+        assert_eq!(charged(&stack[..1]), stack[0]);
+        assert_eq!(charged(&[]), "<no stack>");
     }
 }

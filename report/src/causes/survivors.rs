@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{HeapShot, code};
+use super::HeapShot;
+use super::code::Codes;
 use crate::profile::{Profile, Sample};
 
 /// The numeric label of a block's birth, in whole seconds of the run.
@@ -83,11 +84,11 @@ fn in_use(profile: &Profile, sample: &Sample) -> Option<Blocks> {
 
 /// Calls `each` with every sample of blocks in use born before `before` and
 /// not before `from`.
-fn born_between(
-    shot: &HeapShot,
+fn born_between<'a>(
+    shot: &'a HeapShot,
     from: f64,
     before: f64,
-    mut each: impl FnMut(&Sample, Vec<String>, Blocks),
+    mut each: impl FnMut(&'a Sample, Blocks),
 ) {
     for sample in &shot.profile.samples {
         let Some(born) = sample.number(BORN) else {
@@ -97,11 +98,7 @@ fn born_between(
             && !is_before(born, from)
             && let Some(blocks) = in_use(&shot.profile, sample)
         {
-            each(
-                sample,
-                code::names(&shot.profile, &sample.locations),
-                blocks,
-            );
+            each(sample, blocks);
         }
     }
 }
@@ -110,31 +107,38 @@ fn born_between(
 pub(super) fn growth(half: &Half<'_>) -> BTreeMap<String, Growth> {
     let then = half.from.seconds - half.old;
     let now = half.to.seconds - half.old;
+    let (before, after) = (Codes::of(&half.from.profile), Codes::of(&half.to.profile));
     let mut all: BTreeMap<String, Growth> = BTreeMap::new();
-    let mut by_stack: BTreeMap<(Vec<String>, Option<String>), f64> = BTreeMap::new();
-    born_between(half.to, then, now, |sample, names, blocks| {
-        let growth = all.entry(code::of(&names)).or_default();
+    let mut by_stack: BTreeMap<(Vec<u32>, Option<&str>), f64> = BTreeMap::new();
+    born_between(half.to, then, now, |sample, blocks| {
+        let frames = after.frames(&sample.locations);
+        let growth = all.entry(after.code(&frames).to_owned()).or_default();
         growth.gained += blocks.count;
         growth.gained_bytes += blocks.bytes;
         growth.variance += blocks.bytes * blocks.bytes / blocks.count;
-        let span = sample.label("span").map(str::to_owned);
-        *by_stack.entry((names, span)).or_default() += blocks.bytes;
+        *by_stack.entry((frames, sample.label("span"))).or_default() += blocks.bytes;
     });
-    for ((stack, span), bytes) in by_stack {
-        let growth = all.entry(code::of(&stack)).or_default();
+    for ((frames, span), bytes) in by_stack {
+        let growth = all.entry(after.code(&frames).to_owned()).or_default();
         if growth.heaviest.as_ref().is_none_or(|h| h.bytes < bytes) {
-            growth.heaviest = Some(Heaviest { bytes, stack, span });
+            growth.heaviest = Some(Heaviest {
+                bytes,
+                stack: after.names(&frames),
+                span: span.map(str::to_owned),
+            });
         }
     }
     // What was old then and is not there any more.
-    born_between(half.from, f64::NEG_INFINITY, then, |_, names, blocks| {
-        let growth = all.entry(code::of(&names)).or_default();
+    born_between(half.from, f64::NEG_INFINITY, then, |sample, blocks| {
+        let code = before.code(&before.frames(&sample.locations)).to_owned();
+        let growth = all.entry(code).or_default();
         growth.lost += blocks.count;
         growth.lost_bytes += blocks.bytes;
         growth.variance += blocks.bytes * blocks.bytes / blocks.count;
     });
-    born_between(half.to, f64::NEG_INFINITY, then, |_, names, blocks| {
-        if let Some(growth) = all.get_mut(&code::of(&names)) {
+    born_between(half.to, f64::NEG_INFINITY, then, |sample, blocks| {
+        let code = after.code(&after.frames(&sample.locations));
+        if let Some(growth) = all.get_mut(code) {
             growth.lost = (growth.lost - blocks.count).max(0.0);
             growth.lost_bytes = (growth.lost_bytes - blocks.bytes).max(0.0);
             growth.variance =

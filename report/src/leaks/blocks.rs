@@ -152,7 +152,9 @@ fn micro_blocks(points: &[Point], finest: usize) -> Option<Micro> {
         .collect();
     let middle = steps.len() / 2;
     let (_, usual, _) = steps.select_nth_unstable_by(middle, f64::total_cmp);
-    let count = ((hours / *usual).round() as usize + 1).clamp(2, finest);
+    let count = ((hours / *usual).round() as usize)
+        .saturating_add(1)
+        .clamp(2, finest);
     // The first and the last reading lie in the middle of their blocks if each
     // block is one reading, and else at the edge.
     let step_hours = if count < finest {

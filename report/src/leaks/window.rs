@@ -16,22 +16,29 @@ pub(super) fn steady(timeline: &Timeline, values: &[f64], options: &LeakOptions)
         (Some(first), Some(last)) => first + (last - first) * options.warm_up.clamp(0.0, 1.0),
         _ => return Vec::new(),
     };
-    for phase in timeline.phases() {
-        let name = phase.name.to_ascii_lowercase();
-        let named = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        if named(&["warmup", "warm-up", "warm_up"]) {
-            start = start.max(phase.end_min / 60.0);
+    // Row by row: there may be as many phases as rows.
+    let words = timeline.text("phase");
+    let mut last: Option<(&str, Load)> = None;
+    for (row, hour) in hours.iter().enumerate() {
+        let word = words.and_then(|words| words.get(row));
+        if let Some((before, Load::WarmUp)) = last
+            && word != Some(before)
+        {
+            // A warm-up ends where the next phase begins, if one does.
+            start = start.max(if word.is_some() {
+                *hour
+            } else {
+                hours[row - 1]
+            });
         }
-        if named(&[
-            "warm",
-            "ramp",
-            "spike",
-            "cooldown",
-            "cool-down",
-            "cool_down",
-        ]) {
-            skipped[phase.rows].fill(true);
-        }
+        last = word.map(|word| match last {
+            Some((before, load)) if before == word => (word, load),
+            _ => (word, Load::of(word)),
+        });
+        skipped[row] = last.is_some_and(|(_, load)| load != Load::Steady);
+    }
+    if let (Some((_, Load::WarmUp)), Some(end)) = (last, hours.last()) {
+        start = start.max(*end);
     }
     hours
         .iter()
@@ -40,6 +47,37 @@ pub(super) fn steady(timeline: &Timeline, values: &[f64], options: &LeakOptions)
         .filter(|((hour, value), skipped)| **hour >= start && value.is_finite() && !skipped)
         .map(|((hour, value), _)| (*hour, *value))
         .collect()
+}
+
+/// What a phase's name says of its load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Load {
+    Steady,
+    /// Nothing before its end is judged.
+    WarmUp,
+    /// It is left out.
+    Unsteady,
+}
+
+impl Load {
+    fn of(phase: &str) -> Load {
+        let name = phase.to_ascii_lowercase();
+        let named = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        if named(&["warmup", "warm-up", "warm_up"]) {
+            Load::WarmUp
+        } else if named(&[
+            "warm",
+            "ramp",
+            "spike",
+            "cooldown",
+            "cool-down",
+            "cool_down",
+        ]) {
+            Load::Unsteady
+        } else {
+            Load::Steady
+        }
+    }
 }
 
 /// Hours from the first point to the last.

@@ -1,8 +1,12 @@
 //! Putting a profile together, each thing stored once.
 
 use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+
+use super::memory::{memory_of_labels, memory_of_location, memory_of_sample, memory_of_text};
+use crate::limits::COMMENTS;
 
 use super::{Function, Label, Line, Location, Mapping, Profile, Sample, ValueType};
 
@@ -15,6 +19,9 @@ pub struct ProfileBuilder {
     functions: Index,
     locations: HashMap<LocationKey, u32>,
     samples: Index,
+    labels: HashSet<Arc<[Label]>>,
+    /// About how many bytes all of it takes.
+    memory: usize,
 }
 
 /// An address is a place by itself. Only where a tool gave no address do the
@@ -104,6 +111,9 @@ impl ProfileBuilder {
             return index;
         }
         let index = self.profile.mappings.len() as u32;
+        self.memory += 2 * size_of::<Mapping>()
+            + 2 * memory_of_text(&mapping.path)
+            + 2 * memory_of_text(&mapping.build_id);
         self.profile.mappings.push(mapping.clone());
         self.mappings.insert(mapping, index);
         index
@@ -123,6 +133,10 @@ impl ProfileBuilder {
             ) == key
         });
         if index as usize == functions.len() {
+            self.memory += size_of::<Function>()
+                + memory_of_text(name)
+                + memory_of_text(system_name)
+                + memory_of_text(file);
             functions.push(Function {
                 name: name.to_owned(),
                 system_name: system_name.to_owned(),
@@ -156,6 +170,7 @@ impl ProfileBuilder {
             return index;
         }
         let index = self.profile.locations.len() as u32;
+        self.memory += 2 * memory_of_location(lines.len());
         self.profile.locations.push(Location {
             mapping,
             address,
@@ -169,18 +184,36 @@ impl ProfileBuilder {
     /// up; the order of labels does not matter.
     pub fn sample(&mut self, locations: &[u32], values: &[i64], mut labels: Vec<Label>) {
         labels.sort_unstable();
+        self.sorted_sample(locations, values, &labels);
+    }
+
+    /// [`ProfileBuilder::sample`] with labels in their order.
+    pub(super) fn sorted_sample(&mut self, locations: &[u32], values: &[i64], labels: &[Label]) {
         let samples = &mut self.profile.samples;
-        let key = (locations, labels.as_slice());
+        let key = (locations, labels);
         let index = self.samples.find_or_add(key, samples.len(), |place| {
             let known = &samples[place];
-            (known.locations.as_slice(), known.labels.as_slice()) == key
+            (known.locations.as_slice(), &*known.labels) == key
         });
         let index = index as usize;
         if index == samples.len() {
+            let frames = locations.iter().map(|location| {
+                let location = self.profile.locations.get(*location as usize);
+                location.map_or(1, |location| location.lines.len().max(1))
+            });
+            self.memory += memory_of_sample(locations.len(), values.len(), frames.sum());
             samples.push(Sample {
                 locations: locations.to_vec(),
                 values: vec![0; self.profile.sample_types.len()],
-                labels,
+                labels: match self.labels.get(labels) {
+                    Some(known) => known.clone(),
+                    None => {
+                        self.memory += memory_of_labels(labels);
+                        let labels: Arc<[Label]> = labels.into();
+                        self.labels.insert(labels.clone());
+                        labels
+                    }
+                },
             });
         }
         for (sum, value) in samples[index].values.iter_mut().zip(values) {
@@ -188,9 +221,10 @@ impl ProfileBuilder {
         }
     }
 
-    /// Adds free text; the same text only once.
+    /// Adds free text; the same text only once, and not without end.
     pub fn comment(&mut self, comment: String) {
-        if !self.profile.comments.contains(&comment) {
+        let comments = &self.profile.comments;
+        if comments.len() < COMMENTS && !comments.contains(&comment) {
             self.profile.comments.push(comment);
         }
     }
@@ -199,6 +233,11 @@ impl ProfileBuilder {
     #[must_use]
     pub fn sample_count(&self) -> usize {
         self.profile.samples.len()
+    }
+
+    /// About how many bytes what was added takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
     }
 
     /// The finished profile.

@@ -56,6 +56,11 @@ impl Merger {
         self.add_scaled(profile, |value| value)
     }
 
+    /// About how many bytes the sum takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.builder.as_ref().map_or(0, ProfileBuilder::memory)
+    }
+
     /// The sum of all that was added; an empty profile if nothing was.
     #[must_use]
     pub fn finish(self) -> Profile {
@@ -143,7 +148,11 @@ impl Merger {
                 .filter_map(|location| locations.get(*location as usize).copied())
                 .collect();
             let values: Vec<i64> = sample.values.iter().map(|value| scale(*value)).collect();
-            builder.sample(&stack, &values, sample.labels.clone());
+            if sample.labels.is_sorted() {
+                builder.sorted_sample(&stack, &values, &sample.labels);
+            } else {
+                builder.sample(&stack, &values, sample.labels.to_vec());
+            }
         }
         Ok(())
     }

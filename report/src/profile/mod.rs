@@ -5,16 +5,22 @@
 //! [`ProfileBuilder`], merged and subtracted, and turned into text.
 
 mod builder;
-mod collapsed;
 mod decode;
 mod encode;
+mod fields;
+mod frames;
+mod memory;
 mod merge;
+mod stacks;
 mod strings;
 mod wire;
 
+use std::sync::Arc;
+
 pub use builder::ProfileBuilder;
-pub(crate) use collapsed::{TRUNCATED, frame_names, is_truncated, stacks};
+pub(crate) use frames::FrameTable;
 pub use merge::Merger;
+pub(crate) use stacks::{TOO_MANY, TRUNCATED, heaviest_first, is_truncated, stacks};
 
 /// What a value of a sample counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -71,8 +77,9 @@ pub struct Sample {
     pub locations: Vec<u32>,
     /// One value for each of [`Profile::sample_types`].
     pub values: Vec<i64>,
-    /// What was going on: thread, span, phase.
-    pub labels: Vec<Label>,
+    /// What was going on: thread, span, phase. Samples of one set of labels
+    /// share it.
+    pub labels: Arc<[Label]>,
 }
 
 impl Sample {

@@ -1,8 +1,6 @@
-//! The string table of a pprof file, both ways.
+//! The string table of a pprof file that is written.
 
 use hashbrown::HashMap;
-
-use crate::error::Error;
 
 /// Gives each distinct string a number; the empty one is 0, as the format asks.
 pub(super) struct StringTable<'a> {
@@ -29,16 +27,4 @@ impl<'a> StringTable<'a> {
     pub(super) fn strings(&self) -> &[&'a str] {
         &self.strings
     }
-}
-
-/// Looks a string up that a message refers to.
-pub(super) fn string(table: &[String], number: i64) -> Result<&str, Error> {
-    if number == 0 {
-        return Ok("");
-    }
-    usize::try_from(number)
-        .ok()
-        .and_then(|index| table.get(index))
-        .map(String::as_str)
-        .ok_or_else(|| Error::Profile(format!("string {number} is not in its table")))
 }

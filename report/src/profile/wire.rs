@@ -51,7 +51,7 @@ pub(super) struct Sample {
     pub label: Vec<Label>,
 }
 
-#[derive(Clone, Copy, PartialEq, prost::Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
 pub(super) struct Label {
     #[prost(int64, tag = "1")]
     pub key: i64,

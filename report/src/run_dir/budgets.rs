@@ -1,10 +1,14 @@
 //! The budgets of a run: the file kept beside what was measured.
 
-use super::{BUDGETS, RunDir, SPAN_LOG, SPANS};
+use std::fs::File;
+use std::path::Path;
+
+use super::{BUDGETS, RunDir};
 use crate::budgets::{BudgetOutcome, Budgets, Watch};
 use crate::error::Error;
+use crate::limits::BUDGET_BYTES;
 use crate::run::RunInfo;
-use crate::spans::SpanLog;
+use crate::spans::SpanRange;
 use crate::timeline::Timeline;
 
 /// Where `run.json` names the environment that a run's budgets are for.
@@ -18,16 +22,20 @@ impl RunDir {
     ///
     /// [`Error::Io`], or as [`Budgets::parse`].
     pub fn budgets(&self, info: &RunInfo) -> Result<Option<Budgets>, Error> {
-        let Some(bytes) = self.read(BUDGETS)? else {
+        let Some(file) = self.read(BUDGETS)? else {
             return Ok(None);
         };
+        let path = self.path.join(BUDGETS);
         let environment = info.config.get(ENVIRONMENT).filter(|name| !name.is_empty());
-        Budgets::parse(
-            &String::from_utf8_lossy(&bytes),
-            environment.map(String::as_str),
-        )
-        .map(Some)
-        .map_err(|error| error.in_file(&self.path.join(BUDGETS)))
+        BUDGET_BYTES
+            .read(file)
+            .map_err(Error::io("read", &path))?
+            .and_then(|bytes| {
+                let text = String::from_utf8_lossy(&bytes);
+                Budgets::parse(&text, environment.map(String::as_str))
+            })
+            .map(Some)
+            .map_err(|error| error.in_file(&path))
     }
 
     /// Keeps the text of a budget file with the run.
@@ -51,9 +59,28 @@ impl RunDir {
     ) -> Result<Vec<BudgetOutcome>, Error> {
         let mut watch = Watch::new(budgets.clone());
         watch.timeline(timeline);
-        let csv = self.read(SPANS)?.unwrap_or_default();
-        let log = self.read(SPAN_LOG)?.map(|bytes| SpanLog::parse(&bytes));
-        watch.span_files(&csv, log.as_ref());
-        Ok(watch.outcomes())
+        let read = self.read_spans(&SpanRange::default(), Some(watch))?;
+        Ok(read.watch.map(|watch| watch.outcomes()).unwrap_or_default())
     }
+}
+
+/// Reads a budget file that is named on a command line, which may be a pipe.
+///
+/// # Errors
+///
+/// [`Error::Io`], or as [`Budgets::parse`].
+pub fn read_budgets(path: &Path, environment: Option<&str>) -> Result<Budgets, Error> {
+    let io = Error::io("read", path);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return Err(io(error)),
+    };
+    BUDGET_BYTES
+        .read(file)
+        .map_err(io)?
+        .and_then(|bytes| match String::from_utf8(bytes) {
+            Ok(text) => Budgets::parse(&text, environment),
+            Err(_) => Err(Error::Budgets("it is not text in UTF-8".to_owned())),
+        })
+        .map_err(|error| error.in_file(path))
 }

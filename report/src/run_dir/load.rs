@@ -1,12 +1,13 @@
 //! All of a run at once, with notes on what is missing.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
-use super::{EVENTS, ProfileRange, RunDir};
+use super::{ProfileRange, RunDir};
+use crate::budgets::Watch;
 use crate::error::Error;
-use crate::run::{Event, Run, RunInfo, RunState};
+use crate::limits::LISTED_FILES;
+use crate::run::{Run, RunInfo, RunState};
 use crate::spans::SpanRange;
 use crate::timeline::Timeline;
 
@@ -42,13 +43,11 @@ impl RunDir {
             }
             Err(error) => run.notes.push(format!("no timeline: {error}")),
         }
-        match self.events_and_losses() {
-            Ok((events, lost)) => {
-                run.events = events;
-                if lost > 0 {
-                    run.notes
-                        .push(format!("events: lines that could not be read: {lost}"));
-                }
+        match self.read_events() {
+            Ok(events) => {
+                run.events = events.held;
+                run.findings = events.findings;
+                run.notes.extend(events.notes);
             }
             Err(error) => run.notes.push(format!("no events: {error}")),
         }
@@ -59,23 +58,27 @@ impl RunDir {
             }
             Err(error) => run.notes.push(format!("no profile: {error}")),
         }
-        match self.spans(&SpanRange::default()) {
-            Ok((spans, notes)) => {
-                run.spans = spans;
-                run.notes.extend(notes);
-            }
-            Err(error) => run.notes.push(format!("no spans: {error}")),
-        }
-        match self.budgets(&run.info) {
+        let watch = match self.budgets(&run.info) {
             Ok(Some(budgets)) => {
                 run.leak_budget = budgets.leaks;
-                match self.budget_outcomes(&budgets, &run.timeline) {
-                    Ok(outcomes) => run.budgets = outcomes,
-                    Err(error) => run.notes.push(format!("budgets not judged: {error}")),
-                }
+                let mut watch = Watch::new(budgets);
+                watch.timeline(&run.timeline);
+                Some(watch)
             }
-            Ok(None) => {}
-            Err(error) => run.notes.push(format!("budgets not judged: {error}")),
+            Ok(None) => None,
+            Err(error) => {
+                run.notes.push(format!("budgets not judged: {error}"));
+                None
+            }
+        };
+        // The span files of three days are read once for both.
+        match self.read_spans(&SpanRange::default(), watch) {
+            Ok(read) => {
+                run.spans = read.totals;
+                run.notes.extend(read.notes);
+                run.budgets = read.watch.map(|watch| watch.outcomes()).unwrap_or_default();
+            }
+            Err(error) => run.notes.push(format!("no spans: {error}")),
         }
         match self.heap_shots() {
             Ok((heap, notes)) => {
@@ -103,32 +106,9 @@ impl RunDir {
                     Some("csv" | "svg" | "html" | "md" | "json" | "xml")
                 )
             })
+            .take(LISTED_FILES)
             .collect();
         paths.sort();
         paths
-    }
-
-    fn events_and_losses(&self) -> Result<(Vec<Event>, usize), Error> {
-        let path = self.path.join(EVENTS);
-        let text = match fs::read(&path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
-        let lines = || text.lines().filter(|line| !line.trim().is_empty());
-        let events: Vec<Event> = lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect();
-        let lost = lines().count() - events.len();
-        Ok((events, lost))
-    }
-
-    /// What happened in the run. Lines that cannot be read are left out.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`]; no file is no event.
-    pub fn events(&self) -> Result<Vec<Event>, Error> {
-        Ok(self.events_and_losses()?.0)
     }
 }

@@ -5,21 +5,25 @@
 //! ever appended: a process killed at any moment leaves a readable run.
 
 mod budgets;
+mod events;
 mod liveness;
 mod load;
+mod open;
 mod profiles;
 mod spans;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+pub use budgets::read_budgets;
 pub use liveness::process_alive;
 pub use profiles::ProfileRange;
 
 use crate::error::Error;
+use crate::limits::{CSV_BYTES, RUN_JSON_BYTES};
 use crate::run::RunInfo;
-use crate::timeline::Timeline;
+use crate::timeline::{Timeline, count_lines};
 
 const RUN_JSON: &str = "run.json";
 const TIMELINE: &str = "timeline.csv";
@@ -90,8 +94,17 @@ impl RunDir {
     /// [`Error::Io`], or as [`RunInfo::parse`].
     pub fn info(&self) -> Result<RunInfo, Error> {
         let path = self.path.join(RUN_JSON);
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        RunInfo::parse(&bytes).map_err(|error| error.in_file(&path))
+        let file = self.open_file(RUN_JSON).map_err(Error::io("read", &path))?;
+        RUN_JSON_BYTES
+            .read(file)
+            .map_err(Error::io("read", &path))?
+            .and_then(|bytes| RunInfo::parse(&bytes))
+            .map_err(|error| error.in_file(&path))
+    }
+
+    /// A file of the run, to be read: a regular one, and no link.
+    fn open_file(&self, name: &str) -> io::Result<File> {
+        open::regular(&self.path, name)
     }
 
     /// Replaces the run's description.
@@ -109,7 +122,9 @@ impl RunDir {
     ///
     /// [`Error::Io`], or as [`Timeline::parse`].
     pub fn timeline(&self) -> Result<Timeline, Error> {
-        read_timeline(&self.path.join(TIMELINE))
+        let path = self.path.join(TIMELINE);
+        let file = self.open_file(TIMELINE).map_err(Error::io("read", &path))?;
+        timeline_of(file, &path)
     }
 
     /// A handle to append rows to `timeline.csv`, made if it is not there.
@@ -191,26 +206,45 @@ impl RunDir {
     }
 }
 
-/// Reads a timeline from any CSV file, without holding its text in memory.
+/// Reads a timeline from any CSV file, without holding its text in memory. A
+/// pipe will do, and `-` is standard input.
 ///
 /// # Errors
 ///
 /// [`Error::Io`], or as [`Timeline::parse`].
 pub fn read_timeline(path: &Path) -> Result<Timeline, Error> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    // Once to count the rows, once to read them: the file is cheaper to read
-    // twice than its columns are to grow.
-    let mut rows = 0;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => rows += buffer[..read].iter().filter(|b| **b == b'\n').count(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("read", path)(error)),
-        }
+    if path.as_os_str() == "-" {
+        return Timeline::read(io::stdin().lock(), 0).map_err(|error| error.in_file(path));
     }
     let file = File::open(path).map_err(Error::io("read", path))?;
+    timeline_of(file, path)
+}
+
+/// The timeline in a file that was opened.
+fn timeline_of(mut file: File, path: &Path) -> Result<Timeline, Error> {
+    let io = |error| Error::io("read", path)(error);
+    let mut rows = 0;
+    // Once to count the rows, once to read them: the file is cheaper to read
+    // twice than its columns are to grow. A pipe can be read but once.
+    if file.metadata().map_err(io)?.is_file() {
+        let mut buffer = vec![0; 1 << 16];
+        let mut left = CSV_BYTES.most;
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    rows += count_lines(&buffer[..read]);
+                    left = left.saturating_sub(read as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(io(error)),
+            }
+            if left == 0 {
+                return Err(CSV_BYTES.exceeded().in_file(path));
+            }
+        }
+        file.rewind().map_err(io)?;
+    }
     Timeline::read(file, rows).map_err(|error| error.in_file(path))
 }
 

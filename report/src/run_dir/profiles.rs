@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::{PROFILES, RunDir, check_name};
 use crate::causes::HeapShot;
 use crate::error::Error;
+use crate::limits::{
+    MERGED_MEMORY, PROFILE_BYTES, PROFILE_FILES, PROFILES_UNPACKED_BYTES, SHOTS_MEMORY,
+};
 use crate::profile::{Merger, Profile, Sample};
 
 /// Which part of a run's profiles is wanted. The default is all of it.
@@ -46,7 +49,15 @@ impl RunDir {
     /// [`Error::Io`].
     pub fn profiles(&self, kind: &str) -> Result<Vec<PathBuf>, Error> {
         let directory = self.path.join(PROFILES);
-        let entries = match fs::read_dir(&directory) {
+        // Of what is no folder itself nothing is read, wherever it leads.
+        let listed = fs::symlink_metadata(&directory).and_then(|folder| {
+            if folder.is_dir() {
+                fs::read_dir(&directory)
+            } else {
+                Err(io::Error::other("it is not a folder, or a link to one"))
+            }
+        });
+        let entries = match listed {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(Error::io("read", &directory)(error)),
@@ -58,6 +69,7 @@ impl RunDir {
                 let name = path.file_name().and_then(|name| name.to_str());
                 name.is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".pb.gz"))
             })
+            .take(PROFILE_FILES)
             .collect();
         paths.sort();
         // A merged window comes before its parts, which may still be there
@@ -118,8 +130,7 @@ impl RunDir {
 
     fn read_profile(&self, name: &str) -> Result<Profile, Error> {
         let path = self.profile_path(name)?;
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        Profile::decode(&bytes)
+        read_window(self, &path).and_then(|bytes| Profile::decode(&bytes))
     }
 
     fn profile_path(&self, name: &str) -> Result<PathBuf, Error> {
@@ -145,41 +156,103 @@ impl RunDir {
             .and_then(|info| info.start.parse::<jiff::Timestamp>().ok())
             .map(|start| start.as_nanosecond() as f64);
         let mut merger = Merger::new();
-        let mut notes = Vec::new();
-        let (mut taken, mut broken) = (0, 0);
+        let (mut taken, mut notes) = (0, Notes::new(kind));
+        let mut unpacked = Unpacked::default();
         for path in self.profiles(kind)? {
-            let window = fs::read(&path)
-                .map_err(Error::io("read", &path))
-                .and_then(|bytes| Profile::decode(&bytes))
-                .and_then(|window| {
-                    if !range.covers(&window, start) {
-                        return Ok(0);
-                    }
-                    if range.is_whole() {
-                        merger.add(&window)
-                    } else {
-                        merger.add(&window.filter(|sample| range.takes(sample)))
-                    }
-                    .map(|()| 1)
-                });
+            let window = unpacked.window(self, &path).and_then(|window| {
+                if !range.covers(&window, start) {
+                    return Ok(0);
+                }
+                let part;
+                let window = if range.is_whole() {
+                    &window
+                } else {
+                    part = window.filter(|sample| range.takes(sample));
+                    &part
+                };
+                if merger.memory().saturating_add(window.memory()) as u64 > MERGED_MEMORY.most {
+                    return Err(MERGED_MEMORY.exceeded());
+                }
+                merger.add(window).map(|()| 1)
+            });
             match window {
                 Ok(count) => taken += count,
-                Err(error) if broken == 0 => {
-                    broken = 1;
-                    notes.push(format!("profile {}", error.in_file(&path)));
-                }
-                Err(_) => broken += 1,
+                Err(error) => notes.lost(error, &path),
+            }
+            if unpacked.is_full() {
+                notes.lost(PROFILES_UNPACKED_BYTES.exceeded(), &path);
+                break;
             }
         }
-        if broken > 1 {
-            notes.push(format!("{broken} {kind} profile windows could not be read"));
-        }
-        Ok(((taken > 0).then(|| merger.finish()), notes))
+        Ok(((taken > 0).then(|| merger.finish()), notes.finish()))
     }
 }
 
-/// Heap profiles that are looked at of one run.
-const MOST_SHOTS: usize = 13;
+/// The bytes of a window, up to what is read of one.
+fn read_window(dir: &RunDir, path: &Path) -> Result<Vec<u8>, Error> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::BadName(path.display().to_string()))?;
+    let file = dir
+        .open_file(&format!("{PROFILES}/{name}"))
+        .map_err(Error::io("read", path))?;
+    PROFILE_BYTES.read(file).map_err(Error::io("read", path))?
+}
+
+/// Windows that are read one after the other, and what they unpacked to.
+#[derive(Default)]
+struct Unpacked {
+    bytes: u64,
+}
+
+impl Unpacked {
+    fn window(&mut self, dir: &RunDir, path: &Path) -> Result<Profile, Error> {
+        let bytes = read_window(dir, path)?;
+        let (profile, unpacked) = Profile::decode_counted(&bytes);
+        self.bytes = self.bytes.saturating_add(unpacked as u64);
+        profile
+    }
+
+    /// Whether no more is unpacked.
+    fn is_full(&self) -> bool {
+        self.bytes > PROFILES_UNPACKED_BYTES.most
+    }
+}
+
+/// Windows that could not be read: the first says why, the others are counted.
+struct Notes<'a> {
+    kind: &'a str,
+    first: Option<String>,
+    lost: usize,
+}
+
+impl<'a> Notes<'a> {
+    fn new(kind: &'a str) -> Self {
+        Notes {
+            kind,
+            first: None,
+            lost: 0,
+        }
+    }
+
+    fn lost(&mut self, error: Error, path: &Path) {
+        self.lost += 1;
+        let say = || format!("profile {}", error.in_file(path));
+        self.first.get_or_insert_with(say);
+    }
+
+    fn finish(self) -> Vec<String> {
+        let mut notes: Vec<String> = self.first.into_iter().collect();
+        if self.lost > 1 {
+            let (lost, kind) = (self.lost, self.kind);
+            notes.push(format!("{lost} {kind} profile windows could not be read"));
+        }
+        notes
+    }
+}
+
+/// How many heap profiles of one run are looked at, and how many if those are
+/// too large.
+const SHOTS: [usize; 3] = [13, 5, 3];
 
 impl RunDir {
     /// Heap profiles spread evenly over the run, the last one among them, and
@@ -196,25 +269,49 @@ impl RunDir {
             .and_then(|info| info.start.parse::<jiff::Timestamp>().ok())
             .map_or(0.0, |start| start.as_nanosecond() as f64);
         let paths = self.profiles("heap")?;
-        let last = paths.len().saturating_sub(1);
-        let few = last.min(MOST_SHOTS - 1);
-        let (mut shots, mut notes) = (Vec::new(), Vec::new());
-        for number in 0..=few {
-            // The last one always; the others at equal distances before it.
-            let Some(path) = paths.get(last - (few - number) * last / few.max(1)) else {
-                continue;
-            };
-            let read = fs::read(path).map_err(Error::io("read", path));
-            match read.and_then(|bytes| Profile::decode(&bytes)) {
-                Ok(profile) => shots.push(HeapShot {
-                    seconds: (profile.time_nanos as f64 - start) / 1e9,
-                    profile,
-                }),
-                Err(error) => notes.push(format!("profile {}", error.in_file(path))),
+        let mut unpacked = Unpacked::default();
+        let mut notes = Notes::new("heap");
+        // Large ones are looked at less closely: three are the least of which
+        // anything can be said.
+        let mut shots = Vec::new();
+        for most in SHOTS {
+            (shots, notes) = (Vec::new(), Notes::new("heap"));
+            let mut memory = 0_usize;
+            for path in spread(&paths, most) {
+                match unpacked.window(self, path) {
+                    Ok(profile) => {
+                        memory = memory.saturating_add(profile.memory());
+                        shots.push(HeapShot {
+                            seconds: (profile.time_nanos as f64 - start) / 1e9,
+                            profile,
+                        });
+                    }
+                    Err(error) => notes.lost(error, path),
+                }
+                if memory > SHOTS_MEMORY {
+                    break;
+                }
+            }
+            if memory <= SHOTS_MEMORY {
+                return Ok((shots, notes.finish()));
             }
         }
+        let mut notes = notes.finish();
+        notes.push(format!(
+            "heap profiles: three of them take more than {} MB of stacks, names and labels, \
+             which is the most that is read; causes of a leak are not looked for",
+            SHOTS_MEMORY >> 20
+        ));
+        shots.clear();
         Ok((shots, notes))
     }
+}
+
+/// Some of many, at equal distances, the last always among them.
+fn spread(paths: &[PathBuf], most: usize) -> impl Iterator<Item = &PathBuf> {
+    let last = paths.len().saturating_sub(1);
+    let few = last.min(most - 1);
+    (0..=few).filter_map(move |number| paths.get(last - (few - number) * last / few.max(1)))
 }
 
 /// The first and the last window in a file: `cpu-000007.pb.gz` is one,

@@ -2,137 +2,126 @@
 //!
 //! It is a log of HdrHistogram intervals, as its own tools read it, with a tag
 //! for the span's name. A tag can hold neither commas nor spaces, so those of
-//! a name are percent-encoded.
+//! a name are percent-encoded. Intervals are shown one by one as they are read:
+//! those of three days do not fit into memory together.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use std::io::BufRead;
 
-use super::SpanRange;
+use super::histogram::Unpacker;
+use crate::limits::{LOG_LINE_BYTES, LOG_UNPACKED_BYTES, NAME_BYTES, cut};
+use crate::lines::{Line, Lines};
 
-/// A log that was read. Values are nanoseconds.
-#[derive(Debug, Clone, Default)]
-pub struct SpanLog {
-    entries: Vec<Entry>,
-    unread: usize,
+/// An interval of one span.
+pub(crate) struct Interval<'a> {
+    pub(crate) span: &'a str,
+    pub(crate) phase: Option<&'a str>,
+    pub(crate) end_min: f64,
+    /// Nanoseconds, and how many spans took so long.
+    pub(crate) durations_ns: &'a [(u64, u64)],
 }
 
-#[derive(Debug, Clone)]
-struct Entry {
+/// What of a log could not be read.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Unread {
+    /// Lines.
+    pub(crate) lines: usize,
+    /// Whether there is more in it than is unpacked.
+    pub(crate) large: bool,
+}
+
+impl Unread {
+    /// The same in sentences.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.lines > 0 {
+            notes.push(format!(
+                "spans.hlog: lines that could not be read: {}",
+                self.lines
+            ));
+        }
+        if self.large {
+            notes.push(format!("spans.hlog: {}", LOG_UNPACKED_BYTES.exceeded()));
+        }
+        notes
+    }
+}
+
+/// Shows every interval of a log that can be read.
+pub(crate) fn intervals(input: impl BufRead, mut see: impl FnMut(&Interval<'_>)) -> Unread {
+    let mut unread = Unread::default();
+    let mut phase: Option<String> = None;
+    let mut unpacker = Unpacker::default();
+    let mut unpacked = 0;
+    let mut lines = Lines::new(input, LOG_LINE_BYTES);
+    while let Some(line) = lines.next() {
+        let Line::Whole(line) = line else {
+            unread.lines += 1;
+            continue;
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some(comment) = line.strip_prefix(b"#") {
+            if let Some(name) = comment.strip_prefix(b"phase ") {
+                let name = String::from_utf8_lossy(name);
+                phase = Some(cut(&span_of_tag(name.trim()), NAME_BYTES).into_owned());
+            }
+            continue;
+        }
+        // A legend names the columns for spreadsheets.
+        if line.is_empty() || line.starts_with(b"\"") {
+            continue;
+        }
+        if unpacked > LOG_UNPACKED_BYTES.most {
+            unread.large = true;
+            break;
+        }
+        let entry = Entry::of(line);
+        let durations_ns = entry
+            .as_ref()
+            .and_then(|entry| unpacker.values(entry.histogram));
+        if let (Some(entry), Some(durations_ns)) = (&entry, durations_ns) {
+            see(&Interval {
+                span: &entry.span,
+                phase: phase.as_deref(),
+                end_min: entry.end_min,
+                durations_ns,
+            });
+        } else {
+            unread.lines += 1;
+        }
+        unpacked += unpacker.unpacked();
+    }
+    unread
+}
+
+struct Entry<'a> {
     span: String,
-    phase: Option<String>,
     end_min: f64,
-    durations_ns: Histogram<u32>,
+    histogram: &'a [u8],
 }
 
-impl SpanLog {
-    /// Reads the bytes of a `spans.hlog`. What cannot be read is counted.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        let mut log = SpanLog::default();
-        // Line by line, so that one that was cut off costs no other.
-        let mut phase = None;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if let Some(said) = comment(line) {
-                if let Some(name) = said.strip_prefix("phase ") {
-                    phase = Some(span_of_tag(name));
-                }
-                continue;
-            }
-            for entry in IntervalLogIterator::new(line) {
-                match entry.ok().as_ref().map(Entry::of) {
-                    Some(Read::Interval(mut entry)) => {
-                        entry.phase.clone_from(&phase);
-                        log.entries.push(entry);
-                    }
-                    Some(Read::Nothing) => {}
-                    Some(Read::Broken) | None => log.unread += 1,
-                }
-            }
-        }
-        log
-    }
-
-    /// Intervals that could not be read.
-    #[must_use]
-    pub fn unread(&self) -> usize {
-        self.unread
-    }
-
-    /// Every interval: span, phase, end in minutes, durations in nanoseconds.
-    pub(crate) fn intervals(
-        &self,
-    ) -> impl Iterator<Item = (&str, Option<&str>, f64, &Histogram<u32>)> {
-        self.entries.iter().map(|entry| {
-            let phase = entry.phase.as_deref();
-            (
-                entry.span.as_str(),
-                phase,
-                entry.end_min,
-                &entry.durations_ns,
-            )
-        })
-    }
-
-    /// All durations of a span in a part of the run, in nanoseconds; `None` if
-    /// there is no interval of it.
-    #[must_use]
-    pub fn of(&self, span: &str, range: &SpanRange) -> Option<Histogram<u32>> {
-        let mut sum: Option<Histogram<u32>> = None;
-        let entries = self.entries.iter();
-        for entry in entries
-            .filter(|e| e.span == span)
-            .filter(|e| range.takes(e.end_min, e.phase.as_deref()))
-        {
-            match &mut sum {
-                // Sums are of one precision and grow as they need.
-                Some(sum) => drop(sum.add(&entry.durations_ns)),
-                None => {
-                    let mut first = entry.durations_ns.clone();
-                    first.auto(true);
-                    sum = Some(first);
-                }
-            }
-        }
-        sum
-    }
-}
-
-fn comment(line: &[u8]) -> Option<&str> {
-    let line = std::str::from_utf8(line).ok()?;
-    Some(line.strip_prefix('#')?.trim())
-}
-
-enum Read {
-    Interval(Entry),
-    /// A line that is none, such as a comment.
-    Nothing,
-    Broken,
-}
-
-impl Entry {
-    fn of(entry: &LogEntry<'_>) -> Read {
-        let LogEntry::Interval(interval) = entry else {
-            return Read::Nothing;
+impl<'a> Entry<'a> {
+    /// `Tag=NAME,START,LENGTH,MAX,HISTOGRAM`, times in seconds.
+    fn of(line: &'a [u8]) -> Option<Entry<'a>> {
+        let mut fields = line.strip_prefix(b"Tag=")?.split(|byte| *byte == b',');
+        let mut next = || fields.next();
+        let (tag, start, length, _max) = (next()?, next()?, next()?, next()?);
+        let histogram = next()?;
+        let seconds = |field: &[u8]| {
+            let value: f64 = std::str::from_utf8(field).ok()?.parse().ok()?;
+            value.is_finite().then_some(value)
         };
-        let encoded = STANDARD.decode(interval.encoded_histogram()).ok();
-        let durations =
-            encoded.and_then(|bytes| Deserializer::new().deserialize(&mut bytes.as_slice()).ok());
-        let (Some(tag), Some(durations_ns)) = (interval.tag(), durations) else {
-            return Read::Broken;
-        };
-        let end = interval.start_timestamp() + interval.duration();
-        Read::Interval(Entry {
-            span: span_of_tag(tag.as_str()),
-            phase: None,
-            end_min: end.as_secs_f64() / 60.0,
-            durations_ns,
+        let end_min = (seconds(start)? + seconds(length)?) / 60.0;
+        if next().is_some() || !end_min.is_finite() {
+            return None;
+        }
+        let tag = std::str::from_utf8(tag).ok()?;
+        Some(Entry {
+            span: cut(&span_of_tag(tag), NAME_BYTES).into_owned(),
+            end_min,
+            histogram: histogram.trim_ascii(),
         })
     }
 }
-
 /// A name as a tag of the log.
 #[must_use]
 pub fn tag_of_span(name: &str) -> String {
@@ -195,10 +184,39 @@ mod tests {
 
     #[test]
     fn rubbish_is_counted_and_costs_no_other_line() {
-        let log = SpanLog::parse(
-            b"#[Histogram log format version 1.3]\nTag=x,0.000,1.0,1.0,AAAA\nnonsense\n",
+        use base64::Engine;
+        use base64::engine::general_purpose::STANDARD;
+        use hdrhistogram::Histogram;
+        use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+
+        let mut histogram = Histogram::<u64>::new(2).unwrap();
+        histogram.record(1_000_000).unwrap();
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&histogram, &mut bytes)
+            .unwrap();
+        let good = STANDARD.encode(bytes);
+        let log = format!(
+            "#[Histogram log format version 1.3]\n#phase steady%20state\n\
+             Tag=x,0.000,1.0,1.0,AAAA\nnonsense\n\
+             Tag=x,1e308,1e308,1.0,{good}\nTag=x,nan,1.0,1.0,{good}\n\
+             \"StartTimestamp\",\"Interval_Length\"\n\
+             Tag=GET%20/a,60.0,60.0,1.0,{good}\nTag=x,0.0,1.0,1.0,{}",
+            &good[..20]
         );
-        assert_eq!(log.unread(), 2);
-        assert!(log.of("x", &SpanRange::default()).is_none());
+        let mut seen = Vec::new();
+        let unread = intervals(log.as_bytes(), |interval| {
+            seen.push((
+                interval.span.to_owned(),
+                interval.phase.map(str::to_owned),
+                interval.end_min,
+                interval.durations_ns.len(),
+            ));
+        });
+        assert_eq!(unread.lines, 5);
+        assert_eq!(
+            seen,
+            [("GET /a".to_owned(), Some("steady state".to_owned()), 2.0, 1)]
+        );
     }
 }

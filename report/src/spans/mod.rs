@@ -1,15 +1,19 @@
 //! The spans of a run: what `spans.csv` says of each name over the whole run
 //! or a part of it, and the percentiles of that part from `spans.hlog`.
 
+mod histogram;
 mod log;
 mod read;
 mod top;
+mod totals;
 
 use serde::Serialize;
 
-pub(crate) use read::rows;
+pub(crate) use log::{Interval, intervals};
+pub(crate) use read::{Row, rows};
+pub(crate) use totals::Totals;
 
-pub use log::{SpanLog, span_of_tag, tag_of_span};
+pub use log::{span_of_tag, tag_of_span};
 pub use top::{SpanCost, top_spans};
 
 /// Which part of a run is wanted, in minutes since its start and by phase. The
@@ -73,42 +77,10 @@ impl SpanTotal {
 }
 
 impl SpanRange {
-    fn takes(&self, elapsed_min: f64, phase: Option<&str>) -> bool {
+    pub(crate) fn takes(&self, elapsed_min: f64, phase: Option<&str>) -> bool {
         let wanted = self.phase.as_deref();
         wanted.is_none_or(|wanted| phase == Some(wanted))
             && self.from_min.is_none_or(|from| elapsed_min > from)
             && self.to_min.is_none_or(|to| elapsed_min <= to)
     }
-}
-
-/// What a `spans.csv` and, where there is one, a `spans.hlog` say of each name,
-/// most CPU time first. A line that cannot be read is left out; how many were
-/// is the second answer.
-#[must_use]
-pub fn span_totals(
-    csv: &[u8],
-    log: Option<&SpanLog>,
-    range: &SpanRange,
-) -> (Vec<SpanTotal>, usize) {
-    let (mut totals, lost) = read::totals(csv, range);
-    for total in &mut totals {
-        let durations = log.and_then(|log| log.of(&total.name, range));
-        let quantile_ms = |quantile: f64| {
-            let durations = durations.as_ref().filter(|d| !d.is_empty())?;
-            Some(durations.value_at_quantile(quantile) as f64 / 1e6)
-        };
-        total.p50_ms = quantile_ms(0.5);
-        total.p95_ms = quantile_ms(0.95);
-        total.p99_ms = quantile_ms(0.99);
-    }
-    totals.sort_by(|a, b| {
-        let key = |total: &SpanTotal| (total.cpu_ms.unwrap_or(0.0), total.busy_ms);
-        let (a_key, b_key) = (key(a), key(b));
-        b_key
-            .0
-            .total_cmp(&a_key.0)
-            .then(b_key.1.total_cmp(&a_key.1))
-            .then_with(|| a.name.cmp(&b.name))
-    });
-    (totals, lost)
 }

@@ -31,10 +31,12 @@ pub fn top_spans(profile: &Profile, value_index: usize) -> Vec<SpanCost> {
     let mut routes: HashMap<&str, i64> = HashMap::new();
     for sample in &profile.samples {
         let value = sample.values.get(value_index).copied().unwrap_or(0);
-        *own.entry(sample.label("span").unwrap_or(NO_SPAN))
-            .or_default() += value;
+        let add = |sum: &mut i64| *sum = sum.saturating_add(value);
+        add(own
+            .entry(sample.label("span").unwrap_or(NO_SPAN))
+            .or_default());
         if let Some(route) = sample.label("route") {
-            *routes.entry(route).or_default() += value;
+            add(routes.entry(route).or_default());
             own.entry(route).or_default();
         }
     }

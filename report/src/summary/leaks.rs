@@ -2,6 +2,7 @@
 
 use super::series_table;
 use crate::leaks::LeakReport;
+use crate::names::line;
 use crate::number::duration;
 
 /// What was found about each series as aligned text, the verdict first. Ends
@@ -24,12 +25,12 @@ pub fn leaks_text(report: &LeakReport) -> String {
     text.push_str(&table.text());
     text.push('\n');
     for series in &report.series {
-        text.push_str(&format!(
-            "  {} ({}): {}\n",
+        text.push_str(&line(&format!(
+            "  {} ({}): {}",
             series.name,
             series.verdict.name(),
             series.explanation
-        ));
+        )));
     }
     text
 }

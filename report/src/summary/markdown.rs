@@ -1,7 +1,9 @@
 //! The summary as Markdown: `report.md`, and what a CI page can show.
 
-use super::{cause_facts, headline, phase_table, series_table, service, span_table, trust_facts};
-use crate::findings::Finding;
+use super::{
+    cause_facts, found, headline, phase_table, series_table, service, span_table, trust_facts,
+};
+use crate::names::markdown;
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -10,16 +12,16 @@ use crate::verdict::Verdict;
 pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
     let mut text = format!(
         "# {}: {}\n\n{}\n\n",
-        plain(service(run)),
+        markdown(service(run)),
         verdict.verdict.name(),
-        plain(&headline(run))
+        markdown(&headline(run))
     );
     for rule in &verdict.rules {
         text.push_str(&format!(
             "- **{}** {}: {}\n",
             rule.verdict.name(),
-            plain(&rule.rule),
-            plain(&rule.message)
+            markdown(&rule.rule),
+            markdown(&rule.message)
         ));
     }
     let mut section = |title: &str, body: String| {
@@ -48,8 +50,7 @@ pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
                which a thread worked on it.\n";
         section("Requests and spans", body);
     }
-    let found: Vec<String> = verdict.findings.iter().map(Finding::sentence).collect();
-    section("Findings", list(&found));
+    section("Findings", list(&found(&verdict.findings)));
     section("Trust", list(&trust_facts(verdict.trust.as_ref())));
     section("Notes", list(&verdict.notes));
     text
@@ -58,23 +59,6 @@ pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
 fn list(items: &[String]) -> String {
     items
         .iter()
-        .map(|item| format!("- {}\n", plain(item)))
+        .map(|item| format!("- {}\n", markdown(item)))
         .collect()
-}
-
-/// Text from outside that cannot become markup.
-fn plain(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '`' | '*' | '[' | ']' | '\\' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            '\n' => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
 }

@@ -14,7 +14,9 @@ pub use markdown::summary_markdown;
 pub use text::summary_text;
 
 use crate::causes::Cause;
+use crate::findings::Finding;
 use crate::leaks::{LeakReport, SeriesOutcome, SeriesVerdict};
+use crate::limits::{LISTED_FINDINGS, LISTED_PHASES};
 use crate::number::{duration, number, or_dash, readable};
 use crate::run::{Run, Trust};
 use crate::table::Table;
@@ -115,11 +117,32 @@ fn cause_facts(causes: &[Cause]) -> Vec<String> {
     sentences.collect()
 }
 
+/// What was found in requests, a sentence each; `verdict.json` has all.
+fn found(findings: &[Finding]) -> Vec<String> {
+    let shown = findings.iter().take(LISTED_FINDINGS);
+    let mut sentences: Vec<String> = shown.map(Finding::sentence).collect();
+    match findings.len().saturating_sub(LISTED_FINDINGS) {
+        0 => {}
+        more => sentences.push(format!("and {more} more, which verdict.json has")),
+    }
+    sentences
+}
+
 fn phase_table(run: &Run) -> Table {
     let mut table = Table::new(&[
         "phase", "from", "duration", "rss MB", "cpu %", "req/s", "errors/s", "p99 ms",
     ]);
-    for facts in PhaseFacts::of(&run.timeline) {
+    let all = PhaseFacts::of(&run.timeline);
+    // The first phases, and the whole run, which is last.
+    let whole = all.len().saturating_sub(1);
+    let left_out = whole.saturating_sub(LISTED_PHASES);
+    for (number, facts) in all.into_iter().enumerate() {
+        if (LISTED_PHASES..LISTED_PHASES + left_out).contains(&number) {
+            if number == LISTED_PHASES {
+                table.row(vec![format!("… {left_out} more")]);
+            }
+            continue;
+        }
         let rss = match (facts.rss_mb_start, facts.rss_mb_end) {
             (None, None) => "-".to_owned(),
             (start, end) => format!("{} → {}", or_dash(start), or_dash(end)),
@@ -179,7 +202,8 @@ fn trust_facts(trust: Option<&Trust>) -> Vec<String> {
     if !agent.is_empty() {
         facts.push(format!("the agent itself took {}", agent.join(", ")));
     }
-    let lost: u64 = trust.drops.values().sum::<u64>() + trust.missed_ticks;
+    let drops = trust.drops.values().copied().chain([trust.missed_ticks]);
+    let lost = drops.fold(0, u64::saturating_add);
     if lost == 0 {
         facts.push("nothing was lost".to_owned());
     }

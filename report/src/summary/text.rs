@@ -1,7 +1,9 @@
 //! The summary for a terminal.
 
-use super::{cause_facts, headline, phase_table, series_table, service, span_table, trust_facts};
-use crate::findings::Finding;
+use super::{
+    cause_facts, found, headline, phase_table, series_table, service, span_table, trust_facts,
+};
+use crate::names::line;
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -9,19 +11,19 @@ use crate::verdict::Verdict;
 /// newline.
 #[must_use]
 pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
-    let mut text = format!(
-        "{}  {}: {}\n",
+    let mut text = line(&format!(
+        "{}  {}: {}",
         verdict.verdict.name().to_uppercase(),
         service(run),
         headline(run)
-    );
+    ));
     for rule in &verdict.rules {
-        text.push_str(&format!(
-            "  {:<12}  {}: {}\n",
+        text.push_str(&line(&format!(
+            "  {:<12}  {}: {}",
             rule.verdict.name(),
             rule.rule,
             rule.message
-        ));
+        )));
     }
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
@@ -41,8 +43,7 @@ pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
     if !spans.is_empty() {
         section("Requests and spans", spans.text());
     }
-    let found: Vec<String> = verdict.findings.iter().map(Finding::sentence).collect();
-    section("Findings", lines(&found));
+    section("Findings", lines(&found(&verdict.findings)));
     section("Trust", lines(&trust_facts(verdict.trust.as_ref())));
     section("Notes", lines(&verdict.notes));
     let files: Vec<String> = run.files.iter().map(|f| f.display().to_string()).collect();
@@ -51,5 +52,8 @@ pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
 }
 
 fn lines(items: &[String]) -> String {
-    items.iter().map(|item| format!("  {item}\n")).collect()
+    items
+        .iter()
+        .map(|item| line(&format!("  {item}")))
+        .collect()
 }

@@ -1,6 +1,8 @@
 //! What a time column means: which names are times, in which unit, and since
 //! when.
 
+use crate::limits::HOURS;
+
 /// How the cells of the time column are to be read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Clock {
@@ -60,7 +62,7 @@ impl Clock {
             }
             Clock::Date => date_seconds(cell)?,
         };
-        Some(seconds / 3600.0)
+        Some(seconds / 3600.0).filter(|hours| hours.abs() <= HOURS)
     }
 
     /// Whether hours must be counted from the first row.

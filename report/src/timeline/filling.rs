@@ -1,11 +1,12 @@
 //! A timeline while a file is read into it: which columns are words, what the
 //! time column means, and what to make of a file that ends in a row.
 
-use csv::ByteRecord;
-
 use super::parse::no_header;
 use super::{Clock, Column, Losses, TextColumn, Timeline, holds_words};
 use crate::error::Error;
+use crate::limits::{CELLS, WORD_BYTES};
+use crate::names::unguarded;
+use crate::records::{OwnedRow, Row};
 
 /// The columns while they fill.
 pub(super) struct Filling {
@@ -14,18 +15,26 @@ pub(super) struct Filling {
     clock_column: usize,
     /// How many cells the last row had, if it was taken in.
     last_width: Option<usize>,
+    /// The most rows that are held.
+    most_rows: usize,
+    /// Of so many rows one is held: more where there are more than that.
+    every: usize,
+    /// Rows with a time so far.
+    timed: usize,
+    /// Bytes of words so far.
+    word_bytes: usize,
 }
 
 impl Filling {
     pub(super) fn new(
         names: Vec<String>,
-        sniffed: &[ByteRecord],
+        sniffed: &[OwnedRow],
         rows: usize,
     ) -> Result<Filling, Error> {
         let cells = |column: usize| {
             sniffed
                 .iter()
-                .filter_map(move |record| text(record.get(column)?))
+                .filter_map(move |record| text(record.row().get(column)?))
         };
         let clock_of = |index: usize| Clock::of(names.get(index)?, cells(index).next());
         // A time in the first column is the rule. A script that puts something
@@ -43,6 +52,8 @@ impl Filling {
                  elapsed_min, elapsed_s, elapsed_h, or timestamp"
             )));
         };
+        let most_rows = (CELLS / (names.len() + 1)).max(2);
+        let rows = rows.min(most_rows);
         let columns = names
             .iter()
             .enumerate()
@@ -68,37 +79,90 @@ impl Filling {
             clock,
             clock_column,
             last_width: None,
+            most_rows,
+            every: 1,
+            timed: 0,
+            word_bytes: 0,
         })
     }
 
     /// Takes a row in.
-    pub(super) fn push(&mut self, record: &ByteRecord) {
-        let hours = record
+    pub(super) fn push(&mut self, row: Row<'_>) {
+        self.last_width = None;
+        let hours = row
             .get(self.clock_column)
             .and_then(text)
             .and_then(|cell| self.clock.hours(cell));
-        let timeline = &mut self.timeline;
         let Some(hours) = hours else {
-            timeline.losses.untimed_rows += 1;
-            self.last_width = None;
+            self.timeline.losses.untimed_rows += 1;
             return;
         };
-        self.last_width = Some(record.len());
+        let number = self.timed;
+        self.timed += 1;
+        if !number.is_multiple_of(self.every) {
+            return;
+        }
+        if self.timeline.hours.len() == self.most_rows {
+            self.thin();
+            if !number.is_multiple_of(self.every) {
+                return;
+            }
+        }
+        self.last_width = Some(row.len());
+        let timeline = &mut self.timeline;
         timeline.hours.push(hours);
         for (index, column) in timeline.columns.iter_mut().enumerate() {
-            let cell = record.get(index).unwrap_or_default();
+            let cell = row.get(index).unwrap_or_default();
             match column {
                 Column::Numbers(values) => values.push(float(cell).unwrap_or_else(|| {
                     timeline.losses.garbage_cells += usize::from(text(cell).is_some());
                     f64::NAN
                 })),
-                Column::Text(words) => words.push(text(cell).unwrap_or_default()),
+                Column::Text(words) => {
+                    // An odd byte costs itself, not the word.
+                    let lossy = String::from_utf8_lossy(cell);
+                    let word = text(lossy.as_bytes()).map_or("", unguarded);
+                    let more = if words.adds(word) { word.len() } else { 0 };
+                    let fits = self.word_bytes + more <= WORD_BYTES;
+                    if fits {
+                        self.word_bytes += more;
+                    }
+                    timeline.losses.long_cells += usize::from(!fits);
+                    words.push(if fits { word } else { "" });
+                }
             }
         }
     }
 
-    /// The finished timeline; `ended` is whether the file ends in a newline.
-    pub(super) fn finish(mut self, ended: bool) -> Timeline {
+    /// Lets every second row go, so that there is room for as many again.
+    fn thin(&mut self) {
+        self.every *= 2;
+        let timeline = &mut self.timeline;
+        let even = |values: &mut Vec<f64>| {
+            let mut row = 0_usize;
+            values.retain(|_| {
+                row += 1;
+                row % 2 == 1
+            });
+        };
+        even(&mut timeline.hours);
+        self.word_bytes = 0;
+        for column in &mut timeline.columns {
+            match column {
+                Column::Numbers(values) => even(values),
+                Column::Text(words) => {
+                    words.thin();
+                    self.word_bytes += words.bytes();
+                }
+            }
+        }
+    }
+
+    /// The finished timeline; `ended` is whether the file ends in a newline,
+    /// `too_large` how many rows were passed over for their size.
+    pub(super) fn finish(mut self, ended: bool, too_large: usize) -> Timeline {
+        self.timeline.losses.large_rows = too_large;
+        self.timeline.losses.thinned_rows = self.timed - self.timeline.hours.len();
         if !ended && let Some(width) = self.last_width {
             self.cut(width);
         }

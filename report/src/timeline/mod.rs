@@ -10,6 +10,7 @@ mod phases;
 mod text;
 mod write;
 
+pub(crate) use parse::count_lines;
 pub use phases::PhaseSpan;
 pub use text::TextColumn;
 pub use write::{Cell, TimelineWriter};
@@ -42,6 +43,12 @@ struct Losses {
     garbage_cells: usize,
     untimed_rows: usize,
     reordered_rows: usize,
+    /// Rows longer or wider than a row may be.
+    large_rows: usize,
+    /// Rows with a time that are not held, as there are too many.
+    thinned_rows: usize,
+    /// Words for which there was no room.
+    long_cells: usize,
 }
 
 impl Timeline {
@@ -155,6 +162,7 @@ impl Timeline {
     }
 
     /// The phases, in order: each a stretch of rows with one word in `phase`.
+    /// Of very many the first 4,096.
     #[must_use]
     pub fn phases(&self) -> Vec<PhaseSpan> {
         match self.text("phase") {
@@ -197,6 +205,9 @@ impl Timeline {
             garbage_cells,
             untimed_rows,
             reordered_rows,
+            large_rows,
+            thinned_rows,
+            long_cells,
         } = self.losses;
         [
             (truncated_rows, "timeline: last row was cut off"),
@@ -208,6 +219,19 @@ impl Timeline {
             (
                 reordered_rows,
                 "timeline: rows out of order, sorted by time",
+            ),
+            (
+                large_rows,
+                "timeline: rows of more than 1 MB or 8,192 cells, left out",
+            ),
+            (
+                thinned_rows,
+                "timeline: rows left out evenly, as there are more than 14,000,000 cells; \
+                 peaks between them are not seen",
+            ),
+            (
+                long_cells,
+                "timeline: words beyond the first 16 MB, read as missing",
             ),
         ]
         .into_iter()

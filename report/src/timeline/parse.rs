@@ -5,13 +5,14 @@
 //! be read is missing and counted; only a file that is no timeline at all is
 //! an error.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
-use csv::ByteRecord;
-
-use super::Timeline;
 use super::filling::{Filling, float};
+use super::{Clock, Timeline};
 use crate::error::Error;
+use crate::limits::{COLUMNS, CSV_BYTES};
+use crate::names::unguarded;
+use crate::records::{OwnedRow, Record, Records, Row};
 
 /// Rows looked at to tell columns of words from columns of numbers.
 const SNIFFED_ROWS: usize = 64;
@@ -22,7 +23,8 @@ impl Timeline {
     /// # Errors
     ///
     /// [`Error::Csv`] with line and remedy for an empty file, one without a
-    /// header, one that is not text, and one whose first column is no time.
+    /// header, one that is not text, and one whose first column is no time;
+    /// [`Error::Limit`] for one with more than 8,192 columns or 2 GiB.
     pub fn parse(bytes: &[u8]) -> Result<Timeline, Error> {
         let rows = count_lines(bytes);
         Timeline::read(bytes, rows)
@@ -36,51 +38,49 @@ impl Timeline {
     /// As [`Timeline::parse`]; a failed read ends the timeline there, as a
     /// cut-off file would.
     pub fn read(input: impl Read, rows: usize) -> Result<Timeline, Error> {
-        let mut input = BufReader::with_capacity(1 << 16, input);
+        let mut input = BufReader::with_capacity(1 << 16, input.take(CSV_BYTES.most + 1));
         let delimiter = inspect(input.fill_buf().unwrap_or_default())?;
-        let mut ended = EndsInNewline {
-            inner: input,
-            last: b'\n',
+        let mut records = Records::new(input, delimiter, Some(b'#'));
+        let names = match records.next() {
+            None => {
+                return Err(no_header(
+                    "the file is empty; the first line must name the columns",
+                ));
+            }
+            Some(Record::TooLarge) => return Err(COLUMNS.exceeded()),
+            Some(Record::Row(row)) => header(row)?,
         };
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .comment(Some(b'#'))
-            .delimiter(delimiter)
-            .trim(csv::Trim::All)
-            .from_reader(&mut ended);
-
-        let mut record = ByteRecord::new();
-        if !next(&mut reader, &mut record) {
-            return Err(no_header(
-                "the file is empty; the first line must name the columns",
-            ));
-        }
-        let names = header(&record)?;
-        let mut sniffed = Vec::with_capacity(SNIFFED_ROWS);
-        while sniffed.len() < SNIFFED_ROWS && next(&mut reader, &mut record) {
-            sniffed.push(record.clone());
+        let mut sniffed: Vec<OwnedRow> = Vec::new();
+        let mut too_large = 0;
+        while sniffed.len() < SNIFFED_ROWS
+            && let Some(record) = records.next()
+        {
+            match record {
+                Record::Row(row) => sniffed.push(row.into()),
+                Record::TooLarge => too_large += 1,
+            }
         }
         let mut filling = Filling::new(names, &sniffed, rows)?;
-        for record in &sniffed {
-            filling.push(record);
+        for row in &sniffed {
+            filling.push(row.row());
         }
-        while next(&mut reader, &mut record) {
-            filling.push(&record);
+        drop(sniffed);
+        while let Some(record) = records.next() {
+            match record {
+                Record::Row(row) => filling.push(row),
+                Record::TooLarge => too_large += 1,
+            }
         }
-        drop(reader);
-        Ok(filling.finish(ended.last == b'\n'))
+        if records.bytes() > CSV_BYTES.most {
+            return Err(CSV_BYTES.exceeded());
+        }
+        Ok(filling.finish(records.ends_in_newline(), too_large))
     }
 }
 
 /// Line ends in a buffer: what a timeline of these bytes can hold in rows.
 pub(crate) fn count_lines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count()
-}
-
-/// Reads on; anything that stops the reading is the end of the file.
-fn next<R: Read>(reader: &mut csv::Reader<R>, record: &mut ByteRecord) -> bool {
-    reader.read_byte_record(record).unwrap_or(false)
 }
 
 /// Looks at the beginning of the file: is it text, and what separates cells?
@@ -95,10 +95,19 @@ fn inspect(beginning: &[u8]) -> Result<u8, Error> {
         .split(|b| *b == b'\n')
         .find(|line| !line.starts_with(b"#"))
         .unwrap_or_default();
-    if line.contains(&0) || std::str::from_utf8(line).is_err() {
+    if line.contains(&0) {
         return Err(no_header("the file is not text; name a CSV file"));
     }
     let count = |delimiter: u8| line.iter().filter(|b| **b == delimiter).count();
+    // What leaves a time in the first cell is it, whatever later names hold.
+    let leaves_time = |delimiter: &u8| {
+        let first = line.split(|b| b == delimiter).next().unwrap_or_default();
+        let name = String::from_utf8_lossy(first);
+        Clock::knows(name.trim_matches(['"', ' ', '\u{feff}', '\r']))
+    };
+    if let Some(delimiter) = [b',', b';', b'\t'].into_iter().find(leaves_time) {
+        return Ok(delimiter);
+    }
     // Spreadsheets write semicolons where the comma is a decimal point.
     Ok([b';', b'\t']
         .into_iter()
@@ -106,19 +115,19 @@ fn inspect(beginning: &[u8]) -> Result<u8, Error> {
         .unwrap_or(b','))
 }
 
-fn header(record: &ByteRecord) -> Result<Vec<String>, Error> {
-    if record.iter().all(|cell| float(cell).is_some()) {
+fn header(row: Row<'_>) -> Result<Vec<String>, Error> {
+    if row.iter().all(|cell| float(cell).is_some()) {
         return Err(no_header(
             "numbers where the columns' names should be; \
              add a header such as elapsed_min,rss_mb",
         ));
     }
-    Ok(record
+    Ok(row
         .iter()
         .enumerate()
-        .map(|(index, cell)| match String::from_utf8_lossy(cell).trim() {
+        .map(|(index, cell)| match &*String::from_utf8_lossy(cell) {
             "" => format!("column_{}", index + 1),
-            name => name.to_owned(),
+            name => unguarded(name).to_owned(),
         })
         .collect())
 }
@@ -127,22 +136,6 @@ pub(super) fn no_header(problem: &str) -> Error {
     Error::Csv {
         line: 1,
         problem: problem.to_owned(),
-    }
-}
-
-/// Remembers the last byte that went through, to know whether the file was cut.
-struct EndsInNewline<R> {
-    inner: R,
-    last: u8,
-}
-
-impl<R: Read> Read for EndsInNewline<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        if let Some(last) = buffer[..read].last() {
-            self.last = *last;
-        }
-        Ok(read)
     }
 }
 

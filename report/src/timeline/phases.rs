@@ -1,6 +1,7 @@
 //! Stretches of a run that the load generator or the service named.
 
 use super::TextColumn;
+use crate::limits::PHASES;
 
 /// A stretch of consecutive rows with the same phase.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,9 @@ pub(super) fn spans(hours: &[f64], words: &TextColumn) -> Vec<PhaseSpan> {
                     && last.rows.end == row
                 {
                     last.end_min = minute;
+                }
+                if spans.len() == PHASES {
+                    break;
                 }
                 spans.push(PhaseSpan {
                     name: word.to_owned(),

@@ -34,6 +34,28 @@ impl TextColumn {
         self.rows.push(id);
     }
 
+    /// Whether a word would have to be stored anew.
+    pub(super) fn adds(&self, word: &str) -> bool {
+        let last = self.rows.last().map(|last| *last as usize);
+        !word.is_empty()
+            && last.and_then(|last| self.word(last)) != Some(word)
+            && !self.shared.contains_key(word)
+    }
+
+    /// Bytes of all words stored.
+    pub(super) fn bytes(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Lets every second row go, and the words that only it had.
+    pub(super) fn thin(&mut self) {
+        let mut thinned = TextColumn::with_capacity(self.rows.capacity());
+        for word in self.iter().step_by(2) {
+            thinned.push(word.unwrap_or(""));
+        }
+        *self = thinned;
+    }
+
     /// The word in a row; `None` where the cell is missing.
     #[must_use]
     pub fn get(&self, row: usize) -> Option<&str> {

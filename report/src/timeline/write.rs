@@ -1,5 +1,6 @@
 //! Writing a timeline: one line per tick, columns fixed by the header.
 
+use crate::names::guarded;
 use crate::number::{file_decimals, number};
 
 /// One cell of a timeline row.
@@ -77,10 +78,14 @@ impl TimelineWriter {
     }
 }
 
-/// Appends a text cell, quoted where RFC 4180 asks for it. Line breaks become
-/// spaces: a row is one line, or a cut-off file could lose more than one row.
+/// Appends a text cell, quoted where RFC 4180 asks for it and marked where a
+/// spreadsheet would run it. Line breaks become spaces: a row is one line, or a
+/// cut-off file could lose more than one row. A file with a zero byte is taken
+/// for no text at all.
 fn push_text(line: &mut String, text: &str) {
-    let text = text.replace(['\n', '\r'], " ");
+    let text = guarded(text)
+        .replace(['\n', '\r'], " ")
+        .replace('\0', "\u{fffd}");
     if text.contains([',', '"']) {
         line.push('"');
         line.push_str(&text.replace('"', "\"\""));

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use soakscope_report::exit_code;
+use soakscope_report::{exit_code, printable, printable_json};
 
 /// Bytes for standard output, remarks for standard error, and the exit code.
 pub(crate) struct Answer {
@@ -24,8 +24,8 @@ impl Answer {
 
     /// An answer as a JSON document.
     pub(crate) fn json(value: &impl Serialize) -> Result<Self, serde_json::Error> {
-        let mut text = serde_json::to_vec_pretty(value)?;
-        text.push(b'\n');
+        let mut text = printable_json(serde_json::to_string_pretty(value)?);
+        text.push('\n');
         Ok(Answer::new(text))
     }
 
@@ -45,7 +45,7 @@ impl Answer {
     pub(crate) fn print(&self) -> i32 {
         for remark in &self.remarks {
             // Standard error may be closed; there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "soakscope: {remark}");
+            let _ = writeln!(io::stderr(), "soakscope: {}", printable(remark));
         }
         let mut stdout = io::stdout().lock();
         match stdout.write_all(&self.output).and_then(|()| stdout.flush()) {
@@ -62,5 +62,9 @@ impl Answer {
 
 /// Says on standard error why there is no answer.
 pub(crate) fn complain(error: &dyn std::error::Error) {
-    let _ = writeln!(io::stderr(), "soakscope: {error}");
+    let text = error.to_string();
+    // A budget file that is no TOML is shown with the line at fault. What it
+    // says stays indented, so that it cannot pass for something of ours.
+    let lines: Vec<_> = text.lines().map(printable).collect();
+    let _ = writeln!(io::stderr(), "soakscope: {}", lines.join("\n  "));
 }

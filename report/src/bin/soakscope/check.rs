@@ -1,10 +1,10 @@
 //! `soakscope check`: does this run keep its budgets?
 
-use std::fs;
 use std::path::PathBuf;
 
 use soakscope_report::{
-    Budgets, Run, RunDir, RunInfo, Verdict3, Watch, judge, process_alive, read_timeline,
+    Budgets, Run, RunDir, RunInfo, Verdict3, Watch, judge, printable, process_alive, read_budgets,
+    read_timeline,
 };
 
 use crate::Outcome;
@@ -16,7 +16,7 @@ use crate::answer::Answer;
 /// What was never measured is inconclusive, not a pass.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The directory of a run, or a CSV file
+    /// The directory of a run; or a CSV file or a pipe, `-` for standard input
     #[arg(value_name = "RUN|CSV")]
     path: PathBuf,
     /// The budget file (TOML); if not given, the one the run was started with
@@ -34,12 +34,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let given = args
         .budgets
         .as_ref()
-        .map(|file| {
-            let text = fs::read_to_string(file)
-                .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-            Budgets::parse(&text, args.environment.as_deref())
-                .map_err(|error| error.in_file(file).to_string())
-        })
+        .map(|file| read_budgets(file, args.environment.as_deref()))
         .transpose()?;
     let run = if args.path.is_dir() {
         of_run(args, given)?
@@ -56,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 "{:<12}  {}: {}\n",
                 rule.verdict.name(),
                 rule.rule,
-                rule.message
+                printable(&rule.message)
             );
         }
         for outcome in &verdict.budgets {
@@ -64,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 Verdict3::Pass if outcome.warned => "warning",
                 verdict => verdict.name(),
             };
-            text += &format!("{word:<12}  {}\n", outcome.message);
+            text += &format!("{word:<12}  {}\n", printable(&outcome.message));
         }
         text += &format!("\n{}\n", verdict.verdict.name().to_uppercase());
         Answer::new(text)

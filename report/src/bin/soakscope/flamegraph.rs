@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use soakscope_report::{
     FlameOptions, Profile, ProfileRange, RunDir, RunInfo, SpanRange, flame_subtitle, flamegraph,
-    flamegraph_diff, speedscope,
+    flamegraph_diff, printable, speedscope,
 };
 
 use crate::Outcome;
@@ -175,7 +175,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             bytes: drawn.len(),
         })?
     } else {
-        Answer::new(format!("{}\n", file.display()))
+        Answer::new(format!("{}\n", printable(&file.display().to_string())))
     };
     Ok(answer.remarking(notes))
 }

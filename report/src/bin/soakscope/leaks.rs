@@ -13,7 +13,7 @@ use crate::answer::Answer;
 /// timestamp, …), such as a psutil script writes. MB is 1024² bytes.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A CSV file, or the directory of a run
+    /// A CSV file or a pipe, `-` for standard input, or the directory of a run
     #[arg(value_name = "FILE|RUN")]
     path: PathBuf,
     /// Print the whole report as JSON

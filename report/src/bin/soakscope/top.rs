@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use soakscope_report::{RunDir, TopBy, TopEntry, number, top};
+use soakscope_report::{RunDir, TopBy, TopEntry, number, printable, top};
 
 use crate::Outcome;
 use crate::answer::Answer;
@@ -89,6 +89,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             let percent = 100.0 * value as f64 / (total.max(1)) as f64;
             format!("{percent:.1}%")
         };
+        let kind = printable(kind);
         let mut text = format!(
             "{} {kind} in all; showing {} of {all}\n\n{:>12} {:>6} {:>12} {:>6}  name\n",
             amount(total),
@@ -102,7 +103,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             let place = if entry.place.is_empty() {
                 String::new()
             } else {
-                format!("  ({})", entry.place)
+                format!("  ({})", printable(&entry.place))
             };
             text.push_str(&format!(
                 "{:>12} {:>6} {:>12} {:>6}  {}{place}\n",
@@ -110,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 share(entry.own),
                 amount(entry.cumulative),
                 share(entry.cumulative),
-                entry.name
+                printable(&entry.name)
             ));
         }
         Answer::new(text)

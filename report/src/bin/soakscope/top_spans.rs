@@ -1,7 +1,7 @@
 //! `soakscope top --by span`: which requests and spans cost the most CPU time?
 
 use serde::Serialize;
-use soakscope_report::{Profile, RunDir, SpanCost, SpanTotal, number, top_spans};
+use soakscope_report::{Profile, RunDir, SpanCost, SpanTotal, number, printable, top_spans};
 
 use crate::Outcome;
 use crate::answer::Answer;
@@ -99,7 +99,7 @@ fn text(total: i64, entries: &[Entry], all: usize) -> String {
                 .count
                 .map_or("-".to_owned(), |count| count.to_string()),
             entry.cpu_ms_each.map_or("-".to_owned(), |ms| number(ms, 3)),
-            cost.name
+            printable(&cost.name)
         ));
     }
     text
