@@ -1,6 +1,5 @@
 //! The profiles of a run: one file per window, merged on demand.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,10 +31,11 @@ impl RunDir {
     ///
     /// [`Error::BadName`] or [`Error::Io`].
     pub fn write_profile(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        check_name(name)?;
-        let directory = self.path.join(PROFILES);
-        fs::create_dir_all(&directory).map_err(Error::io("make directory", &directory))?;
-        self.replace(&format!("{PROFILES}/{name}.pb.gz"), bytes)
+        let path = self.profile_path(name)?;
+        let below = self.directory().subdirectory(PROFILES);
+        below
+            .and_then(|profiles| profiles.replace(&format!("{name}.pb.gz"), bytes, false))
+            .map_err(Error::io("write", path))
     }
 
     /// The profiles of a kind (`cpu`, `heap`), in the order of their names.
@@ -45,20 +45,18 @@ impl RunDir {
     ///
     /// [`Error::Io`].
     pub fn profiles(&self, kind: &str) -> Result<Vec<PathBuf>, Error> {
-        let directory = self.path.join(PROFILES);
-        let entries = match fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io("read", &directory)(error)),
-        };
+        let path = self.path.join(PROFILES);
+        let below = self.directory().existing_subdirectory(PROFILES);
         let prefix = format!("{kind}-");
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                let name = path.file_name().and_then(|name| name.to_str());
-                name.is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".pb.gz"))
-            })
-            .collect();
+        let mut paths: Vec<PathBuf> = match below.and_then(|profiles| {
+            let names = profiles.names()?;
+            let of_kind = |name: &String| name.starts_with(&prefix) && name.ends_with(".pb.gz");
+            Ok(names.filter(of_kind).map(|name| path.join(name)).collect())
+        }) {
+            Ok(paths) => paths,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
         paths.sort();
         // A merged window comes before its parts, which may still be there
         // where the process was killed while it merged.
@@ -108,7 +106,8 @@ impl RunDir {
     /// [`Error::BadName`] or [`Error::Io`].
     pub fn remove_profile(&self, name: &str) -> Result<(), Error> {
         let path = self.profile_path(name)?;
-        match fs::remove_file(&path) {
+        let below = self.directory().existing_subdirectory(PROFILES);
+        match below.and_then(|profiles| profiles.remove(&format!("{name}.pb.gz"))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::io("remove", &path)(error))
             }
@@ -118,8 +117,16 @@ impl RunDir {
 
     fn read_profile(&self, name: &str) -> Result<Profile, Error> {
         let path = self.profile_path(name)?;
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        Profile::decode(&bytes)
+        Profile::decode(&self.window_bytes(&path)?)
+    }
+
+    /// The bytes of a file that [`RunDir::profiles`] names.
+    fn window_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let below = self.directory().existing_subdirectory(PROFILES);
+        below
+            .and_then(|profiles| profiles.read(name.unwrap_or_default())?.whole())
+            .map_err(Error::io("read", path))
     }
 
     fn profile_path(&self, name: &str) -> Result<PathBuf, Error> {
@@ -139,17 +146,13 @@ impl RunDir {
         kind: &str,
         range: &ProfileRange,
     ) -> Result<(Option<Profile>, Vec<String>), Error> {
-        let start = self
-            .info()
-            .ok()
-            .and_then(|info| info.start.parse::<jiff::Timestamp>().ok())
-            .map(|start| start.as_nanosecond() as f64);
+        let start = self.start_nanos();
         let mut merger = Merger::new();
         let mut notes = Vec::new();
         let (mut taken, mut broken) = (0, 0);
         for path in self.profiles(kind)? {
-            let window = fs::read(&path)
-                .map_err(Error::io("read", &path))
+            let window = self
+                .window_bytes(&path)
                 .and_then(|bytes| Profile::decode(&bytes))
                 .and_then(|window| {
                     if !range.covers(&window, start) {
@@ -190,11 +193,7 @@ impl RunDir {
     /// [`Error::Io`] if the directory cannot be read. A profile that cannot be
     /// read is left out and noted.
     pub fn heap_shots(&self) -> Result<(Vec<HeapShot>, Vec<String>), Error> {
-        let start = self
-            .info()
-            .ok()
-            .and_then(|info| info.start.parse::<jiff::Timestamp>().ok())
-            .map_or(0.0, |start| start.as_nanosecond() as f64);
+        let start = self.start_nanos().unwrap_or(0.0);
         let paths = self.profiles("heap")?;
         let last = paths.len().saturating_sub(1);
         let few = last.min(MOST_SHOTS - 1);
@@ -204,8 +203,10 @@ impl RunDir {
             let Some(path) = paths.get(last - (few - number) * last / few.max(1)) else {
                 continue;
             };
-            let read = fs::read(path).map_err(Error::io("read", path));
-            match read.and_then(|bytes| Profile::decode(&bytes)) {
+            match self
+                .window_bytes(path)
+                .and_then(|bytes| Profile::decode(&bytes))
+            {
                 Ok(profile) => shots.push(HeapShot {
                     seconds: (profile.time_nanos as f64 - start) / 1e9,
                     profile,

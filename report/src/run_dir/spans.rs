@@ -1,9 +1,8 @@
 //! The spans of a run.
 
-use std::fs;
 use std::io;
 
-use super::{RunDir, SPAN_LOG, SPANS};
+use super::{RunDir, RunFile, SPAN_LOG, SPANS};
 use crate::error::Error;
 use crate::spans::{SpanLog, SpanRange, SpanTotal, span_totals};
 
@@ -34,7 +33,7 @@ impl RunDir {
     /// A file of the run; `None` if it is not there.
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path.join(name);
-        match fs::read(&path) {
+        match self.file(name).and_then(RunFile::whole) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path)(error)),
