@@ -62,6 +62,7 @@ mod exposition;
 mod facts;
 mod judged;
 mod live;
+mod new_run;
 mod outcome;
 mod phases;
 mod profiles;
@@ -69,6 +70,7 @@ mod session;
 mod spans;
 mod stop;
 mod telemetry;
+mod threads;
 #[cfg(test)]
 mod three_days;
 mod timeline;

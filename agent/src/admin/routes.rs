@@ -11,7 +11,6 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use soakscope_sampler::exclude_current_thread;
 
 use crate::admin::guard::{self, Guard};
 use crate::admin::{pprof, status};
@@ -127,11 +126,7 @@ async fn finish(State(live): State<Arc<Live>>) -> Response {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    let own = move || {
-        let _own = exclude_current_thread();
-        work()
-    };
-    tokio::task::spawn_blocking(own).await.ok()
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 pub(super) fn broken(what: &str) -> Response {

@@ -19,6 +19,7 @@ use rustix::fs::{
     AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, mkdirat,
     openat, renameat, statat, unlinkat,
 };
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// Who may look into a new directory: its owner.
@@ -128,7 +129,7 @@ impl Directory {
         // Whoever may read files may look into the directory.
         let mode = mode | (mode & 0o444) >> 2;
         match mkdirat(&self.fd, name, Mode::from_raw_mode(mode)) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
         let below = self.existing_subdirectory(name)?;
@@ -172,7 +173,7 @@ impl Directory {
     pub(super) fn read(&self, name: &str) -> io::Result<RunFile> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = openat(&self.fd, name, flags, Mode::empty()).map_err(|error| match error {
-            rustix::io::Errno::LOOP => io::Error::new(
+            Errno::LOOP => io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "it is a link, which is not followed",
             ),
@@ -253,7 +254,7 @@ impl Directory {
     /// Removes a file; one that is not there is no error.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match unlinkat(&self.fd, name, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -268,16 +269,22 @@ impl Directory {
         let ours = file.metadata()?;
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(there) => Ok((there.st_dev, there.st_ino) == (ours.dev(), ours.ino())),
-            Err(rustix::io::Errno::NOENT) => Ok(false),
-            Err(error) => Err(error.into()),
+            // A process that gave up its rights may not look any more.
+            Err(Errno::ACCESS | Errno::PERM) => Ok(ours.nlink() > 0),
+            Err(_) => Ok(false),
         }
+    }
+
+    /// Whether nothing of this name is there, for certain.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).err() == Some(Errno::NOENT)
     }
 
     /// Puts the names of its files on the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         match fsync(&self.fd) {
             // Some file systems have nothing to do here, and say so.
-            Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -300,7 +307,7 @@ impl Directory {
                 let _ = flock(&self.fd, FlockOperation::Unlock);
                 Some(false)
             }
-            Err(rustix::io::Errno::WOULDBLOCK) => Some(true),
+            Err(Errno::WOULDBLOCK) => Some(true),
             Err(_) => None,
         }
     }

@@ -15,7 +15,6 @@ mod spans;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -266,7 +265,7 @@ impl RunDir {
     /// # Errors
     ///
     /// [`Error::Io`].
-    pub fn append_timeline(&self) -> Result<File, Error> {
+    pub fn append_timeline(&self) -> Result<Arc<File>, Error> {
         self.append(TIMELINE)
     }
 
@@ -275,7 +274,7 @@ impl RunDir {
     /// # Errors
     ///
     /// [`Error::Io`].
-    pub fn append_events(&self) -> Result<File, Error> {
+    pub fn append_events(&self) -> Result<Arc<File>, Error> {
         self.append(EVENTS)
     }
 
@@ -284,7 +283,7 @@ impl RunDir {
     /// # Errors
     ///
     /// [`Error::Io`].
-    pub fn append_spans(&self) -> Result<File, Error> {
+    pub fn append_spans(&self) -> Result<Arc<File>, Error> {
         self.append(SPANS)
     }
 
@@ -293,27 +292,45 @@ impl RunDir {
     /// # Errors
     ///
     /// [`Error::Io`].
-    pub fn append_span_log(&self) -> Result<File, Error> {
+    pub fn append_span_log(&self) -> Result<Arc<File>, Error> {
         self.append(SPAN_LOG)
     }
 
     /// Whether a handle to append with is still the file that has its name in
-    /// the directory.
+    /// the directory. Where that may no longer be looked at, it is.
     ///
     /// # Errors
     ///
-    /// What the system said.
-    pub fn holds(&self, file: &File) -> io::Result<bool> {
-        let inode = |file: &File| file.metadata().map(|m| (m.dev(), m.ino()));
-        let ours = inode(file)?;
+    /// What the system said of the handle.
+    pub fn holds(&self, file: &Arc<File>) -> io::Result<bool> {
         let name = lock(&self.held.growing)
             .iter()
-            .find(|(_, kept)| inode(kept).is_ok_and(|kept| kept == ours))
+            .find(|(_, kept)| Arc::ptr_eq(kept, file))
             .map(|(name, _)| *name);
         match name {
             Some(name) => self.directory().names_file(name, file),
             None => Ok(false),
         }
+    }
+
+    /// Whether the run's description is missing.
+    #[must_use]
+    pub fn lacks_info(&self) -> bool {
+        self.directory().lacks(RUN_JSON)
+    }
+
+    /// Puts the run's description on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn sync_info(&self) -> Result<(), Error> {
+        let directory = self.directory();
+        let synced = directory
+            .read(RUN_JSON)
+            .and_then(|file| file.sync())
+            .and_then(|()| directory.sync());
+        synced.map_err(Error::io("put on the disk", self.path.join(RUN_JSON)))
     }
 
     /// Writes a file of the run beside its timeline, such as `report.md`.
@@ -373,16 +390,14 @@ impl RunDir {
         }
     }
 
-    fn append(&self, name: &'static str) -> Result<File, Error> {
+    fn append(&self, name: &'static str) -> Result<Arc<File>, Error> {
         let path = self.path.join(name);
         let failed = Error::io("append to", &path);
-        let appended = self.directory().append(name).and_then(|file| {
-            let mut growing = lock(&self.held.growing);
-            growing.retain(|(kept, _)| *kept != name);
-            growing.push((name, Arc::new(file.try_clone()?)));
-            Ok(file)
-        });
-        appended.map_err(failed)
+        let file = Arc::new(self.directory().append(name).map_err(failed)?);
+        let mut growing = lock(&self.held.growing);
+        growing.retain(|(kept, _)| *kept != name);
+        growing.push((name, Arc::clone(&file)));
+        Ok(file)
     }
 
     /// A file of the run to read. One that grows is at hand also where it can
