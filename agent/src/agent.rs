@@ -102,7 +102,9 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// The run directory could not be read back. What was written stays.
+    /// A part of the agent failed, so that the run was not judged. A disk that
+    /// is full or gone is no error: the verdict is given all the same, and
+    /// [`Outcome::unwritten`] names what could not be written.
     pub fn finish(&self) -> Result<Outcome, Error> {
         match &self.live {
             Some(live) => live.finish(),

@@ -1,54 +1,62 @@
 //! A file of the run directory that grows by whole lines, up to a bound.
 //!
 //! A line is on disk whole or not at all: after a partial write the file is cut
-//! back. A file that is no longer where it was (its directory was removed or
-//! moved, or its disk is gone) is noticed before each line, and opened anew once
-//! its directory is back; a new file begins with the old one's header.
+//! back. A file that lost its name, or whose directory was removed, is noticed
+//! before each line, and made anew once it can be; a new file begins with the
+//! old one's header. A directory that is moved takes its files with it.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use soakscope_report::RunDir;
 
-type Open = fn(&RunDir) -> std::result::Result<File, soakscope_report::Error>;
+type Open = fn(&RunDir) -> std::result::Result<Arc<File>, soakscope_report::Error>;
 
 #[derive(Debug)]
 pub(crate) struct Appender {
-    dir: RunDir,
-    open: Open,
-    file: File,
-    path: Option<PathBuf>,
+    /// Where it is, and how it is made there.
+    place: Option<(RunDir, Open)>,
+    file: Arc<File>,
     /// The first line ever, where it is a header.
     header: Option<String>,
     lines: u64,
-    most_bytes: u64,
+    max_bytes: u64,
 }
 
 impl Appender {
     pub(crate) fn open(
         dir: RunDir,
         open: Open,
-        most_bytes: u64,
+        max_bytes: u64,
     ) -> std::result::Result<Self, soakscope_report::Error> {
         let file = open(&dir)?;
         Ok(Self {
-            path: path_of(&dir, &file),
-            dir,
-            open,
+            place: Some((dir, open)),
             file,
             header: None,
             lines: 0,
-            most_bytes,
+            max_bytes,
         })
+    }
+
+    /// A file that is in no directory.
+    #[cfg(test)]
+    pub(crate) fn nowhere(file: File) -> Self {
+        Self {
+            place: None,
+            file: Arc::new(file),
+            header: None,
+            lines: 0,
+            max_bytes: u64::MAX,
+        }
     }
 
     /// Appends a line with its newline. Answers `false` where the file has
     /// reached its bound, and the line is not in it.
     pub(crate) fn append(&mut self, line: &str) -> Result<bool> {
         let mut length = self.length()?;
-        if length + line.len() as u64 > self.most_bytes {
+        if length + line.len() as u64 > self.max_bytes {
             return Ok(false);
         }
         if self.lines == 0 && (line.starts_with("elapsed_min,") || line.starts_with('#')) {
@@ -56,47 +64,40 @@ impl Appender {
         } else if length == 0
             && let Some(header) = &self.header
         {
-            write_whole(&mut self.file, header, 0)?;
+            write_whole(&self.file, header, 0)?;
             length = header.len() as u64;
         }
-        write_whole(&mut self.file, line, length)?;
+        write_whole(&self.file, line, length)?;
         self.lines += 1;
         Ok(true)
     }
 
     /// The file's length; opens it anew where it is not there any more.
     fn length(&mut self) -> Result<u64> {
-        let ours = self.file.metadata()?;
-        let Some(path) = &self.path else {
-            return Ok(ours.len());
-        };
-        match std::fs::metadata(path) {
-            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => Ok(ours.len()),
-            _ if !self.dir.path().is_dir() => Err(Error::new(
-                ErrorKind::NotFound,
-                format!("{} is gone", self.dir.path().display()),
-            )),
-            _ => {
-                self.file = (self.open)(&self.dir).map_err(Error::other)?;
-                Ok(self.file.metadata()?.len())
+        if let Some((dir, open)) = &self.place {
+            if dir.is_gone() {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!("{} is gone", dir.path().display()),
+                ));
+            }
+            if !dir.holds(&self.file)? {
+                self.file = open(dir).map_err(from_report)?;
             }
         }
+        Ok(self.file.metadata()?.len())
     }
 }
 
-/// Where an open file of the directory is: the one of the same number.
-fn path_of(dir: &RunDir, file: &File) -> Option<PathBuf> {
-    let ours = file.metadata().ok()?;
-    let mut entries = std::fs::read_dir(dir.path()).ok()?.flatten();
-    entries
-        .find(|entry| {
-            let there = entry.metadata();
-            there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-        })
-        .map(|entry| entry.path())
+/// What the system said, with its number where it gave one.
+fn from_report(error: soakscope_report::Error) -> Error {
+    match error {
+        soakscope_report::Error::Io { source, .. } => source,
+        other => Error::other(other),
+    }
 }
 
-fn write_whole(file: &mut File, line: &str, length: u64) -> Result<()> {
+fn write_whole(mut file: &File, line: &str, length: u64) -> Result<()> {
     file.write_all(line.as_bytes()).inspect_err(|_| {
         // Half a line may be there; without room to write there is still room
         // to cut. Where even that fails, readers skip the bad line.
@@ -107,6 +108,8 @@ fn write_whole(file: &mut File, line: &str, length: u64) -> Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::path::PathBuf;
+
     use soakscope_report::RunInfo;
 
     use super::*;
@@ -136,6 +139,28 @@ mod tests {
         assert!(file.append("1,2\n").unwrap());
         let text = std::fs::read_to_string(path.join("timeline.csv")).unwrap();
         assert_eq!(text, "elapsed_min,rss_mb\n1,2\n");
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_lost_its_name_is_made_anew_and_one_that_was_planted_is_not_written() {
+        let (path, dir) = run("name");
+        let mut file = Appender::open(dir, RunDir::append_timeline, u64::MAX).unwrap();
+        assert!(file.append("elapsed_min,rss_mb\n").unwrap());
+        let timeline = path.join("timeline.csv");
+        std::fs::rename(&timeline, path.join("old.csv")).unwrap();
+        assert!(file.append("0,1\n").unwrap());
+        let text = std::fs::read_to_string(&timeline).unwrap();
+        assert_eq!(text, "elapsed_min,rss_mb\n0,1\n");
+        std::fs::remove_file(&timeline).unwrap();
+        let victim = path.join("victim");
+        std::fs::write(&victim, "").unwrap();
+        std::os::unix::fs::symlink(&victim, &timeline).unwrap();
+        assert!(file.append("1,2\n").is_err());
+        std::fs::remove_file(&timeline).unwrap();
+        std::fs::hard_link(&victim, &timeline).unwrap();
+        assert!(file.append("1,2\n").is_err());
+        assert_eq!(std::fs::read(&victim).unwrap(), b"");
         std::fs::remove_dir_all(path).unwrap();
     }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
 use soakscope_report::{BudgetOutcome, Budgets, LeakBudget, SpanInterval, Verdict3, Watch};
-use soakscope_sampler::exclude_current_thread;
 
 use crate::error::Error;
 use crate::session::Session;
+use crate::threads;
 
 /// How often budgets are judged.
 const STEP: Duration = Duration::from_secs(1);
@@ -161,16 +161,12 @@ impl LiveBudgets {
 /// nothing of the agent. It ends with the run.
 fn teller(mut on_breach: OnBreach) -> Result<SyncSender<BudgetOutcome>, Error> {
     let (told, breaches): (_, Receiver<BudgetOutcome>) = sync_channel(WAITING);
-    std::thread::Builder::new()
-        .name("soakscope-tell".to_owned())
-        .spawn(move || {
-            let _own = exclude_current_thread();
-            for breach in breaches {
-                // A panic was reported by its hook; the next breach is told.
-                let _ = catch_unwind(AssertUnwindSafe(|| on_breach(&breach)));
-            }
-        })
-        .map_err(Error::Thread)?;
+    threads::spawn(threads::BREACH, move || {
+        for breach in breaches {
+            // A panic was reported by its hook; the next breach is told.
+            let _ = catch_unwind(AssertUnwindSafe(|| on_breach(&breach)));
+        }
+    })?;
     Ok(told)
 }
 
@@ -200,9 +196,7 @@ fn end_process(session: &Arc<Session>, lasted: Duration) {
         lasted.as_secs_f64()
     ));
     let ending = Arc::clone(session);
-    let thread = std::thread::Builder::new().name("soakscope-end".to_owned());
-    let started = thread.spawn(move || {
-        let _own = exclude_current_thread();
+    let started = threads::spawn(threads::END, move || {
         ending.writer.flush(FLUSH);
         if let Err(error) = terminate() {
             ending.warn(&format!("the process could not be ended: {error}"));

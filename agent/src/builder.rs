@@ -45,9 +45,17 @@ impl Builder {
     }
 
     /// The run directory itself, instead of a new one below `run_dir`. It must
-    /// not hold a run already.
+    /// not be there, or be empty.
     pub fn run_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.run_path = Some(path.into());
+        self
+    }
+
+    /// Who may look into the run directory, as an octal mode such as `0o750`;
+    /// its files are made to suit. Others may not write in any case. Default:
+    /// the user that the service runs as, `0o700`.
+    pub fn run_dir_mode(mut self, mode: u32) -> Self {
+        self.config.run_dir_mode = Some(mode);
         self
     }
 

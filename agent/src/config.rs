@@ -10,6 +10,10 @@ use tracing::level_filters::LevelFilter;
 
 use crate::error::Error;
 
+/// What a mode of the run directory may be.
+const MODE_TAKES: &str =
+    "it takes an octal mode that lets the owner do all and others not write, e.g. 750";
+
 /// Everything that can be set. Each field has a builder method of the same
 /// name and a `SOAKSCOPE_*` variable.
 #[derive(Debug, Clone)]
@@ -17,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) enabled: bool,
     pub(crate) run_dir: PathBuf,
     pub(crate) run_path: Option<PathBuf>,
+    /// Who may look into a run; `None` is its owner.
+    pub(crate) run_dir_mode: Option<u32>,
     pub(crate) listen: Option<String>,
     pub(crate) token: Option<String>,
     pub(crate) cpu_frequency: u32,
@@ -51,6 +57,7 @@ impl Default for Config {
             enabled: true,
             run_dir: PathBuf::from("runs"),
             run_path: None,
+            run_dir_mode: None,
             listen: None,
             token: None,
             cpu_frequency: 99,
@@ -92,6 +99,14 @@ impl Config {
         }
         if let Some(value) = read("SOAKSCOPE_RUN_PATH") {
             self.run_path = Some(value.into());
+        }
+        if let Some(value) = read("SOAKSCOPE_RUN_DIR_MODE") {
+            let mode = u32::from_str_radix(&value, 8).map_err(|_| Error::Option {
+                name: "SOAKSCOPE_RUN_DIR_MODE".to_owned(),
+                value: value.clone(),
+                remedy: MODE_TAKES.to_owned(),
+            })?;
+            self.run_dir_mode = Some(mode);
         }
         if let Some(value) = read("SOAKSCOPE_LISTEN") {
             self.listen = (value != "off").then_some(value);
@@ -196,6 +211,11 @@ impl Config {
         if self.tick < Duration::from_millis(10) {
             return refuse("tick", format!("{:?}", self.tick), "the shortest is 10 ms");
         }
+        if let Some(mode) = self.run_dir_mode
+            && (mode & !0o775 != 0 || mode & 0o700 != 0o700)
+        {
+            return refuse("run_dir_mode", format!("{mode:o}"), MODE_TAKES);
+        }
         if !(1..=10_000).contains(&self.cpu_frequency) {
             return refuse(
                 "cpu_frequency",
@@ -284,11 +304,13 @@ mod tests {
             ("SOAKSCOPE_ENABLED", "0"),
             ("SOAKSCOPE_RUN_DIR", ""),
             ("SOAKSCOPE_KEEP_FIELDS", "tenant, plan,"),
+            ("SOAKSCOPE_RUN_DIR_MODE", "750"),
         ])
         .expect("all good");
         assert_eq!(config.tick, Duration::from_millis(250));
         assert_eq!(config.listen.as_deref(), Some("127.0.0.1:0"));
         assert!(!config.enabled);
+        assert_eq!(config.run_dir_mode, Some(0o750));
         assert_eq!(config.run_dir, PathBuf::from("runs"));
         assert_eq!(config.keep_fields, ["tenant", "plan"]);
     }
@@ -306,6 +328,10 @@ mod tests {
             ("SOAKSCOPE_PHASE", "spike/ramp", "do not nest"),
             ("SOAKSCOPE_HEAP_INTERVAL", "512k", "524288"),
             ("SOAKSCOPE_HEAP_STEP", "10ms", "1 s"),
+            ("SOAKSCOPE_RUN_DIR_MODE", "rwx", "750"),
+            ("SOAKSCOPE_RUN_DIR_MODE", "777", "others not write"),
+            ("SOAKSCOPE_RUN_DIR_MODE", "4755", "octal"),
+            ("SOAKSCOPE_RUN_DIR_MODE", "055", "octal"),
             ("SOAKSCOPE_ENABLED", "maybe", "1 or 0"),
         ] {
             let text = with(&[(name, value)]).expect_err(value).to_string();

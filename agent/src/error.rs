@@ -51,6 +51,8 @@ pub enum Error {
     Sampler(soakscope_sampler::Error),
     /// A thread could not be started.
     Thread(std::io::Error),
+    /// The run could not be judged, as a part of the agent failed.
+    Seal,
 }
 
 impl std::fmt::Display for Error {
@@ -92,6 +94,10 @@ impl std::fmt::Display for Error {
                 "{source}; SOAKSCOPE_CPU_CLOCK=off starts without a CPU profile"
             ),
             Error::Thread(source) => write!(f, "cannot start a thread: {source}"),
+            Error::Seal => f.write_str(
+                "the run could not be judged, as a part of the agent failed; \
+                 `soakscope report` reads what was written",
+            ),
         }
     }
 }

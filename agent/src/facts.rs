@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use soakscope_report::{Host, RunInfo, RunState};
+use soakscope_report::{Host, RunInfo, RunState, identity};
 use soakscope_sampler::resources::{self, Resources};
 use soakscope_sampler::{CpuSampler, heap};
 
@@ -30,6 +30,7 @@ pub(crate) fn run_info(
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         state: RunState::Running,
         pid: std::process::id(),
+        process: identity(),
         start: rfc3339(start),
         host: Host {
             name: host.name,

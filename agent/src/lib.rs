@@ -63,6 +63,7 @@ mod facts;
 mod families;
 mod judged;
 mod live;
+mod new_run;
 mod outcome;
 mod phases;
 mod profiles;
@@ -70,6 +71,7 @@ mod session;
 mod spans;
 mod stop;
 mod telemetry;
+mod threads;
 #[cfg(test)]
 mod three_days;
 mod timeline;

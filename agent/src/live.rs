@@ -1,15 +1,18 @@
 //! A running agent: its parts from the start to the seal.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Map;
-use soakscope_report::{Budgets, RunDir, RunInfo, RunState, Trust, judge, seal_judged};
+use soakscope_report::{
+    Budgets, Error as ReportError, RunDir, RunInfo, RunState, Trust, Verdict, judge, seal_judged,
+};
 use soakscope_sampler::resources::Resources;
-use soakscope_sampler::{Clock, ClockChoice, CpuSampler, heap};
+use soakscope_sampler::{Clock, ClockChoice, CpuSampler, heap, quiet_writes};
 use tokio::runtime::Handle;
 
 use crate::admin::{Admin, Bound};
@@ -20,6 +23,7 @@ use crate::error::Error;
 use crate::facts;
 use crate::families::Hidden;
 use crate::judged::Judged;
+use crate::new_run;
 use crate::outcome::Outcome;
 use crate::phases::{Nested, Phases};
 use crate::profiles::heap_watch::HeapWatch;
@@ -28,6 +32,7 @@ use crate::profiles::profiler::{Profiler, ProfilerHandle};
 use crate::session::{Session, rfc3339};
 use crate::spans::Spans;
 use crate::telemetry::Telemetry;
+use crate::threads;
 use crate::timeline::history::History;
 use crate::timeline::ticker::Ticker;
 use crate::timeline::tokio_runtime::Runtime;
@@ -36,6 +41,13 @@ use crate::writer::Writer;
 
 /// How long the seal waits for the disk.
 const FLUSH: Duration = Duration::from_secs(10);
+/// How long it waits for a disk that takes the files of a run that is judged.
+const SEAL: Duration = Duration::from_secs(60);
+/// How long it may take to have all files on the disk, not only handed over.
+const SYNC: Duration = Duration::from_secs(10);
+
+/// How long the seal waits for its last event to be written.
+const FLUSH_EVENT: Duration = Duration::from_secs(1);
 
 /// How long a tick waits at most for the series that the service tracks.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(100);
@@ -47,7 +59,7 @@ pub(crate) struct Live {
     pub(crate) session: Arc<Session>,
     pub(crate) judged: Judged,
     dir: RunDir,
-    info: Mutex<RunInfo>,
+    info: Arc<Mutex<RunInfo>>,
     profiler: Option<ProfilerHandle>,
     state: Mutex<State>,
     _only: Only,
@@ -114,25 +126,31 @@ impl Live {
         let sampler = sampler(&config)?;
         let start_time = Timestamp::now();
         let started = Instant::now();
-        let info = facts::run_info(service, &config, start_time, sampler.as_ref());
-        let dir = RunDir::create(&run_path(service, &config, start_time)?, &info)?;
-
-        let budgets = match budgets {
-            Some((text, budgets)) => {
-                dir.write_budgets(&text)?;
-                let grace = config.abort_on_breach;
-                Some(LiveBudgets::new(budgets, closures.on_breach, grace)?)
-            }
-            None => None,
-        };
+        let mut info = facts::run_info(service, &config, start_time, sampler.as_ref());
+        let (budget_text, budgets) = budgets.unzip();
         let drops = Arc::new(Drops::default());
-        let writer = Writer::start(RunDir::open(dir.path())?, Arc::clone(&drops))?;
+        // This is a thread of the service: a write that is refused must not
+        // raise a signal on it.
+        let (dir, info, writer) = quiet_writes(|| {
+            let dir = new_run::create(&config, start_time, &info)?;
+            info.process.lock = dir.lock();
+            let info = Arc::new(Mutex::new(info));
+            if let Some(text) = budget_text {
+                dir.write_budgets(&text)?;
+            }
+            let writer = Writer::start(dir.clone(), Arc::clone(&info), Arc::clone(&drops))?;
+            Ok::<_, Error>((dir, info, writer))
+        })?;
+        let budgets = budgets
+            .map(|budgets| LiveBudgets::new(budgets, closures.on_breach, config.abort_on_breach))
+            .transpose()?;
         let telemetry = Telemetry::new();
         facts::publish(&telemetry, service);
         let recorder_refused = config.global_recorder && !telemetry.install();
         let session = Arc::new(Session {
             service: service.to_owned(),
             started,
+            start_time,
             phases: Phases::default(),
             spans: Spans::new(&config),
             budgets,
@@ -166,7 +184,7 @@ impl Live {
             session,
             judged: Judged::default(),
             dir,
-            info: Mutex::new(info),
+            info,
             profiler: handle,
             state: Mutex::new(State::Running {
                 ticker,
@@ -227,7 +245,7 @@ impl Live {
     }
 
     /// Stops the parts and seals the run; once, whoever asks first.
-    pub(crate) fn finish(&self) -> Result<Outcome, Error> {
+    pub(crate) fn finish(self: &Arc<Self>) -> Result<Outcome, Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *state, State::Unsealed) {
             State::Finished(outcome) => {
@@ -251,30 +269,89 @@ impl Live {
                 }
                 self.session.seal_findings();
                 if !self.session.writer.flush(FLUSH) {
-                    self.session.drops.add("unwritten_at_end", 1);
+                    self.session.writer.give_up();
                 }
                 let mut info = self.info_lock();
-                info.end = Some(rfc3339(Timestamp::now()));
+                info.end = Some(rfc3339(self.session.time_at(Instant::now())));
                 info.state = RunState::Finished;
             }
             State::Unsealed => {}
         }
-        let outcome = self.seal()?;
+        let outcome = self.seal_apart()?;
+        if !outcome.unwritten().is_empty() {
+            let files = outcome.unwritten().join(", ");
+            self.session.warn(&format!(
+                "files of the run that could not be written: {files}"
+            ));
+            self.session.writer.flush(FLUSH_EVENT);
+        }
         *state = State::Finished(Box::new(outcome.clone()));
         Ok(outcome)
     }
 
-    fn seal(&self) -> Result<Outcome, Error> {
-        self.dir.write_info(&self.info())?;
-        let mut run = self.dir.load()?;
+    /// Seals on a thread of the agent's: who calls is a thread of the service,
+    /// on which a refused write would raise a signal, and which a disk that does
+    /// not answer must not hold for ever.
+    fn seal_apart(self: &Arc<Self>) -> Result<Outcome, Error> {
+        let (reply, answers) = channel();
+        let live = Arc::clone(self);
+        let there = reply.clone();
+        if threads::spawn(threads::SEAL, move || live.seal(&there)).is_err() {
+            quiet_writes(|| self.seal(&reply));
+        }
+        drop(reply);
+        let mut outcome = answers.recv().map_err(|_| Error::Seal)?;
+        match answers.recv_timeout(SEAL) {
+            Ok(whole) => outcome = whole,
+            Err(_) => outcome.add_unwritten(&format!(
+                "some files, as the disk did not take them in {} s",
+                SEAL.as_secs()
+            )),
+        }
+        Ok(outcome)
+    }
+
+    /// Judges and writes. Answers with the verdict as soon as that is known,
+    /// and again when everything is written.
+    fn seal(&self, reply: &Sender<Outcome>) {
+        let info = self.info();
+        let mut run = self.dir.load_described(info);
+        let mut verdict = judge(&run);
+        // Nobody listens any more where the disk took too long.
+        let _ = reply.send(Outcome::new(
+            &run,
+            verdict.clone(),
+            self.dir.path(),
+            Vec::new(),
+        ));
+        let mut unwritten = Vec::new();
+        let mut note = |verdict: &mut Verdict, name: &str, written: Result<(), ReportError>| {
+            if let Err(error) = written {
+                verdict
+                    .notes
+                    .push(format!("{name} was not written: {error}"));
+                unwritten.push(name.to_owned());
+            }
+        };
         if let Some(cpu) = &mut run.cpu {
             add_lines(cpu);
-            self.dir.write_artifact("cpu.pb.gz", &cpu.encode())?;
+            let written = self.dir.write_artifact("cpu.pb.gz", &cpu.encode());
+            note(&mut verdict, "cpu.pb.gz", written);
         }
-        let mut verdict = judge(&run);
-        seal_judged(&self.dir, &run, &mut verdict);
+        // Last, and on the disk after all that it says is there.
+        let files = seal_judged(&self.dir, &run, &mut verdict);
+        let until = Instant::now() + SYNC;
+        let synced = self.dir.sync(|| Instant::now() < until);
+        if let Err(error) = synced {
+            verdict
+                .notes
+                .push(format!("not all files are on the disk: {error}"));
+        }
+        let written = self.dir.write_info(&run.info);
+        note(&mut verdict, "run.json", written);
+        unwritten.extend(files);
         run.files = self.dir.artifacts();
-        Ok(Outcome::new(&run, verdict, self.dir.path()))
+        let _ = reply.send(Outcome::new(&run, verdict, self.dir.path(), unwritten));
     }
 
     fn trust(&self, info: &RunInfo) -> Trust {
@@ -326,32 +403,4 @@ fn sampler(config: &Config) -> Result<Option<CpuSampler>, Error> {
         .clock(config.cpu_clock)
         .start()?;
     Ok(Some(sampler))
-}
-
-/// The directory of this run: the one asked for, or a new one named after the
-/// service and the time.
-fn run_path(service: &str, config: &Config, start: Timestamp) -> Result<PathBuf, Error> {
-    if let Some(path) = &config.run_path {
-        return Ok(path.clone());
-    }
-    std::fs::create_dir_all(&config.run_dir).map_err(|source| Error::RunDir {
-        path: config.run_dir.clone(),
-        source,
-    })?;
-    let keep = |c: char| {
-        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '_'
-        }
-    };
-    let service: String = service.chars().map(keep).collect();
-    let stem = format!("{service}-{}", start.strftime("%Y%m%dT%H%M%SZ"));
-    let free = (1..1_000)
-        .map(|n| match n {
-            1 => config.run_dir.join(&stem),
-            n => config.run_dir.join(format!("{stem}-{n}")),
-        })
-        .find(|path| !path.exists());
-    Ok(free.unwrap_or_else(|| config.run_dir.join(stem)))
 }

@@ -10,15 +10,27 @@ pub struct Outcome {
     verdict: Option<Verdict>,
     summary: String,
     run_dir: Option<PathBuf>,
+    unwritten: Vec<String>,
 }
 
 impl Outcome {
-    pub(crate) fn new(run: &Run, verdict: Verdict, run_dir: &Path) -> Self {
+    pub(crate) fn new(run: &Run, verdict: Verdict, run_dir: &Path, unwritten: Vec<String>) -> Self {
         Self {
+            unwritten,
             summary: summary_text(run, &verdict),
             verdict: Some(verdict),
             run_dir: Some(run_dir.to_owned()),
         }
+    }
+
+    /// Notes what could not be written, where that is known late.
+    pub(crate) fn add_unwritten(&mut self, what: &str) {
+        let note = format!("not written: {what}");
+        self.summary.push_str(&format!("note: {note}\n"));
+        if let Some(verdict) = &mut self.verdict {
+            verdict.notes.push(note);
+        }
+        self.unwritten.push(what.to_owned());
     }
 
     pub(crate) fn disabled() -> Self {
@@ -26,6 +38,7 @@ impl Outcome {
             verdict: None,
             summary: "soakscope is disabled; nothing was watched\n".to_owned(),
             run_dir: None,
+            unwritten: Vec::new(),
         }
     }
 
@@ -48,6 +61,12 @@ impl Outcome {
     /// The run directory; `None` for a disabled agent.
     pub fn run_dir(&self) -> Option<&Path> {
         self.run_dir.as_deref()
+    }
+
+    /// Names of files of the run that could not be written, because the disk was
+    /// full, say, or gone. Why, is in the verdict's notes and in the summary.
+    pub fn unwritten(&self) -> &[String] {
+        &self.unwritten
     }
 
     pub(crate) fn verdict_json(&self) -> String {

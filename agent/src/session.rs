@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) service: String,
     pub(crate) config: Config,
     pub(crate) started: Instant,
+    /// The wall clock's time then.
+    pub(crate) start_time: Timestamp,
     pub(crate) phases: Phases,
     pub(crate) spans: Spans,
     pub(crate) budgets: Option<LiveBudgets>,
@@ -40,6 +42,21 @@ impl Session {
     /// Minutes since the run started, by the monotonic clock.
     pub(crate) fn elapsed_min(&self) -> f64 {
         self.started.elapsed().as_secs_f64() / 60.0
+    }
+
+    /// The time of day at a moment, by the run's start and the monotonic clock:
+    /// however the wall clock is set meanwhile, what comes later is later.
+    pub(crate) fn time_at(&self, moment: Instant) -> Timestamp {
+        let elapsed = moment.saturating_duration_since(self.started);
+        let elapsed = jiff::SignedDuration::try_from(elapsed).unwrap_or_default();
+        self.start_time
+            .checked_add(elapsed)
+            .unwrap_or(self.start_time)
+    }
+
+    /// [`Session::time_at`] in nanoseconds since 1970.
+    pub(crate) fn nanos_at(&self, moment: Instant) -> i64 {
+        i64::try_from(self.time_at(moment).as_nanosecond()).unwrap_or(0)
     }
 
     /// Adds an entry to `events.jsonl`.

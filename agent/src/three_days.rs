@@ -9,8 +9,8 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -75,14 +75,15 @@ impl Simulation {
             service: "shop".to_owned(),
             config: Config::default(),
             started: Instant::now(),
+            start_time: began,
             phases: Phases::default(),
             spans: Spans::new(&Config::default()),
             budgets: None,
             history: History::default(),
             telemetry: Telemetry::new(),
-
             hidden_families: crate::families::Hidden::default(),
-            writer: Writer::start(dir, Arc::clone(&drops)).expect("a writer"),
+            writer: Writer::start(dir, Arc::new(Mutex::new(info)), Arc::clone(&drops))
+                .expect("a writer"),
             drops,
             ticks: AtomicU64::new(0),
             missed_ticks: AtomicU64::new(0),

@@ -82,6 +82,16 @@ impl Error {
         }
     }
 
+    /// Whether another version of the format is to blame: what it wrote is not
+    /// to be guessed at.
+    pub(crate) fn is_of_the_format(&self) -> bool {
+        match self {
+            Error::Format { .. } => true,
+            Error::InFile { source, .. } => source.is_of_the_format(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

@@ -80,8 +80,10 @@ pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
     ValueType,
 };
-pub use run::{Event, FORMAT, Host, Run, RunInfo, RunState, Trust};
-pub use run_dir::{ProfileRange, RunDir, process_alive, read_budgets, read_timeline};
+pub use run::{Event, FORMAT, Host, Process, Run, RunInfo, RunState, Trust};
+pub use run_dir::{
+    Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_timeline,
+};
 pub use seal::{seal, seal_judged};
 pub use spans::{SpanCost, SpanRange, SpanTotal, span_of_tag, tag_of_span, top_spans};
 pub use speedscope::speedscope;

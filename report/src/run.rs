@@ -17,7 +17,7 @@ use crate::spans::SpanTotal;
 use crate::timeline::Timeline;
 
 /// The run directory format that this version writes.
-pub const FORMAT: &str = "1.0";
+pub const FORMAT: &str = "1.1";
 
 /// The contents of `run.json`. A field that is unknown is `null` or absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct RunInfo {
     pub state: RunState,
     /// The service's process id.
     pub pid: u32,
+    /// What else tells whether that process still runs.
+    pub process: Process,
     /// When the run began, RFC 3339.
     pub start: String,
     /// When it ended, RFC 3339.
@@ -64,6 +66,7 @@ impl Default for RunInfo {
             agent_version: String::new(),
             state: RunState::Running,
             pid: 0,
+            process: Process::default(),
             start: String::new(),
             end: None,
             host: Host::default(),
@@ -86,6 +89,8 @@ pub enum RunState {
     Finished,
     /// It ended without being finished.
     Interrupted,
+    /// It is not finished, and whether it goes on cannot be seen from here.
+    Unknown,
 }
 
 impl RunState {
@@ -96,8 +101,36 @@ impl RunState {
             RunState::Running => "running",
             RunState::Finished => "finished",
             RunState::Interrupted => "interrupted",
+            RunState::Unknown => "unknown",
         }
     }
+
+    /// The state for people.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            RunState::Unknown => "state unknown from here",
+            known => known.name(),
+        }
+    }
+}
+
+/// What identifies the process that writes a run, beside its id. What is unknown
+/// is `None`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Process {
+    /// The boot of the machine it runs in.
+    pub boot_id: Option<String>,
+    /// The machine, in a form that does not say which.
+    pub machine: Option<String>,
+    /// The inode of the PID namespace in which its id counts.
+    pub pid_namespace: Option<u64>,
+    /// When it began, in ticks of 1/100 s since the boot.
+    pub start_ticks: Option<u64>,
+    /// Device and inode of the run directory, which it holds locked
+    /// (`flock(2)`) for as long as it runs.
+    pub lock: Option<String>,
 }
 
 /// The machine a run was taken on. What is unknown is `None`.

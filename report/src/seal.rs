@@ -25,7 +25,7 @@ const MOST_PHASES: usize = 32;
 ///
 /// # Errors
 ///
-/// Only what [`RunDir::load`] gives: without `run.json` there is no run.
+/// Only what [`RunDir::load`] gives.
 pub fn seal(dir: &RunDir) -> Result<Verdict, Error> {
     let run = dir.load()?;
     let mut verdict = judge(&run);
@@ -33,12 +33,15 @@ pub fn seal(dir: &RunDir) -> Result<Verdict, Error> {
     Ok(verdict)
 }
 
-/// [`seal`] for a run that is loaded and judged already.
-pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) {
+/// [`seal`] for a run that is loaded and judged already. Answers the names of
+/// files that could not be drawn or written; why, is in [`Verdict::notes`].
+pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) -> Vec<String> {
     let mut failures = Vec::new();
+    let mut missing = Vec::new();
     let mut write = |name: &str, content: Result<Vec<u8>, Error>| {
         if let Err(error) = content.and_then(|bytes| dir.write_artifact(name, &bytes)) {
             failures.push(format!("{name} was not written: {error}"));
+            missing.push(name.to_owned());
         }
     };
     write("timeline.svg", Ok(timeline_svg(run).into_bytes()));
@@ -94,8 +97,10 @@ pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) {
             verdict
                 .notes
                 .push(format!("{name} was not written: {error}"));
+            missing.push(name.to_owned());
         }
     }
+    missing
 }
 
 /// What changed from the first quarter of the run to the last; `None` where

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 
 use soakscope_report::{
-    RunDir, RunInfo, RunState, Verdict3, judge, process_alive, seal, summary_markdown,
+    RunDir, RunInfo, RunState, Verdict3, identity, judge, liveness, seal, summary_markdown,
     summary_text, verdict_json,
 };
 use support::{Plan, write_run};
@@ -21,6 +21,12 @@ fn a_killed_run_reads_as_interrupted_and_is_judged() {
         running: true,
     };
     let dir = write_run(&temp.path().join("run"), plan);
+    // By a process of this machine that is no more.
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let mut info = dir.info().unwrap();
+    (info.pid, info.process, info.host.name) = (ended.id(), identity(), None);
+    dir.write_info(&info).unwrap();
     // The kill fell into a row, an event and a profile window.
     dir.append_timeline()
         .unwrap()
@@ -36,7 +42,7 @@ fn a_killed_run_reads_as_interrupted_and_is_judged() {
 
     let run = RunDir::open(dir.path())
         .unwrap()
-        .load_with(process_alive)
+        .load_with(liveness)
         .unwrap();
     assert_eq!(run.info.state, RunState::Interrupted);
     assert_eq!(run.timeline.len(), support::SECONDS);
@@ -65,7 +71,7 @@ fn a_run_is_going_on_while_its_process_is_there() {
         info.start = start.into();
         info.host.name = host.map(str::to_owned);
         dir.write_info(&info).unwrap();
-        dir.load_with(process_alive).unwrap().info.state
+        dir.load_with(liveness).unwrap().info.state
     };
     let me = std::process::id();
     assert_eq!(state(me, "2999-01-01T00:00:00Z", None), RunState::Running);
@@ -74,10 +80,11 @@ fn a_run_is_going_on_while_its_process_is_there() {
         state(me, "2020-01-01T00:00:00Z", None),
         RunState::Interrupted
     );
+    // A process of another machine cannot be seen from here.
     let elsewhere = Some("a-machine-of-another-name");
     assert_eq!(
         state(me, "2999-01-01T00:00:00Z", elsewhere),
-        RunState::Interrupted
+        RunState::Unknown
     );
     // Without being asked about the process, the record stands.
     assert_eq!(dir.load().unwrap().info.state, RunState::Running);

@@ -54,6 +54,7 @@ pub mod heap;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod native;
+mod own_threads;
 mod per_process;
 #[cfg(all(
     target_os = "linux",
@@ -82,6 +83,7 @@ pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
 ))]
 #[doc(hidden)]
 pub use native::time_handler;
+pub use own_threads::{adopt_current_thread, quiet_writes, spawn_own};
 pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
 #[doc(hidden)]
 pub use thread_state::in_signal_handler;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use soakscope_report::{RunDir, RunState, process_alive};
+use soakscope_report::{RunDir, RunState, liveness};
 use soakscope_tests::{Subject, scratch};
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
@@ -42,7 +42,7 @@ fn kill_one(number: u64) -> usize {
     }
     subject.kill();
     let dir = RunDir::open(&run).expect("run.json is whole");
-    let read = dir.load_with(process_alive).expect("a readable run");
+    let read = dir.load_with(liveness).expect("a readable run");
     assert_eq!(read.info.state, RunState::Interrupted);
     // The first row may have been taken before it was asked for, or after.
     asked.saturating_sub(read.timeline.len())

@@ -25,7 +25,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use soakscope_sampler::exclude_current_thread;
 use tokio::sync::oneshot;
 
 use self::counts::Counts;
@@ -33,6 +32,7 @@ use self::limits::Limits;
 use self::site::{Lanes, Site};
 use crate::error::Error;
 use crate::live::Live;
+use crate::threads;
 
 /// A running admin server; it stops when dropped.
 pub(crate) struct Admin {
@@ -87,39 +87,36 @@ impl Bound {
             .enable_io()
             .enable_time()
             .max_blocking_threads(lanes.threads())
-            .thread_name("soakscope-admin")
+            .thread_name(threads::ADMIN_WORK)
+            .on_thread_start(threads::adopt)
             .build()
             .map_err(Error::Thread)?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new()
-            .name("soakscope-admin".to_owned())
-            .spawn(move || {
-                let _own = exclude_current_thread();
-                runtime.block_on(async move {
-                    let listener = match tokio::net::TcpListener::from_std(listener) {
-                        Ok(listener) => listener,
-                        Err(error) => {
-                            live.session
-                                .warn(&format!("the admin server cannot serve: {error}"));
-                            return;
-                        }
-                    };
-                    let counts = Arc::new(Counts::default());
-                    let site = Arc::new(Site {
-                        live,
-                        lanes,
-                        counts: Arc::clone(&counts),
-                    });
-                    let router = routes::router(site, address);
-                    tokio::select! {
-                        () = server::serve(listener, router, counts, Limits::default()) => {}
-                        _ = stopped => {}
+        let thread = threads::spawn(threads::ADMIN, move || {
+            runtime.block_on(async move {
+                let listener = match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => listener,
+                    Err(error) => {
+                        live.session
+                            .warn(&format!("the admin server cannot serve: {error}"));
+                        return;
                     }
+                };
+                let counts = Arc::new(Counts::default());
+                let site = Arc::new(Site {
+                    live,
+                    lanes,
+                    counts: Arc::clone(&counts),
                 });
-                // Connections still open are cut; nothing here is worth waiting for.
-                runtime.shutdown_background();
-            })
-            .map_err(Error::Thread)?;
+                let router = routes::router(site, address);
+                tokio::select! {
+                    () = server::serve(listener, router, counts, Limits::default()) => {}
+                    _ = stopped => {}
+                }
+            });
+            // Connections still open are cut; nothing here is worth waiting for.
+            runtime.shutdown_background();
+        })?;
         Ok(Admin {
             address,
             stop: Some(stop),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soakscope_sampler::{Detail, exclude_current_thread, heap};
+use soakscope_sampler::{Detail, heap};
 
 use super::heap::heap_profile;
 use super::profile::Symbols;
 use crate::error::Error;
 use crate::session::Session;
 use crate::stop::Stop;
+use crate::threads;
 use crate::writer::Job;
 
 /// The first profile is taken after this long, unless the step is shorter.
@@ -32,13 +33,7 @@ impl HeapWatch {
         }
         let stop = Stop::default();
         let told = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("soakscope-heap".to_owned())
-            .spawn(move || {
-                let _own = exclude_current_thread();
-                Watching::new(session).run(&told);
-            })
-            .map_err(Error::Thread)?;
+        let thread = threads::spawn(threads::HEAP, move || Watching::new(session).run(&told))?;
         Ok(Some(Self { stop, thread }))
     }
 
@@ -95,18 +90,20 @@ impl Watching {
             let elapsed = self.session.started.elapsed();
             profile.clock.saturating_sub(elapsed)
         });
-        let encoded = heap_profile(
+        let taken = Instant::now();
+        let mut profile = heap_profile(
             &profile,
             &mut self.symbols,
             Detail::Names,
             Some(start),
             &self.session,
-        )
-        .encode();
+        );
+        // Where in the run it lies, also where the wall clock was set since.
+        profile.time_nanos = self.session.nanos_at(taken);
         self.number += 1;
         self.session.writer.send(Job::Profile {
             name: format!("heap-{:06}", self.number),
-            bytes: encoded,
+            bytes: profile.encode(),
         });
     }
 }

@@ -11,11 +11,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soakscope_sampler::{CpuSampler, CpuStats, CpuWindow, Detail, exclude_current_thread};
+use soakscope_sampler::{CpuSampler, CpuStats, CpuWindow, Detail};
 
 use super::profile::{Piece, Symbols, cpu_profile};
 use crate::error::Error;
 use crate::session::Session;
+use crate::threads;
 use crate::writer::Job;
 
 enum Command {
@@ -156,18 +157,13 @@ impl Profiler {
             sampler,
             symbols: Symbols::default(),
             window: Vec::new(),
+            began: Instant::now(),
             tap: None,
             number: 0,
             trust: Arc::clone(&trust),
             complained: false,
         };
-        let thread = std::thread::Builder::new()
-            .name("soakscope-drain".to_owned())
-            .spawn(move || {
-                let _own = exclude_current_thread();
-                drain.run(&orders);
-            })
-            .map_err(Error::Thread)?;
+        let thread = threads::spawn(threads::CPU, move || drain.run(&orders))?;
         Ok(Self {
             commands,
             thread,
@@ -194,6 +190,8 @@ struct Drain {
     sampler: CpuSampler,
     symbols: Symbols,
     window: Vec<Piece>,
+    /// When the window's first piece began.
+    began: Instant,
     tap: Option<Vec<Piece>>,
     number: u32,
     trust: Arc<Trust>,
@@ -289,6 +287,10 @@ impl Drain {
         if let Some(tap) = &mut self.tap {
             tap.push(piece.clone());
         }
+        if self.window.is_empty() {
+            let now = Instant::now();
+            self.began = now.checked_sub(piece.window.duration).unwrap_or(now);
+        }
         self.window.push(piece);
     }
 
@@ -298,12 +300,14 @@ impl Drain {
         if pieces.iter().all(|piece| piece.window.samples.is_empty()) {
             return;
         }
-        let profile = cpu_profile(
+        let mut profile = cpu_profile(
             &pieces,
             &mut self.symbols,
             Detail::Names,
             &self.session.spans.labels,
         );
+        // Where in the run it lies, also where the wall clock was set since.
+        profile.time_nanos = self.session.nanos_at(self.began);
         self.number += 1;
         self.session.writer.send(Job::Profile {
             name: format!("cpu-{:06}", self.number),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use soakscope_report::TimelineWriter;
 use soakscope_sampler::resources::{HostReading, Ticks};
-use soakscope_sampler::{exclude_current_thread, heap_allocated_bytes, heap_live_bytes};
+use soakscope_sampler::{heap_allocated_bytes, heap_live_bytes};
 
 use super::rates::Rates;
 use super::readings::Readings;
@@ -28,6 +28,7 @@ use crate::spans::interval::Interval;
 use crate::spans::rows::SpanRows;
 use crate::stop::Stop;
 use crate::telemetry::Seconds;
+use crate::threads;
 use crate::writer::Job;
 
 /// How often histograms are folded.
@@ -47,13 +48,9 @@ impl Ticker {
     ) -> Result<Self, Error> {
         let stop = Stop::default();
         let told = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("soakscope-tick".to_owned())
-            .spawn(move || {
-                let _own = exclude_current_thread();
-                Ticking::new(session, tracked, runtime, profiler).run(&told);
-            })
-            .map_err(Error::Thread)?;
+        let thread = threads::spawn(threads::TICK, move || {
+            Ticking::new(session, tracked, runtime, profiler).run(&told);
+        })?;
         Ok(Self { stop, thread })
     }
 

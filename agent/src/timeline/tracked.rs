@@ -11,7 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use soakscope_sampler::exclude_current_thread;
+use crate::error::Error;
+use crate::threads;
 
 /// Threads that may be stuck in a blocking closure before no new one is started.
 const MOST_STUCK: usize = 8;
@@ -99,30 +100,28 @@ impl Tracked {
     }
 
     fn asker(&mut self) -> Option<&Asker> {
-        if self.asker.is_none() && Arc::strong_count(&self.askers) <= MOST_STUCK {
-            self.asker = Asker::start(self.slots.clone(), Arc::clone(&self.askers)).ok();
+        let number = Arc::strong_count(&self.askers);
+        if self.asker.is_none() && number <= MOST_STUCK {
+            self.asker = Asker::start(number, self.slots.clone(), Arc::clone(&self.askers)).ok();
         }
         self.asker.as_ref()
     }
 }
 
 impl Asker {
-    fn start(slots: Vec<Slot>, alive: Arc<()>) -> std::io::Result<Self> {
+    fn start(number: usize, slots: Vec<Slot>, alive: Arc<()>) -> Result<Self, Error> {
         let (ask, rounds) = channel::<u64>();
         let (reply, answers) = channel();
-        std::thread::Builder::new()
-            .name("soakscope-track".to_owned())
-            .spawn(move || {
-                let _own = exclude_current_thread();
-                let _alive = alive;
-                for round in rounds {
-                    for (index, slot) in slots.iter().enumerate() {
-                        if reply.send((round, index, ask_one(slot))).is_err() {
-                            return;
-                        }
+        threads::spawn(format!("{}-{number}", threads::TRACK), move || {
+            let _alive = alive;
+            for round in rounds {
+                for (index, slot) in slots.iter().enumerate() {
+                    if reply.send((round, index, ask_one(slot))).is_err() {
+                        return;
                     }
                 }
-            })?;
+            }
+        })?;
         Ok(Self { ask, answers })
     }
 }

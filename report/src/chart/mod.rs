@@ -95,7 +95,7 @@ pub fn timeline_svg(run: &Run) -> String {
 }
 
 fn subtitle(run: &Run) -> String {
-    let mut parts = vec![run.info.state.name().to_owned()];
+    let mut parts = vec![run.info.state.in_words().to_owned()];
     parts.extend(Some(run.info.start.clone()).filter(|start| !start.is_empty()));
     parts.extend(run.info.host.name.as_ref().map(|host| format!("on {host}")));
     parts.join(" · ")

@@ -44,7 +44,7 @@ impl RunDir {
     ///
     /// [`Error::Io`].
     pub fn write_budgets(&self, text: &str) -> Result<(), Error> {
-        self.replace(BUDGETS, text.as_bytes())
+        self.replace(BUDGETS, text.as_bytes(), false)
     }
 
     /// What has become of each budget in this run.

@@ -36,7 +36,7 @@ impl RunDir {
     }
 
     pub(super) fn read_events(&self) -> Result<Events, Error> {
-        let file = match self.open_file(EVENTS) {
+        let file = match self.file(EVENTS) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Events::default()),
             Err(error) => return Err(Error::io("read", self.path.join(EVENTS))(error)),

@@ -1,9 +1,8 @@
 //! All of a run at once, with notes on what is missing.
 
-use std::fs;
 use std::path::PathBuf;
 
-use super::{ProfileRange, RunDir};
+use super::{Liveness, ProfileRange, RunDir};
 use crate::budgets::Watch;
 use crate::error::Error;
 use crate::limits::LISTED_FILES;
@@ -19,22 +18,85 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// Only what [`RunDir::info`] gives.
+    /// [`Error::Format`] where a version that is not known wrote the run.
     pub fn load(&self) -> Result<Run, Error> {
-        self.load_with(|_| true)
+        self.load_with(|_, _| Liveness::Running)
     }
 
-    /// [`RunDir::load`], asking `alive` whether the process of a run recorded
+    /// [`RunDir::load`], asking `liveness` whether the process of a run recorded
     /// as running is still there; if not, the run was interrupted.
     ///
     /// # Errors
     ///
     /// As [`RunDir::load`].
-    pub fn load_with(&self, alive: impl FnOnce(&RunInfo) -> bool) -> Result<Run, Error> {
-        let mut info = self.info()?;
-        if info.state == RunState::Running && !alive(&info) {
-            info.state = RunState::Interrupted;
+    pub fn load_with(
+        &self,
+        liveness: impl FnOnce(&RunDir, &RunInfo) -> Liveness,
+    ) -> Result<Run, Error> {
+        let (mut info, note) = self.info_or_guess()?;
+        if info.state == RunState::Running {
+            info.state = match liveness(self, &info) {
+                Liveness::Running => RunState::Running,
+                Liveness::Ended => RunState::Interrupted,
+                Liveness::Unknown => RunState::Unknown,
+            };
         }
+        let mut run = self.load_described(info);
+        run.notes.splice(0..0, note);
+        Ok(run)
+    }
+
+    /// The run's description; where it cannot be read, what the other files say
+    /// of it, and what is missing.
+    pub(super) fn info_or_guess(&self) -> Result<(RunInfo, Option<String>), Error> {
+        let error = match self.info() {
+            Ok(info) => return Ok((info, None)),
+            Err(error) if error.is_of_the_format() => return Err(error),
+            Err(error) => error,
+        };
+        let name = self.path.file_name().map(|name| name.to_string_lossy());
+        let name = name.unwrap_or_default();
+        let info = RunInfo {
+            // The directory is named <service>-<start> where nobody named it.
+            service: name
+                .split_once("-20")
+                .map_or(&*name, |(service, _)| service)
+                .to_owned(),
+            start: self.start_by_timeline().unwrap_or_default(),
+            state: RunState::Unknown,
+            ..RunInfo::default()
+        };
+        let note = format!(
+            "the run's description cannot be read ({error}): host, limits, options and whether \
+             it was finished are not known; everything else is read"
+        );
+        Ok((info, Some(note)))
+    }
+
+    /// When the run began, by the first row that says when it was taken.
+    fn start_by_timeline(&self) -> Option<String> {
+        let timeline = self.timeline().ok()?;
+        let times = timeline.text("time")?.iter();
+        let rows = times.zip(timeline.elapsed_hours());
+        let mut starts = rows.filter_map(|(time, hours)| {
+            let time: jiff::Timestamp = time?.parse().ok()?;
+            let elapsed = jiff::SignedDuration::try_from_secs_f64(hours * 3600.0).ok()?;
+            time.checked_sub(elapsed).ok()
+        });
+        Some(starts.next()?.to_string())
+    }
+
+    /// When the run began, in nanoseconds since 1970.
+    pub(super) fn start_nanos(&self) -> Option<f64> {
+        let (info, _) = self.info_or_guess().ok()?;
+        let start: jiff::Timestamp = info.start.parse().ok()?;
+        Some(start.as_nanosecond() as f64)
+    }
+
+    /// Everything but the description, which is known. What is missing or
+    /// cannot be read is noted in [`Run::notes`].
+    #[must_use]
+    pub fn load_described(&self, info: RunInfo) -> Run {
         let mut run = Run::new(info, Timeline::default());
         match self.timeline() {
             Ok(timeline) => {
@@ -88,17 +150,19 @@ impl RunDir {
             Err(error) => run.notes.push(format!("no heap profile: {error}")),
         }
         run.files = self.artifacts();
-        Ok(run)
+        run
     }
 
     /// The files beside the timeline that a person may want to open.
     #[must_use]
     pub fn artifacts(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(&self.path) else {
+        let directory = self.directory();
+        let Ok(names) = directory.names() else {
             return Vec::new();
         };
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
+        let mut paths: Vec<PathBuf> = names
+            .filter(|name| !name.starts_with('.'))
+            .map(|name| self.path.join(name))
             .filter(|path| {
                 let extension = path.extension().and_then(|extension| extension.to_str());
                 matches!(

@@ -1,6 +1,5 @@
 //! The profiles of a run: one file per window, merged on demand.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,10 +34,11 @@ impl RunDir {
     ///
     /// [`Error::BadName`] or [`Error::Io`].
     pub fn write_profile(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        check_name(name)?;
-        let directory = self.path.join(PROFILES);
-        fs::create_dir_all(&directory).map_err(Error::io("make directory", &directory))?;
-        self.replace(&format!("{PROFILES}/{name}.pb.gz"), bytes)
+        let path = self.profile_path(name)?;
+        let below = self.directory().subdirectory(PROFILES);
+        below
+            .and_then(|profiles| profiles.replace(&format!("{name}.pb.gz"), bytes, false))
+            .map_err(Error::io("write", path))
     }
 
     /// The profiles of a kind (`cpu`, `heap`), in the order of their names.
@@ -48,29 +48,19 @@ impl RunDir {
     ///
     /// [`Error::Io`].
     pub fn profiles(&self, kind: &str) -> Result<Vec<PathBuf>, Error> {
-        let directory = self.path.join(PROFILES);
-        // Of what is no folder itself nothing is read, wherever it leads.
-        let listed = fs::symlink_metadata(&directory).and_then(|folder| {
-            if folder.is_dir() {
-                fs::read_dir(&directory)
-            } else {
-                Err(io::Error::other("it is not a folder, or a link to one"))
-            }
-        });
-        let entries = match listed {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io("read", &directory)(error)),
-        };
+        let path = self.path.join(PROFILES);
+        let below = self.directory().existing_subdirectory(PROFILES);
         let prefix = format!("{kind}-");
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                let name = path.file_name().and_then(|name| name.to_str());
-                name.is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".pb.gz"))
-            })
-            .take(PROFILE_FILES)
-            .collect();
+        let mut paths: Vec<PathBuf> = match below.and_then(|profiles| {
+            let names = profiles.names()?;
+            let of_kind = |name: &String| name.starts_with(&prefix) && name.ends_with(".pb.gz");
+            let names = names.filter(of_kind).take(PROFILE_FILES);
+            Ok(names.map(|name| path.join(name)).collect())
+        }) {
+            Ok(paths) => paths,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
         paths.sort();
         // A merged window comes before its parts, which may still be there
         // where the process was killed while it merged.
@@ -120,7 +110,8 @@ impl RunDir {
     /// [`Error::BadName`] or [`Error::Io`].
     pub fn remove_profile(&self, name: &str) -> Result<(), Error> {
         let path = self.profile_path(name)?;
-        match fs::remove_file(&path) {
+        let below = self.directory().existing_subdirectory(PROFILES);
+        match below.and_then(|profiles| profiles.remove(&format!("{name}.pb.gz"))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::io("remove", &path)(error))
             }
@@ -150,11 +141,7 @@ impl RunDir {
         kind: &str,
         range: &ProfileRange,
     ) -> Result<(Option<Profile>, Vec<String>), Error> {
-        let start = self
-            .info()
-            .ok()
-            .and_then(|info| info.start.parse::<jiff::Timestamp>().ok())
-            .map(|start| start.as_nanosecond() as f64);
+        let start = self.start_nanos();
         let mut merger = Merger::new();
         let (mut taken, mut notes) = (0, Notes::new(kind));
         let mut unpacked = Unpacked::default();
@@ -192,8 +179,9 @@ impl RunDir {
 fn read_window(dir: &RunDir, path: &Path) -> Result<Vec<u8>, Error> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Error::BadName(path.display().to_string()))?;
-    let file = dir
-        .open_file(&format!("{PROFILES}/{name}"))
+    let below = dir.directory().existing_subdirectory(PROFILES);
+    let file = below
+        .and_then(|profiles| profiles.read(name))
         .map_err(Error::io("read", path))?;
     PROFILE_BYTES.read(file).map_err(Error::io("read", path))?
 }
@@ -263,11 +251,7 @@ impl RunDir {
     /// [`Error::Io`] if the directory cannot be read. A profile that cannot be
     /// read is left out and noted.
     pub fn heap_shots(&self) -> Result<(Vec<HeapShot>, Vec<String>), Error> {
-        let start = self
-            .info()
-            .ok()
-            .and_then(|info| info.start.parse::<jiff::Timestamp>().ok())
-            .map_or(0.0, |start| start.as_nanosecond() as f64);
+        let start = self.start_nanos().unwrap_or(0.0);
         let paths = self.profiles("heap")?;
         let mut unpacked = Unpacked::default();
         let mut notes = Notes::new("heap");

@@ -68,7 +68,7 @@ impl RunDir {
 
     /// A file of the run; `None` if it is not there.
     pub(super) fn read(&self, name: &str) -> Result<Option<impl BufRead + use<>>, Error> {
-        match self.open_file(name) {
+        match self.file(name) {
             Ok(file) => Ok(Some(BufReader::with_capacity(1 << 16, file))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", self.path.join(name))(error)),

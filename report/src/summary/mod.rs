@@ -26,7 +26,7 @@ use spans::span_table;
 /// One line on what was run: version, state, how long, when and where.
 fn headline(run: &Run) -> String {
     let info = &run.info;
-    let mut parts = vec![info.state.name().to_owned()];
+    let mut parts = vec![info.state.in_words().to_owned()];
     if !run.timeline.is_empty() {
         parts.push(duration(run.timeline.span_hours()));
         parts.push(format!("{} samples", run.timeline.len()));

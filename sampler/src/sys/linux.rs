@@ -99,3 +99,14 @@ pub(crate) fn process_timers_signal_who_runs() -> bool {
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     version >= (6, 4)
 }
+
+/// Takes one of these pending signals, which the calling thread blocks, without
+/// waiting.
+pub(crate) fn take_signal(set: &libc::sigset_t) {
+    let at_once = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the set and the time are valid, and no information is asked for.
+    unsafe { libc::sigtimedwait(set, std::ptr::null_mut(), &at_once) };
+}

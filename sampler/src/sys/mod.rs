@@ -12,6 +12,9 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::*;
 
+mod signal_mask;
+pub(crate) use signal_mask::SignalMask;
+
 use std::time::Duration;
 
 use crate::Clock;

@@ -66,3 +66,11 @@ pub(crate) fn coarse_ms() -> u64 {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
 }
+
+/// Takes one of these pending signals, which the calling thread blocks. What a
+/// write raised is pending for this thread, so nobody else can take it first.
+pub(crate) fn take_signal(set: &libc::sigset_t) {
+    let mut taken = 0;
+    // SAFETY: the set and the number are valid.
+    unsafe { libc::sigwait(set, &mut taken) };
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use soakscope_report::{
-    Budgets, Run, RunDir, RunInfo, Verdict3, Watch, judge, printable, process_alive, read_budgets,
+    Budgets, Run, RunDir, RunInfo, Verdict3, Watch, judge, liveness, printable, read_budgets,
     read_timeline,
 };
 
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 fn of_run(args: &Args, given: Option<Budgets>) -> Result<Run, Box<dyn std::error::Error>> {
     let dir = RunDir::open(&args.path)?;
-    let mut run = dir.load_with(process_alive)?;
+    let mut run = dir.load_with(liveness)?;
     match given {
         Some(budgets) => {
             run.budgets = dir.budget_outcomes(&budgets, &run.timeline)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use soakscope_report::{RunDir, judge, process_alive, seal_judged, summary_text};
+use soakscope_report::{RunDir, RunState, judge, liveness, seal_judged, summary_text};
 
 use crate::Outcome;
 use crate::answer::Answer;
@@ -22,14 +22,42 @@ pub(crate) struct Args {
     /// into the run's directory, replacing those there
     #[arg(long)]
     write: bool,
+    /// With --write, where it cannot be seen from here whether the run has
+    /// ended (another host, PID namespace or user): take it that it has
+    #[arg(long, requires = "write")]
+    assume_ended: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let dir = RunDir::open(&args.path)?;
-    let mut run = dir.load_with(process_alive)?;
+    let mut run = dir.load_with(liveness)?;
+    if args.write {
+        match run.info.state {
+            RunState::Running => {
+                return Err(format!(
+                    "{} still runs, and its process writes these files when it ends; \
+                     leave out --write to look at it now",
+                    args.path.display()
+                )
+                .into());
+            }
+            RunState::Unknown if !args.assume_ended => {
+                return Err(format!(
+                    "it cannot be seen from here whether {} still runs, as another host, PID \
+                     namespace or user wrote it; use --write there, or --assume-ended with it \
+                     where you know that it has ended",
+                    args.path.display()
+                )
+                .into());
+            }
+            _ => {}
+        }
+    }
     let mut verdict = judge(&run);
     if args.write {
         seal_judged(&dir, &run, &mut verdict);
+        // What the disk did not take is in the notes; the rest may follow later.
+        let _ = dir.sync(|| true);
         run.files = dir.artifacts();
     }
     let answer = if args.json {
