@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 
 use super::tasks;
+use crate::excluded;
 
 /// Threads that are looked at, at most.
 const MAX_THREADS: usize = 256;
@@ -28,10 +29,11 @@ impl Mask {
     }
 }
 
-/// The masks of the threads that are there, as far as they can be read.
+/// The masks of the threads that are sampled, as far as they can be read.
 pub(crate) fn of_all_threads() -> Vec<Mask> {
     tasks::list()
         .into_iter()
+        .filter(|tid| !excluded::any(|thread| thread.tid == *tid))
         .take(MAX_THREADS)
         .filter_map(of_thread)
         .collect()

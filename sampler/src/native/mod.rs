@@ -42,9 +42,10 @@ use std::time::{Duration, Instant};
 
 use crate::cpu::{Engine, EngineConfig};
 use crate::error::Error;
+use crate::own_threads::spawn_own;
 use crate::per_process::PerProcess;
 use crate::private_stacks;
-use crate::thread_state::exclude_current_thread;
+use crate::sys::SignalMask;
 use crate::{Clock, CpuSample, CpuStats};
 use aggregate::Aggregate;
 use driver::Driver;
@@ -95,6 +96,12 @@ pub(crate) struct NativeEngine {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// One request for all stacks at a time; its number.
     dump: Mutex<u64>,
+}
+
+/// The signal that timers send, while its handler is ours.
+pub(crate) fn sampling_signal() -> Option<libc::c_int> {
+    let signal = shared::TIMER_SIGNAL.load(Ordering::Relaxed) as libc::c_int;
+    (signal != 0 && signals::owner(signal) == signals::Owner::Us).then_some(signal)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -159,23 +166,22 @@ impl NativeEngine {
                 .collect(),
             excluded_before: count::EXCLUDED.load(Ordering::Relaxed),
         });
-        // The thread excludes itself before any clock could see it.
+        // The thread is excluded before any clock could see it.
         let (ready, is_ready) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("soakscope-drain".to_owned())
-            .stack_size(256 * 1024)
-            .spawn({
-                let core = core.clone();
-                move || {
-                    let _excluded = exclude_current_thread();
-                    let _ = ready.send(());
-                    core.run();
-                }
-            })
-            .map_err(|source| Error::System {
-                call: "spawning the drain thread",
-                source,
-            })?;
+            .stack_size(256 * 1024);
+        let thread = spawn_own(thread, {
+            let core = core.clone();
+            move || {
+                let _ = ready.send(());
+                core.run();
+            }
+        })
+        .map_err(|source| Error::System {
+            call: "spawning the drain thread",
+            source,
+        })?;
         let _ = is_ready.recv();
         let engine = NativeEngine {
             core,
@@ -279,6 +285,8 @@ impl Core {
         let Some(signal) = lock(&self.driver).signal() else {
             return;
         };
+        // This thread was there before the signal was chosen.
+        SignalMask::unblock(signal);
         let period = Duration::from_nanos(shared::PERIOD.load(Ordering::Relaxed));
         let is_armed = |tid| match lock(&self.driver).clock() {
             Clock::Timer => shared::claims::is_claimed(tid),

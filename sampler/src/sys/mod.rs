@@ -45,6 +45,24 @@ pub(crate) fn native_engine(
     })
 }
 
+/// The signal that a running sampler's timers send.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn sampling_signal() -> Option<libc::c_int> {
+    crate::native::sampling_signal()
+}
+
+/// The signal that a running sampler's timers send.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+pub(crate) fn sampling_signal() -> Option<libc::c_int> {
+    None
+}
+
 /// User and system time of the whole process, dead threads included.
 pub(crate) fn process_cpu_time() -> Duration {
     // SAFETY: an all-zero `rusage` is a valid value of that plain C struct.

@@ -37,8 +37,12 @@ impl SignalMask {
         change(libc::SIG_BLOCK, &set)
     }
 
-    /// Blocks all signals on the calling thread but those of its own faults;
-    /// answers what it was before. The C library leaves its own out.
+    /// Blocks all signals on the calling thread but those of its own faults and
+    /// the sampler's; answers what it was before. The C library leaves its own
+    /// out.
+    ///
+    /// A signal of the process's timer that expires on a thread that blocks it
+    /// would go to another, and interrupt it for nothing.
     pub(crate) fn block_all_but_faults() -> Self {
         let mut set = MaybeUninit::uninit();
         // SAFETY: `sigfillset` makes a whole set of what it is given.
@@ -46,11 +50,19 @@ impl SignalMask {
             libc::sigfillset(set.as_mut_ptr());
             set.assume_init()
         };
-        for signal in FAULTS {
+        for signal in FAULTS.into_iter().chain(super::sampling_signal()) {
             // SAFETY: `set` is a valid set.
             unsafe { libc::sigdelset(&mut set, signal) };
         }
         change(libc::SIG_BLOCK, &set)
+    }
+
+    /// No longer blocks this one on the calling thread.
+    pub(crate) fn unblock(signal: libc::c_int) {
+        let mut set = empty();
+        // SAFETY: `set` is a valid set; a signal that does not exist is an error.
+        unsafe { libc::sigaddset(&mut set, signal) };
+        change(libc::SIG_UNBLOCK, &set);
     }
 
     /// Makes this the calling thread's.
