@@ -96,8 +96,8 @@ impl Asked {
     }
 
     /// The seconds asked for, or why there are none such.
-    pub(super) fn seconds(&self, unless_told: f64) -> Result<Duration, Refusal> {
-        let seconds = self.seconds.unwrap_or(unless_told);
+    pub(super) fn seconds(&self, default: f64) -> Result<Duration, Refusal> {
+        let seconds = self.seconds.unwrap_or(default);
         if seconds > 0.0 && seconds <= MAX_SECONDS {
             return Ok(Duration::from_secs_f64(seconds));
         }

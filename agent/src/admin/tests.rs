@@ -167,7 +167,8 @@ fn who_sends_no_whole_header_is_closed() {
     // A byte at a time is no header either, however long it goes on.
     let mut dripping = served.connect();
     while dripping.write_all(b"x").is_ok() {
-        std::thread::yield_now();
+        // That is how it drips.
+        std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(served.closed("silent"), 4);
     served.answers();
@@ -337,4 +338,42 @@ fn every_answer_keeps_browsers_out() {
     let request = format!("{} / HTTP/1.1\r\nHost: localhost\r\n", Method::DELETE);
     let answer = served.ask(request + "Connection: close\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+}
+
+#[test]
+fn requests_of_any_bytes_harm_nobody() {
+    let served = Served::start(Limits::default());
+    let whole = b"POST http://localhost/?a=%20 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\
+        Content-Length: 3\r\nConnection: keep-alive\r\nExpect: 100-continue\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let mut random = 7_u64;
+    let mut below = |end: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % end
+    };
+    for _ in 0..400 {
+        let mut request = whole.to_vec();
+        for _ in 0..=below(6) {
+            let at = below(request.len());
+            match below(4) {
+                0 => request[at] = below(256) as u8,
+                1 => request.truncate(at.max(1)),
+                2 => {
+                    let part = request[at..].to_vec();
+                    request.extend(part);
+                }
+                _ => drop(request.drain(at..(at + below(20)).min(request.len()))),
+            }
+            if request.is_empty() {
+                request.push(b'\n');
+            }
+        }
+        let mut stream = served.connect();
+        let _ = stream.write_all(&request);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        rest(&mut stream);
+    }
+    served.answers();
+    served.until("the end of all", |served| served.counts.connections() == 0);
 }
