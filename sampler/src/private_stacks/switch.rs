@@ -15,14 +15,20 @@ pub(super) unsafe extern "C" fn call_on(
     argument: *mut libc::c_void,
 ) {
     std::arch::naked_asm!(
+        ".cfi_startproc",
         "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
         "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
         "mov rsp, rdi",
         "mov rdi, rdx",
         "call rsi",
         "mov rsp, rbp",
         "pop rbp",
+        ".cfi_def_cfa rsp, 8",
         "ret",
+        ".cfi_endproc",
     )
 }
 
@@ -63,6 +69,7 @@ macro_rules! signal_entry {
         ) {
             // The arguments stay in rdi, rsi and rdx all the way.
             std::arch::naked_asm!(
+                ".cfi_startproc",
                 // Claim the lowest stack that is free.
                 "mov r8, qword ptr [rip + {free}@GOTPCREL]",
                 "mov rax, qword ptr [r8]",
@@ -83,9 +90,15 @@ macro_rules! signal_entry {
                 "mov qword ptr [r10 - 8], rsp",
                 "mov qword ptr [r10 - 16], rcx",
                 "lea rsp, [r10 - 32]",
+                // For whoever unwinds from the handler: the frame that called
+                // is above the stack pointer saved at rsp + 24, which is
+                // DW_CFA_def_cfa_expression of 5 bytes: DW_OP_breg7 24,
+                // DW_OP_deref, DW_OP_plus_uconst 8.
+                ".cfi_escape 0x0f, 5, 0x77, 24, 0x06, 0x23, 8",
                 "call {handler}",
                 "mov rcx, qword ptr [rsp + 16]",
                 "mov rsp, qword ptr [rsp + 24]",
+                ".cfi_def_cfa rsp, 8",
                 "mov r8, qword ptr [rip + {free}@GOTPCREL]",
                 "lock bts qword ptr [r8], rcx",
                 "ret",
@@ -93,6 +106,7 @@ macro_rules! signal_entry {
                 "mov r8, qword ptr [rip + {none_free}@GOTPCREL]",
                 "lock inc qword ptr [r8]",
                 "ret",
+                ".cfi_endproc",
                 free = sym crate::private_stacks::FREE,
                 base = sym crate::private_stacks::BASE,
                 none_free = sym crate::private_stacks::NONE_FREE,
