@@ -19,6 +19,8 @@ use super::labels::MAX_NUMBER;
 const TIMES_P99: f64 = 3.0;
 /// Requests after which a route's percentile is worth something.
 const ENOUGH: u64 = 200;
+/// Requests after which a route has a percentile at all.
+const SOME: u64 = 100;
 /// What ends sooner is slow on no route.
 const NEVER_SLOW: Duration = Duration::from_millis(10);
 /// Between two slow requests told of one route.
@@ -32,7 +34,16 @@ pub(crate) struct Slow {
     /// By the number of a route's name; those of other names stay unused.
     limits_ns: Box<[AtomicU64]>,
     told: Mutex<Told>,
-    durations: Mutex<HashMap<u32, Histogram<u32>>>,
+    durations: Mutex<HashMap<u32, Durations>>,
+}
+
+/// How long requests on a route took. A histogram takes some kilobytes, so a
+/// name that a client invented and never repeats has none.
+#[derive(Debug)]
+enum Durations {
+    /// So few that they are only counted.
+    Few(u64),
+    Many(Histogram<u32>),
 }
 
 #[derive(Debug, Default)]
@@ -120,18 +131,19 @@ impl Slow {
     /// Learns how long requests on a route take.
     pub(crate) fn learn(&self, route: u32, interval: &Interval) {
         let mut all = lock(&self.durations);
-        let sum = match all.entry(route) {
-            std::collections::hash_map::Entry::Occupied(known) => {
-                let sum = known.into_mut();
-                sum_up(sum, interval.durations_ns());
-                sum
+        let known = all.entry(route).or_insert(Durations::Few(0));
+        match known {
+            Durations::Many(sum) => sum_up(sum, interval.durations_ns()),
+            Durations::Few(count) if *count + interval.count() < SOME => {
+                *count += interval.count();
             }
-            std::collections::hash_map::Entry::Vacant(new) => {
+            Durations::Few(_) => {
                 let mut first = interval.durations_ns().clone();
                 first.auto(true);
-                new.insert(first)
+                *known = Durations::Many(first);
             }
-        };
+        }
+        let Durations::Many(sum) = known else { return };
         if sum.len() >= ENOUGH {
             let limit = sum.value_at_quantile(0.99) as f64 * TIMES_P99;
             let limit_ns = (limit as u64).max(nanos(NEVER_SLOW));
@@ -175,6 +187,28 @@ mod tests {
         (0..ENOUGH).for_each(|_| interval.record(MS / 100, 0, false));
         slow.learn(2, &interval);
         assert_eq!(slow.judge(2, 9 * MS), None, "too quick to be slow");
+    }
+
+    #[test]
+    fn names_that_are_not_repeated_have_no_histogram() {
+        let slow = Slow::new(Duration::from_secs(1));
+        let mut once = Interval::default();
+        once.record(MS, 0, false);
+        for _ in 0..SOME - 1 {
+            (1..600).for_each(|route| slow.learn(route, &once));
+        }
+        let many = || {
+            let all = lock(&slow.durations);
+            let many = all.values().filter(|of| matches!(of, Durations::Many(_)));
+            (many.count(), all.len())
+        };
+        assert_eq!(many(), (0, 599));
+        (0..=ENOUGH).for_each(|_| slow.learn(7, &once));
+        assert_eq!(many(), (1, 599));
+        assert!(slow.judge(7, 11 * MS).is_some_and(|verdict| verdict.own));
+        slow.forget(&[(7, 600)]);
+        assert_eq!(many(), (0, 598));
+        assert_eq!(slow.judge(7, 11 * MS), None, "its name gave way");
     }
 
     #[test]
