@@ -26,7 +26,7 @@ const NEVER_SLOW: Duration = Duration::from_millis(10);
 /// Between two slow requests told of one route.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Slow requests told in a run.
-const MOST_TOLD: u64 = 1_000;
+const MAX_TOLD: u64 = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct Slow {
@@ -92,7 +92,7 @@ impl Slow {
     /// were not since the last.
     pub(crate) fn turn(&self, route: u32, now: Instant) -> Option<u64> {
         let mut all = lock(&self.told);
-        let full = all.told >= MOST_TOLD;
+        let full = all.told >= MAX_TOLD;
         let of = all.by_route.entry(route).or_default();
         let early = of.last.is_some_and(|last| now.duration_since(last) < PAUSE);
         if early || full {
@@ -228,6 +228,6 @@ mod tests {
         for route in 10..10_000 {
             slow.turn(route, later);
         }
-        assert_eq!(lock(&slow.told).told, MOST_TOLD);
+        assert_eq!(lock(&slow.told).told, MAX_TOLD);
     }
 }
