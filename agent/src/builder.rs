@@ -68,7 +68,8 @@ impl Builder {
         self
     }
 
-    /// The bearer token that every request to the admin server has to carry.
+    /// The bearer token that every request to the admin server has to carry. An
+    /// empty one is refused.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.config.token = Some(token.into());
         self

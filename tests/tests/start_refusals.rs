@@ -34,6 +34,11 @@ fn an_address_others_can_reach_needs_a_token() {
         "{said}"
     );
 
+    let blank = [("SOAKSCOPE_LISTEN", "0.0.0.0:0"), ("SOAKSCOPE_TOKEN", " ")];
+    let (code, said) = Subject::refused(SUBJECT, &run, &blank);
+    assert_eq!(code, 2);
+    assert!(said.contains("an empty token"), "{said}");
+
     let guarded = [
         ("SOAKSCOPE_LISTEN", "0.0.0.0:0"),
         ("SOAKSCOPE_TOKEN", "t0ken"),

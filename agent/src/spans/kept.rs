@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Fields that are kept; further ones are not.
-const MOST_FIELDS: usize = 24;
+const MAX_FIELDS: usize = 24;
 /// Bytes that the fields of most requests fit into.
 const USUAL_TEXT: usize = 256;
 
@@ -34,7 +34,7 @@ impl Kept {
     /// With room for what most requests tell.
     pub(crate) fn roomy() -> Self {
         Self {
-            fields: Vec::with_capacity(MOST_FIELDS / 2),
+            fields: Vec::with_capacity(MAX_FIELDS / 2),
             ..Self::for_text()
         }
     }
@@ -70,7 +70,7 @@ impl Kept {
 
     /// Enters a value under a name, in place of an earlier one.
     pub(crate) fn put(&mut self, name: &'static str, value: Piece) {
-        let room = self.fields.len() < MOST_FIELDS;
+        let room = self.fields.len() < MAX_FIELDS;
         match self.fields.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
             None if room => self.fields.push((name, value)),
@@ -143,6 +143,6 @@ mod tests {
         for name in names {
             kept.put(name, Piece::Bool(true));
         }
-        assert_eq!(kept.to_json().len(), MOST_FIELDS);
+        assert_eq!(kept.to_json().len(), MAX_FIELDS);
     }
 }

@@ -128,6 +128,9 @@ struct Names {
     held: HashMap<Arc<str>, Held>,
     /// How often names that have no place were met.
     candidates: HashMap<Box<str>, u32>,
+    /// No name that has a place was used less often: who was met no more often
+    /// need not be compared with all of them.
+    floor: u32,
     given_out: usize,
 }
 
@@ -296,20 +299,27 @@ impl Names {
         for held in self.held.values_mut() {
             *held.uses.get_mut() /= 2;
         }
+        self.floor /= 2;
         self.candidates.retain(|_, count| {
             *count /= 2;
             *count > 0
         });
     }
 
-    /// The least used name, the youngest of several, and its uses.
-    fn least(&self) -> Option<(Arc<str>, u32)> {
-        let of = |(text, held): (&Arc<str>, &Held)| {
+    /// The name that gives way to one that was met so often, if one does: the
+    /// least used, the youngest of several.
+    fn less_used_than(&mut self, met: u32) -> Option<Arc<str>> {
+        if met <= self.floor {
+            return None;
+        }
+        let rank = |held: &Held| {
             let uses = held.uses.load(Ordering::Relaxed);
-            ((uses, u32::MAX - held.number), Arc::clone(text))
+            (uses, u32::MAX - held.number)
         };
-        let least = self.held.iter().map(of).min_by_key(|(rank, _)| *rank);
-        least.map(|((uses, _), text)| (text, uses))
+        let least = self.held.iter().min_by_key(|(_, held)| rank(held));
+        let (text, held) = least?;
+        self.floor = rank(held).0;
+        (met > self.floor).then(|| Arc::clone(text))
     }
 }
 
@@ -331,8 +341,8 @@ impl Table {
             false if may_take => {
                 let met = names.met(text);
                 // Once is no use: whoever invents names never repeats them.
-                let least = (met > 1).then(|| names.least()).flatten();
-                let Some((least, _)) = least.filter(|(_, uses)| met > *uses) else {
+                let least = (met > 1).then(|| names.less_used_than(met)).flatten();
+                let Some(least) = least else {
                     return self.other(room.kind());
                 };
                 names.candidates.remove(text);

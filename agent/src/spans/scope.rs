@@ -10,11 +10,11 @@ use super::labels::Labels;
 use super::statements::{Place, Repeats, Statement};
 
 /// Kinds of spans in the tree of one request; further ones are counted.
-const MOST_NODES: usize = 64;
+const MAX_NODES: usize = 64;
 /// The node of a span that found no room.
 const NOWHERE: u16 = u16::MAX;
 /// Statements told of a slow request.
-const MOST_STATEMENTS: usize = 5;
+const MAX_STATEMENTS: usize = 5;
 
 #[derive(Debug, Default)]
 pub(crate) struct Scope(Mutex<Inner>);
@@ -66,7 +66,7 @@ impl Scope {
             .iter()
             .position(|node| node.name == name && node.parent == parent.0);
         let place = known.unwrap_or_else(|| {
-            if inner.nodes.len() == MOST_NODES {
+            if inner.nodes.len() == MAX_NODES {
                 return usize::from(NOWHERE);
             }
             inner.nodes.push(Node {
@@ -135,7 +135,7 @@ impl Scope {
         if inner.no_room > 0 {
             put("children_without_room", inner.no_room.into());
         }
-        let statements = inner.repeats.longest(MOST_STATEMENTS);
+        let statements = inner.repeats.longest(MAX_STATEMENTS);
         if !statements.is_empty() {
             let tell = |repeat: &super::statements::Repeat| {
                 json!({
@@ -224,7 +224,7 @@ mod tests {
             let here = scope.below(Position::REQUEST, number);
             scope.closed(scope.below(here, number), 1, 1);
         }
-        assert!(scope.lock().nodes.len() <= MOST_NODES);
+        assert!(scope.lock().nodes.len() <= MAX_NODES);
         assert!(scope.lock().no_room > 99_000);
         scope.describe(1, 1, &labels);
     }

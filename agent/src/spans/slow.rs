@@ -19,12 +19,14 @@ use super::labels::MAX_NUMBER;
 const TIMES_P99: f64 = 3.0;
 /// Requests after which a route's percentile is worth something.
 const ENOUGH: u64 = 200;
+/// Requests after which a route has a percentile at all.
+const SOME: u64 = 100;
 /// What ends sooner is slow on no route.
 const NEVER_SLOW: Duration = Duration::from_millis(10);
 /// Between two slow requests told of one route.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Slow requests told in a run.
-const MOST_TOLD: u64 = 1_000;
+const MAX_TOLD: u64 = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct Slow {
@@ -32,7 +34,16 @@ pub(crate) struct Slow {
     /// By the number of a route's name; those of other names stay unused.
     limits_ns: Box<[AtomicU64]>,
     told: Mutex<Told>,
-    durations: Mutex<HashMap<u32, Histogram<u32>>>,
+    durations: Mutex<HashMap<u32, Durations>>,
+}
+
+/// How long requests on a route took. A histogram takes some kilobytes, so a
+/// name that a client invented and never repeats has none.
+#[derive(Debug)]
+enum Durations {
+    /// So few that they are only counted.
+    Few(u64),
+    Many(Histogram<u32>),
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +92,7 @@ impl Slow {
     /// were not since the last.
     pub(crate) fn turn(&self, route: u32, now: Instant) -> Option<u64> {
         let mut all = lock(&self.told);
-        let full = all.told >= MOST_TOLD;
+        let full = all.told >= MAX_TOLD;
         let of = all.by_route.entry(route).or_default();
         let early = of.last.is_some_and(|last| now.duration_since(last) < PAUSE);
         if early || full {
@@ -120,18 +131,19 @@ impl Slow {
     /// Learns how long requests on a route take.
     pub(crate) fn learn(&self, route: u32, interval: &Interval) {
         let mut all = lock(&self.durations);
-        let sum = match all.entry(route) {
-            std::collections::hash_map::Entry::Occupied(known) => {
-                let sum = known.into_mut();
-                sum_up(sum, interval.durations_ns());
-                sum
+        let known = all.entry(route).or_insert(Durations::Few(0));
+        match known {
+            Durations::Many(sum) => sum_up(sum, interval.durations_ns()),
+            Durations::Few(count) if *count + interval.count() < SOME => {
+                *count += interval.count();
             }
-            std::collections::hash_map::Entry::Vacant(new) => {
+            Durations::Few(_) => {
                 let mut first = interval.durations_ns().clone();
                 first.auto(true);
-                new.insert(first)
+                *known = Durations::Many(first);
             }
-        };
+        }
+        let Durations::Many(sum) = known else { return };
         if sum.len() >= ENOUGH {
             let limit = sum.value_at_quantile(0.99) as f64 * TIMES_P99;
             let limit_ns = (limit as u64).max(nanos(NEVER_SLOW));
@@ -178,6 +190,28 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_not_repeated_have_no_histogram() {
+        let slow = Slow::new(Duration::from_secs(1));
+        let mut once = Interval::default();
+        once.record(MS, 0, false);
+        for _ in 0..SOME - 1 {
+            (1..600).for_each(|route| slow.learn(route, &once));
+        }
+        let many = || {
+            let all = lock(&slow.durations);
+            let many = all.values().filter(|of| matches!(of, Durations::Many(_)));
+            (many.count(), all.len())
+        };
+        assert_eq!(many(), (0, 599));
+        (0..=ENOUGH).for_each(|_| slow.learn(7, &once));
+        assert_eq!(many(), (1, 599));
+        assert!(slow.judge(7, 11 * MS).is_some_and(|verdict| verdict.own));
+        slow.forget(&[(7, 600)]);
+        assert_eq!(many(), (0, 598));
+        assert_eq!(slow.judge(7, 11 * MS), None, "its name gave way");
+    }
+
+    #[test]
     fn few_are_told_and_the_rest_counted() {
         let slow = Slow::new(Duration::ZERO);
         let start = Instant::now();
@@ -194,6 +228,6 @@ mod tests {
         for route in 10..10_000 {
             slow.turn(route, later);
         }
-        assert_eq!(lock(&slow.told).told, MOST_TOLD);
+        assert_eq!(lock(&slow.told).told, MAX_TOLD);
     }
 }

@@ -9,13 +9,13 @@ use super::sql::{normal, reads};
 
 /// Templates kept apart; all further ones are `<other>`, and never found to
 /// repeat.
-const MOST_TEMPLATES: usize = 1_024;
+const MAX_TEMPLATES: usize = 1_024;
 /// Statements whose template is remembered.
-const MOST_REMEMBERED: usize = 4_096;
+const MAX_REMEMBERED: usize = 4_096;
 /// Longest template kept, in bytes.
 const LONGEST: usize = 1_000;
 /// Templates of one request that are followed; its further ones are not.
-const MOST_PER_REQUEST: usize = 32;
+const MAX_PER_REQUEST: usize = 32;
 /// Clocks of two threads and the telling of a statement take that long.
 const SLACK_NS: u64 = 100_000;
 
@@ -80,7 +80,7 @@ impl Statements {
         let known = tables.templates.get(normal.template.as_str());
         let template = match known {
             Some(known) => Arc::clone(known),
-            None if tables.templates.len() >= MOST_TEMPLATES => Arc::clone(&self.other),
+            None if tables.templates.len() >= MAX_TEMPLATES => Arc::clone(&self.other),
             None => {
                 let text: Box<str> = normal.template.into();
                 let allowed = self.allowed.iter().any(|part| text.contains(part.as_str()));
@@ -92,7 +92,7 @@ impl Statements {
                 template
             }
         };
-        if normal.values.is_none() && tables.told.len() < MOST_REMEMBERED {
+        if normal.values.is_none() && tables.told.len() < MAX_REMEMBERED {
             tables.told.insert(sql.into(), Arc::clone(&template));
         }
         Statement {
@@ -136,7 +136,7 @@ impl Repeats {
     /// A statement ended, `took_ns` after it began.
     pub(crate) fn ran(&mut self, ran: &Statement, end_ns: u64, took_ns: u64, place: Place) {
         let begin_ns = end_ns.saturating_sub(took_ns);
-        let room = self.0.len() < MOST_PER_REQUEST;
+        let room = self.0.len() < MAX_PER_REQUEST;
         let known = self
             .0
             .iter_mut()
@@ -200,8 +200,8 @@ mod tests {
             statements.told(&format!("SELECT a_{i} FROM t WHERE b = ?"));
         }
         let tables = statements.tables.read().expect("no panic");
-        assert_eq!(tables.templates.len(), MOST_TEMPLATES);
-        assert!(tables.told.len() <= MOST_REMEMBERED);
+        assert_eq!(tables.templates.len(), MAX_TEMPLATES);
+        assert!(tables.told.len() <= MAX_REMEMBERED);
         drop(tables);
         let late = statements.told("SELECT late FROM t").template;
         assert_eq!((&*late.text, late.watched), (OTHER, false));
