@@ -122,14 +122,36 @@ pub(crate) fn publish(telemetry: &Telemetry, service: &str) {
 /// When this process began, in seconds since 1970: now, less the time since.
 /// `None` where the system does not tell.
 fn process_start() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let ticks = start_ticks(&std::fs::read("/proc/self/stat").ok()?)?;
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
     let uptime: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
-    // The command's name, in parentheses, may hold anything; the 22nd field
-    // (proc_pid_stat(5)) is the 20th after it, in ticks of 1/100 s.
-    let after_name = stat.rsplit_once(')')?.1;
-    let ticks: f64 = after_name.split_ascii_whitespace().nth(19)?.parse().ok()?;
     let age = Duration::try_from_secs_f64(uptime - ticks / 100.0).ok()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     Some(now.checked_sub(age)?.as_secs_f64())
+}
+
+/// When a process began, in ticks of 1/100 s since the machine did, by the text
+/// of its `stat`.
+fn start_ticks(stat: &[u8]) -> Option<f64> {
+    // The command's name, in parentheses, may hold any bytes; the 22nd field
+    // (proc_pid_stat(5)) is the 20th after it.
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let after_name = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    after_name.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_read_whatever_the_process_is_called() {
+        let fields: Vec<String> = (3..=30).map(|field| field.to_string()).collect();
+        for name in [&b"shop"[..], b"\xff", b"a) b\n(c", b"1 2 3)"] {
+            let stat = [b"77 (", name, b") ", fields.join(" ").as_bytes()].concat();
+            assert_eq!(start_ticks(&stat), Some(22.0), "{name:?}");
+        }
+        assert_eq!(start_ticks(b"77 (\xff"), None);
+        assert!(process_start().is_some());
+    }
 }

@@ -64,6 +64,7 @@ mod private_stacks;
 pub mod resources;
 mod symbols;
 mod sys;
+mod text;
 mod thread_name;
 mod thread_state;
 #[cfg(all(

@@ -2,6 +2,7 @@
 //! the run so far.
 
 pub(crate) mod history;
+pub(crate) mod missing;
 pub(crate) mod rates;
 pub(crate) mod readings;
 pub(crate) mod row;

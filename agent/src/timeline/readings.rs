@@ -74,11 +74,8 @@ impl Readings {
             );
         }
         if let Some(memory) = &self.own.memory {
-            gauge("soakscope_pss_bytes", Some(memory.pss_bytes));
-            gauge(
-                "soakscope_private_dirty_bytes",
-                Some(memory.private_dirty_bytes),
-            );
+            gauge("soakscope_pss_bytes", memory.pss_bytes);
+            gauge("soakscope_private_dirty_bytes", memory.private_dirty_bytes);
         }
         if let Some(cgroup) = &self.own.cgroup {
             gauge("soakscope_cgroup_memory_bytes", cgroup.memory_bytes);
@@ -89,7 +86,7 @@ impl Readings {
             seconds.throttled = cgroup.throttled.map(|time| time.as_secs_f64());
         }
         if let Some(pressure) = &self.own.pressure {
-            let some = |stall: Option<Stall>| stall.map(|stall| stall.some.as_secs_f64());
+            let some = |stall: Option<Stall>| Some(stall?.some?.as_secs_f64());
             seconds.waited = [pressure.cpu, pressure.memory, pressure.io].map(some);
         }
         telemetry.gauge(

@@ -28,7 +28,7 @@ pub(crate) struct Row {
 pub(crate) struct Activity<'a> {
     pub(crate) process: &'a ProcessReading,
     /// Bytes read from and written to storage.
-    pub(crate) disk_io: Option<(u64, u64)>,
+    pub(crate) disk_io: (Option<u64>, Option<u64>),
     pub(crate) cgroup: Option<&'a Cgroup>,
     pub(crate) pressure: Option<&'a Pressure>,
     pub(crate) heap_allocated_bytes: Option<u64>,
@@ -84,12 +84,12 @@ impl Row {
 
     /// What is read at longer steps: exact memory, and the limits beside it.
     pub(crate) fn rare(&mut self, memory: Option<&MemoryDetail>, limits: Option<&Limits>) {
-        self.mb("pss_mb", memory.map(|memory| memory.pss_bytes));
+        self.mb("pss_mb", memory.and_then(|memory| memory.pss_bytes));
         self.mb(
             "private_dirty_mb",
-            memory.map(|memory| memory.private_dirty_bytes),
+            memory.and_then(|memory| memory.private_dirty_bytes),
         );
-        self.mb("swap_mb", memory.map(|memory| memory.swap_bytes));
+        self.mb("swap_mb", memory.and_then(|memory| memory.swap_bytes));
         self.count("open_fds_limit", limits.and_then(|limits| limits.open_fds));
         self.mb(
             "vms_limit_mb",
@@ -119,7 +119,7 @@ impl Row {
             let rate = rates.per_second(name, total.map(|total| total as f64));
             self.number(name, rate);
         }
-        let (read, written) = readings.disk_io.unzip();
+        let (read, written) = readings.disk_io;
         for (name, total) in [("io_read_mb_per_s", read), ("io_write_mb_per_s", written)] {
             let rate = rates.per_second(name, total.map(|total| total as f64 / MB));
             self.number(name, rate);
@@ -146,10 +146,10 @@ impl Row {
         let (cpu, memory, io) = stalls.unwrap_or_default();
         for (name, time) in [
             ("cgroup_throttled_percent", cgroup.and_then(|c| c.throttled)),
-            ("pressure_cpu_percent", cpu.map(|s| s.some)),
-            ("pressure_memory_percent", memory.map(|s| s.some)),
+            ("pressure_cpu_percent", cpu.and_then(|s| s.some)),
+            ("pressure_memory_percent", memory.and_then(|s| s.some)),
             ("pressure_memory_full_percent", memory.and_then(|s| s.full)),
-            ("pressure_io_percent", io.map(|s| s.some)),
+            ("pressure_io_percent", io.and_then(|s| s.some)),
             ("pressure_io_full_percent", io.and_then(|s| s.full)),
         ] {
             let rate = rates.per_second(name, time.map(|time| time.as_secs_f64() * 100.0));

@@ -15,6 +15,7 @@ use soakscope_report::TimelineWriter;
 use soakscope_sampler::resources::{HostReading, Ticks};
 use soakscope_sampler::{heap_allocated_bytes, heap_live_bytes};
 
+use super::missing::Watch;
 use super::rates::Rates;
 use super::readings::Readings;
 use super::row::{Activity, Own, Row, Served};
@@ -69,6 +70,7 @@ pub(crate) struct Ticking {
     host: HostReading,
     tracked: Tracked,
     complained: Vec<bool>,
+    missing: Watch,
     runtime: Option<Runtime>,
     writer: Option<TimelineWriter>,
     spans: SpanRows,
@@ -93,6 +95,7 @@ impl Ticking {
     ) -> Self {
         Self {
             complained: vec![false; tracked.names().len()],
+            missing: Watch::default(),
             rates: Rates::new(session.started),
             ticks: Ticks::with_share(session.config.reading_share),
             session,
@@ -141,6 +144,11 @@ impl Ticking {
             self.session.warn(&jump);
         }
         self.complain(&readings.tracked);
+        for warning in self.missing.look(&readings.own.missing) {
+            self.session.warn(&warning);
+        }
+        let missing = readings.own.missing.len() as u64;
+        self.session.drops.add("core_readings", missing);
         let row = self.row(&readings, late);
         let names = self.tracked.names();
         readings.publish(&self.session, &mut self.seconds, names, late);
@@ -235,7 +243,9 @@ impl Ticking {
         self.rates.at(readings.at);
         let activity = Activity {
             process: &read.process,
-            disk_io: read.disk_io.map(|io| (io.read_bytes, io.written_bytes)),
+            disk_io: read
+                .disk_io
+                .map_or((None, None), |io| (io.read_bytes, io.written_bytes)),
             cgroup: read.cgroup.as_ref(),
             pressure: read.pressure.as_ref(),
             heap_allocated_bytes: readings.heap_allocated_bytes,

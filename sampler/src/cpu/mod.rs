@@ -130,6 +130,7 @@ impl CpuSamplerBuilder {
             )));
         }
         let claim = Claim::take()?;
+        crate::symbols::remember_files();
         let config = EngineConfig {
             frequency_hz: self.frequency_hz,
         };

@@ -230,7 +230,7 @@ impl Core {
     fn sleep(&self, until: Instant) {
         let left = until.saturating_duration_since(Instant::now());
         let timeout = libc::timespec {
-            tv_sec: left.as_secs() as libc::time_t,
+            tv_sec: left.as_secs() as _,
             tv_nsec: left.subsec_nanos() as libc::c_long,
         };
         // SAFETY: the futex word is a static and `timeout` lives through the

@@ -171,7 +171,7 @@ pub(crate) fn sample_period(frequency_hz: u32) -> Duration {
 
 impl Drop for PerfClock {
     fn drop(&mut self) {
-        const PERF_EVENT_IOC_DISABLE: libc::c_ulong = 0x2401;
+        const PERF_EVENT_IOC_DISABLE: libc::Ioctl = 0x2401;
         for event in &self.events {
             // SAFETY: the descriptor is an open perf event; the request has no
             // argument in memory. Inherited events are disabled with it.

@@ -21,6 +21,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::ring::Ring;
+use crate::symbols::mappings;
 use crate::unwind::cache::RuleCache;
 use crate::unwind::memory::MainStack;
 use crate::unwind::modules::ModuleTable;
@@ -89,15 +90,11 @@ pub(crate) fn find_main_stack() {
     // The kernel keeps at least 128 MiB below this stack's top free of other
     // mappings; half of that is more than a stack limit of 8 MiB needs.
     const REACH: u64 = 64 << 20;
-    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else {
+    let Ok(maps) = std::fs::read("/proc/self/maps") else {
         return;
     };
-    let high = maps
-        .lines()
-        .find(|line| line.ends_with("[stack]"))
-        .and_then(|line| line.split_once(' ')?.0.split_once('-'))
-        .and_then(|(_, high)| u64::from_str_radix(high, 16).ok());
-    if let Some(high) = high {
+    let stack = mappings(&maps).find(|mapping| mapping.path == b"[stack]");
+    if let Some(high) = stack.map(|stack| stack.end) {
         MAIN_STACK_LOW.store(high.saturating_sub(REACH), Ordering::Relaxed);
         MAIN_STACK_HIGH.store(high, Ordering::Relaxed);
     }

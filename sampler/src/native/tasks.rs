@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::thread_name;
+
 /// The ids of all threads alive now.
 pub(crate) fn list() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc/self/task") else {
@@ -14,17 +16,32 @@ pub(crate) fn list() -> Vec<u32> {
 
 /// The name of a thread that is alive.
 pub(crate) fn name(tid: u32) -> Option<String> {
-    let mut name = fs::read_to_string(format!("/proc/self/task/{tid}/comm")).ok()?;
-    name.truncate(name.trim_end_matches('\n').len());
-    Some(name)
+    let comm = fs::read(format!("/proc/self/task/{tid}/comm")).ok()?;
+    Some(thread_name::of_comm(&comm))
 }
 
 /// Whether a debugger or a tracer holds this process.
 pub(crate) fn is_traced() -> bool {
-    fs::read_to_string("/proc/self/status").is_ok_and(|status| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix("TracerPid:"))
-            .is_some_and(|pid| pid.trim() != "0")
-    })
+    fs::read("/proc/self/status").is_ok_and(|status| is_traced_in(&status))
+}
+
+/// The same of the text of `status`, which is bytes: the process's name is in
+/// it.
+fn is_traced_in(status: &[u8]) -> bool {
+    status
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"TracerPid:"))
+        .is_some_and(|pid| pid.trim_ascii() != b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tracer_is_seen_whatever_the_process_is_called() {
+        assert!(is_traced_in(b"Name:\t\xff\nTracerPid:\t77\n"));
+        assert!(!is_traced_in(b"Name:\t\xff\nTracerPid:\t0\n"));
+        assert!(!is_traced_in(b"Name:\tx\n"));
+    }
 }

@@ -65,7 +65,7 @@ pub(crate) fn create(
         return Err(errno());
     }
     let time = |nanoseconds: u64| libc::timespec {
-        tv_sec: (nanoseconds / 1_000_000_000) as libc::time_t,
+        tv_sec: (nanoseconds / 1_000_000_000) as _,
         tv_nsec: (nanoseconds % 1_000_000_000) as libc::c_long,
     };
     let (flags, first) = match first {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::handler::{SI_QUEUE, SignalInfo, entry};
 use super::shared::{self, Cause, cookie};
+use crate::unwind::arch;
 
 /// Calls the handler `rounds` times as if a signal had interrupted the caller
 /// here, and returns how long each call took. A native sampler must run; its
@@ -14,10 +15,9 @@ use super::shared::{self, Cause, cookie};
 pub fn time_handler(rounds: usize) -> Vec<Duration> {
     // SAFETY: all-zero is a valid context to be written over.
     let mut context: libc::ucontext_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `context` is valid for the write. It is never resumed: the
-    // handler only reads registers and the frames of this very function, which
-    // are alive during the calls below.
-    unsafe { libc::getcontext(&mut context) };
+    // It is never resumed: the handler only reads registers and the frames of
+    // this very function, which are alive during the calls below.
+    set_here(&mut context);
     let epoch = shared::EPOCH.load(Ordering::SeqCst);
     let mut info = SignalInfo {
         signal: libc::SIGPROF,
@@ -42,4 +42,28 @@ pub fn time_handler(rounds: usize) -> Vec<Duration> {
         }
     }
     took
+}
+
+/// Makes `context` that of the calling function, as far as the handler looks at
+/// it. (`getcontext` does the same, and musl does not have it.)
+#[inline(always)]
+fn set_here(context: &mut libc::ucontext_t) {
+    let [pc, sp, fp, link] = arch::here();
+    let machine = &mut context.uc_mcontext;
+    #[cfg(target_arch = "x86_64")]
+    {
+        let _ = link;
+        for (register, value) in [
+            (libc::REG_RIP, pc),
+            (libc::REG_RSP, sp),
+            (libc::REG_RBP, fp),
+        ] {
+            machine.gregs[register as usize] = value as _;
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        (machine.pc, machine.sp) = (pc, sp);
+        (machine.regs[29], machine.regs[30]) = (fp, link);
+    }
 }

@@ -15,7 +15,7 @@ mod tick;
 
 pub use host::{Host, HostReading};
 pub use pace::Pace;
-pub use reading::{Cgroup, DiskIo, Limits, MemoryDetail, Pressure, ProcessReading, Stall};
+pub use reading::{Cgroup, DiskIo, Limits, MemoryDetail, Missing, Pressure, ProcessReading, Stall};
 pub use sockets::{SocketCounts, TcpState};
 pub use tick::{TickReading, Ticks};
 
@@ -55,6 +55,17 @@ impl Resources {
     /// 0.2–0.9 µs per descriptor. `None` where the platform cannot tell.
     pub fn sockets(&mut self) -> Option<SocketCounts> {
         self.process.sockets()
+    }
+
+    /// Which of the series that every run has are not in `reading` although
+    /// the platform has them. Only when all is well does it not allocate.
+    fn missing(&self, reading: &ProcessReading) -> Vec<Missing> {
+        self.process.missing(reading)
+    }
+
+    /// Says that the sockets could not be read, where the platform has them.
+    fn missing_sockets(&self) -> Option<Missing> {
+        self.process.missing_sockets()
     }
 
     /// Exact memory by a walk over all mappings. Costs microseconds for each

@@ -1,5 +1,7 @@
 //! The values of one reading. Bytes are bytes, CPU is time, counts are counts.
 
+use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// One reading of this process's memory, CPU, threads and descriptors.
@@ -39,11 +41,11 @@ pub struct ProcessReading {
 #[non_exhaustive]
 pub struct MemoryDetail {
     /// Resident memory, shared pages divided by how many processes share them.
-    pub pss_bytes: u64,
+    pub pss_bytes: Option<u64>,
     /// Resident pages of this process alone that were written to.
-    pub private_dirty_bytes: u64,
+    pub private_dirty_bytes: Option<u64>,
     /// Memory that is swapped out.
-    pub swap_bytes: u64,
+    pub swap_bytes: Option<u64>,
 }
 
 /// What went to and came from storage, since the process began. Caches and
@@ -52,9 +54,9 @@ pub struct MemoryDetail {
 #[non_exhaustive]
 pub struct DiskIo {
     /// Bytes fetched from storage.
-    pub read_bytes: u64,
+    pub read_bytes: Option<u64>,
     /// Bytes sent to storage, or to be sent to it.
-    pub written_bytes: u64,
+    pub written_bytes: Option<u64>,
 }
 
 /// The process's cgroup (v2), other processes in it included. Counts and times
@@ -95,7 +97,7 @@ pub struct Pressure {
 #[non_exhaustive]
 pub struct Stall {
     /// At least one task waited.
-    pub some: Duration,
+    pub some: Option<Duration>,
     /// No task could go on.
     pub full: Option<Duration>,
 }
@@ -113,4 +115,41 @@ pub struct Limits {
     pub cgroup_memory_bytes: Option<u64>,
     /// Ports that outgoing connections to one address can choose from.
     pub ephemeral_ports: Option<u64>,
+}
+
+/// One of the series that every run has, which could not be read in a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Missing {
+    /// Its column in the timeline.
+    pub series: &'static str,
+    /// What it is read from.
+    pub source: &'static str,
+    /// What the system answered; `None` where it answered something that does
+    /// not have the value in it.
+    pub error: Option<io::ErrorKind>,
+}
+
+impl Missing {
+    pub(super) fn new(
+        series: &'static str,
+        source: &'static str,
+        error: Option<io::ErrorKind>,
+    ) -> Self {
+        Self {
+            series,
+            source,
+            error,
+        }
+    }
+}
+
+/// `VmRSS of /proc/self/status: permission denied`
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error {
+            Some(error) => write!(f, "{}: {error}", self.source),
+            None => write!(f, "{}: not in it", self.source),
+        }
+    }
 }

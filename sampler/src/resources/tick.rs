@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Cgroup, DiskIo, Limits, MemoryDetail, Pace, Pressure, ProcessReading, Resources, SocketCounts,
-    sys,
+    Cgroup, DiskIo, Limits, MemoryDetail, Missing, Pace, Pressure, ProcessReading, Resources,
+    SocketCounts, sys,
 };
 
 /// How much of one core all readings may take where nothing else is said.
@@ -34,6 +34,9 @@ pub struct TickReading {
     pub pressure: Option<Pressure>,
     /// Limits; every 30 s at most.
     pub limits: Option<Limits>,
+    /// Of resident memory, CPU, threads, descriptors and connections, those
+    /// that were due and could not be read.
+    pub missing: Vec<Missing>,
 }
 
 /// Takes the readings of each tick, and the dear ones of them less often: none
@@ -72,9 +75,17 @@ impl Ticks {
     /// Takes the readings that are due at `now`.
     pub fn read(&mut self, now: Instant) -> TickReading {
         let resources = &mut self.resources;
+        let process = resources.process();
+        let mut missing = resources.missing(&process);
+        let sockets_due = self.sockets.due(now);
+        let sockets = paced(&mut self.sockets, now, || resources.sockets());
+        if sockets_due && sockets.is_none() {
+            missing.extend(resources.missing_sockets());
+        }
         TickReading {
-            process: resources.process(),
-            sockets: paced(&mut self.sockets, now, || resources.sockets()),
+            process,
+            sockets,
+            missing,
             memory: paced(&mut self.memory, now, || resources.memory_detail()),
             disk_io: paced(&mut self.disk_io, now, || resources.disk_io()),
             cgroup: paced(&mut self.cgroup, now, || resources.cgroup()),

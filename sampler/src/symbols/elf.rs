@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use super::memory::Memory;
+
 /// Section kinds, `sh_type`.
 pub(crate) const SHT_SYMTAB: u32 = 2;
 pub(crate) const SHT_DYNSYM: u32 = 11;
@@ -13,8 +15,14 @@ pub(crate) const SHT_DYNSYM: u32 = 11;
 pub(crate) const PT_LOAD: u32 = 1;
 pub(crate) const PT_NOTE: u32 = 4;
 
+/// What a 64-bit, little-endian image begins with.
+const MAGIC: [u8; 6] = [0x7f, b'E', b'L', b'F', 2, 1];
 /// More sections or segments than any linker writes: a sign of garbage.
 const MAX_HEADERS: u16 = 4096;
+/// What is read of memory at once.
+const MAX_AT_ONCE: usize = 32 << 20;
+/// A longer name is cut.
+const MAX_NAME: usize = 32 * 1024;
 
 /// Where the bytes of an ELF image are.
 #[derive(Debug)]
@@ -23,6 +31,9 @@ pub(crate) enum Source {
     File(File),
     /// In memory: images without a file, such as the vDSO.
     Bytes(Vec<u8>),
+    /// Where the loader put it. Offsets are addresses as the linker saw them,
+    /// to which the bias is added.
+    Memory { memory: Memory, bias: u64 },
 }
 
 impl Source {
@@ -43,14 +54,26 @@ impl Source {
                 let start = usize::try_from(offset).ok()?;
                 Some(all.get(start..start.checked_add(length)?)?.to_vec())
             }
+            Source::Memory { memory, bias } => {
+                if length > MAX_AT_ONCE {
+                    return None;
+                }
+                let mut bytes = vec![0; length];
+                memory.read(bias.wrapping_add(offset), &mut bytes)?;
+                Some(bytes)
+            }
         }
     }
 
-    /// The bytes from `offset` up to the next zero byte.
+    /// The bytes from `offset` up to the next zero byte, or as many as a name
+    /// may have.
     pub(crate) fn read_name(&self, offset: u64, end: u64) -> Option<Vec<u8>> {
         let mut name = Vec::new();
         let mut at = offset;
         while at < end {
+            if name.len() >= MAX_NAME {
+                return Some(name);
+            }
             let step = (end - at).min(512) as usize;
             let bytes = self.read(at, step)?;
             match bytes.iter().position(|b| *b == 0) {
@@ -107,8 +130,7 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 impl Elf {
     pub(crate) fn open(source: Source) -> Option<Elf> {
         let header = source.read(0, 64)?;
-        let little_endian_64_bit = header[..6] == [0x7f, b'E', b'L', b'F', 2, 1];
-        if !little_endian_64_bit {
+        if header[..6] != MAGIC {
             return None;
         }
         let segments = read_segments(&source, &header).unwrap_or_default();
@@ -118,6 +140,51 @@ impl Elf {
             sections,
             segments,
         })
+    }
+
+    /// The image whose first byte, that of the ELF header, is at `start`.
+    pub(crate) fn in_memory(memory: Memory, start: u64) -> Option<Elf> {
+        let header: [u8; 64] = memory.bytes(start)?;
+        if header[..6] != MAGIC {
+            return None;
+        }
+        // The headers of segments follow that of the file, on its first page.
+        let source = Source::Memory {
+            memory,
+            bias: start,
+        };
+        let segments = read_segments(&source, &header)?;
+        let Source::Memory { memory, .. } = source else {
+            return None;
+        };
+        let mut elf = Elf {
+            source: Source::Memory { memory, bias: 0 },
+            sections: Vec::new(),
+            segments,
+        };
+        let first = elf.first_vaddr()?;
+        if let Source::Memory { bias, .. } = &mut elf.source {
+            *bias = start.wrapping_sub(first);
+        }
+        Some(elf)
+    }
+
+    /// The first bytes that are mapped: what the loader works with.
+    pub(crate) fn first_bytes(&self, length: usize) -> Option<Vec<u8>> {
+        let at = match self.source {
+            Source::Memory { .. } => self.first_vaddr()?,
+            Source::File(_) | Source::Bytes(_) => 0,
+        };
+        self.source.read(at, length)
+    }
+
+    /// The address, as the linker saw it, of the file's first byte.
+    fn first_vaddr(&self) -> Option<u64> {
+        let first = self
+            .segments
+            .iter()
+            .find(|s| s.kind == PT_LOAD && s.offset < 4096)?;
+        Some(first.vaddr.wrapping_sub(first.offset))
     }
 
     pub(crate) fn section(&self, name: &str) -> Option<&Section> {
@@ -138,7 +205,11 @@ impl Elf {
         const NT_GNU_BUILD_ID: u32 = 3;
         for segment in self.segments.iter().filter(|s| s.kind == PT_NOTE) {
             let size = usize::try_from(segment.file_size).ok()?.min(64 * 1024);
-            let Some(notes) = self.source.read(segment.offset, size) else {
+            let at = match self.source {
+                Source::Memory { .. } => segment.vaddr,
+                Source::File(_) | Source::Bytes(_) => segment.offset,
+            };
+            let Some(notes) = self.source.read(at, size) else {
                 continue;
             };
             let mut at = 0;

@@ -3,25 +3,36 @@
 //! Off the hot path: files are opened when first needed and read in small
 //! pieces, and everything goes when the [`Symbolizer`] is dropped.
 
+mod demangle;
+mod dynamic;
 pub(crate) mod elf;
+mod image;
 mod lines;
+mod memory;
 mod modules;
+mod seen;
 mod table;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::PathBuf;
 
 pub use modules::Module;
+#[cfg(target_os = "linux")]
+pub(crate) use modules::mappings;
 
 use crate::error::Error;
-use elf::{Elf, Source};
+use demangle::demangled;
+use elf::Elf;
+use image::Found;
 use lines::Lines;
 use table::SymbolTable;
 
+/// The modules in the text of `/proc/self/maps`.
 #[cfg(test)]
-pub(crate) use modules::parse_maps as modules_in;
+pub(crate) fn modules_in(maps: &str) -> Vec<Module> {
+    modules::parse_maps(maps.as_bytes())
+}
 
 /// How much is wanted of an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -62,8 +73,8 @@ pub struct Resolved {
 /// It describes the modules that were loaded when it was made.
 pub struct Symbolizer {
     modules: Vec<Module>,
-    /// By path: several mappings may come from one file.
-    images: HashMap<String, Option<Image>>,
+    /// By the address of their first byte: several mappings may be of one.
+    images: HashMap<u64, Option<Image>>,
 }
 
 /// An opened module.
@@ -82,19 +93,34 @@ impl Symbolizer {
     /// [`Error::Read`] where there is no `/proc/self/maps`.
     pub fn new() -> Result<Self, Error> {
         let path = "/proc/self/maps";
-        let maps = fs::read_to_string(path).map_err(|source| Error::Read {
+        let maps = fs::read(path).map_err(|source| Error::Read {
             path: PathBuf::from(path),
             source,
         })?;
-        let mut symbolizer = Symbolizer {
-            modules: modules::parse_maps(&maps),
-            images: HashMap::new(),
-        };
-        for index in 0..symbolizer.modules.len() {
-            let id = open_module(&symbolizer.modules[index]).and_then(|elf| elf.build_id());
-            symbolizer.modules[index].build_id = id;
+        let mut modules = modules::parse_maps(&maps);
+        seen::keep(&modules);
+        for module in &mut modules {
+            let replaced = match image::open(module) {
+                Found::Image(elf) => {
+                    module.build_id = elf.build_id();
+                    false
+                }
+                Found::InMemory(elf) => {
+                    module.build_id = elf.build_id();
+                    SymbolTable::read(&elf).is_none()
+                }
+                Found::Overwritten => true,
+                Found::Nothing => false,
+            };
+            if replaced {
+                let name = module.path.rsplit('/').next().unwrap_or_default();
+                module.path = format!("[replaced {name}]");
+            }
         }
-        Ok(symbolizer)
+        Ok(Symbolizer {
+            modules,
+            images: HashMap::new(),
+        })
     }
 
     /// The executable mappings, in order of address.
@@ -108,8 +134,10 @@ impl Symbolizer {
         let Some(module) = self.modules.get(index).filter(|m| m.contains(pc)) else {
             return Resolved::default();
         };
-        let image = self.images.entry(module.path.clone()).or_insert_with(|| {
-            let elf = open_module(module)?;
+        let image = self.images.entry(module.image()).or_insert_with(|| {
+            let (Found::Image(elf) | Found::InMemory(elf)) = image::open(module) else {
+                return None;
+            };
             let symbols = SymbolTable::read(&elf);
             Some(Image {
                 elf,
@@ -159,35 +187,11 @@ impl Image {
     }
 }
 
-/// A symbol's name as its source spells it, without the hash.
-fn demangled(name: &str) -> String {
-    // A linker may append a version (`memcpy@@GLIBC_2.14`).
-    let name = name.split("@@").next().unwrap_or(name);
-    format!("{:#}", rustc_demangle::demangle(name))
-}
-
-/// Opens the image behind a mapping, or copies it out of memory when it has
-/// no file.
-fn open_module(module: &Module) -> Option<Elf> {
-    if module.path.starts_with('[') {
-        // An image that exists only in memory, such as `[vdso]`; small.
-        let size = usize::try_from(module.end - module.start).ok()?;
-        let memory = File::open("/proc/self/mem").ok()?;
-        let mut bytes = vec![0; size.min(1 << 20)];
-        memory.read_exact_at(&mut bytes, module.start).ok()?;
-        return Elf::open(Source::Bytes(bytes));
-    }
-    let named = File::open(&module.path).ok();
-    // The program itself can be read even after it was replaced or deleted.
-    let file = if fs::read_link("/proc/self/exe").is_ok_and(|exe| {
-        let exe = exe.to_string_lossy();
-        exe.trim_end_matches(" (deleted)") == module.path
-    }) {
-        File::open("/proc/self/exe").ok().or(named)
-    } else {
-        named
-    }?;
-    Elf::open(Source::File(file))
+/// Notes what the files of the mapped images are now, so that it is noticed
+/// when one is written over.
+pub(crate) fn remember_files() {
+    // Without the list of mappings there are no names that could be wrong.
+    let _ = Symbolizer::new();
 }
 
 impl std::fmt::Debug for Symbolizer {

@@ -1,5 +1,6 @@
 //! A module's function symbols, twelve bytes each; names stay in the file.
 
+use super::dynamic::DynamicSymbols;
 use super::elf::{Elf, SHT_DYNSYM, SHT_SYMTAB, u16_at, u32_at, u64_at};
 
 const ENTRY_SIZE: usize = 24;
@@ -24,16 +25,35 @@ pub(crate) struct SymbolTable {
 }
 
 impl SymbolTable {
-    /// Reads `.symtab`, or `.dynsym` where that was stripped.
+    /// Reads `.symtab`, or `.dynsym` where that was stripped; of an image in
+    /// memory, what the loader has of it.
     pub(crate) fn read(elf: &Elf) -> Option<SymbolTable> {
+        if let Some(symbols) = DynamicSymbols::of(elf) {
+            let size = symbols.count * ENTRY_SIZE as u64;
+            return Self::read_table(
+                elf,
+                (symbols.table, size),
+                (symbols.names, symbols.names_size),
+            );
+        }
         let of_kind = |kind| elf.sections.iter().find(|s| s.kind == kind && s.size > 0);
         let section = of_kind(SHT_SYMTAB).or_else(|| of_kind(SHT_DYNSYM))?;
         let names = elf.sections.get(section.link as usize)?;
+        Self::read_table(
+            elf,
+            (section.offset, section.size),
+            (names.offset, names.size),
+        )
+    }
+
+    /// Reads a table of entries and remembers where their names are; offset and
+    /// size of each.
+    fn read_table(elf: &Elf, table: (u64, u64), names: (u64, u64)) -> Option<SymbolTable> {
         let base = elf.segments.iter().map(|s| s.vaddr).min()?;
 
         let mut symbols = Vec::new();
-        let mut offset = section.offset;
-        let end = section.offset.checked_add(section.size)?;
+        let mut offset = table.0;
+        let end = table.0.checked_add(table.1)?;
         while offset < end {
             let length = (end - offset).min((CHUNK * ENTRY_SIZE) as u64) as usize;
             let bytes = elf.source.read(offset, length)?;
@@ -52,8 +72,8 @@ impl SymbolTable {
         Some(SymbolTable {
             base,
             symbols,
-            names_offset: names.offset,
-            names_end: names.offset.checked_add(names.size)?,
+            names_offset: names.0,
+            names_end: names.0.checked_add(names.1)?,
         })
     }
 

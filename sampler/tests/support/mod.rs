@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod heap;
+pub mod library;
 
 use std::hint::black_box;
 use std::time::Duration;

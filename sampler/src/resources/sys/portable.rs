@@ -5,7 +5,7 @@ use std::time::Duration;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::resources::{
-    Cgroup, DiskIo, Limits, MemoryDetail, Pressure, ProcessReading, SocketCounts,
+    Cgroup, DiskIo, Limits, MemoryDetail, Missing, Pressure, ProcessReading, SocketCounts,
 };
 
 #[derive(Debug)]
@@ -35,6 +35,21 @@ impl Process {
             reading.cpu = Some(Duration::from_millis(process.accumulated_cpu_time()));
         }
         reading
+    }
+
+    pub(in crate::resources) fn missing(&self, reading: &ProcessReading) -> Vec<Missing> {
+        let read = [
+            ("rss_mb", reading.rss_bytes.is_some()),
+            ("cpu_percent", reading.cpu.is_some()),
+        ];
+        read.into_iter()
+            .filter(|(_, there)| !there)
+            .map(|(series, _)| Missing::new(series, "the list of processes", None))
+            .collect()
+    }
+
+    pub(in crate::resources) fn missing_sockets(&self) -> Option<Missing> {
+        None
     }
 
     pub(in crate::resources) fn sockets(&mut self) -> Option<SocketCounts> {

@@ -2,10 +2,12 @@
 //! the limit or the CPU quota held it up
 //! (<https://docs.kernel.org/admin-guide/cgroup-v2.html>).
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::kept::{Kept, field, number};
+use super::kept::{Kept, field, lines, number};
 use super::pressure::Pressures;
 use crate::resources::{Cgroup, Pressure};
 
@@ -24,8 +26,8 @@ pub(super) struct CgroupFiles {
 impl CgroupFiles {
     /// Opens the files of this process's cgroup; `None` where it has none.
     pub(super) fn of_this_process() -> Option<Self> {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let membership = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+        let membership = std::fs::read("/proc/self/cgroup").ok()?;
         let (mount, directory) = directory(&mounts, &membership)?;
         Some(Self::open(&mount, &directory))
     }
@@ -103,18 +105,43 @@ impl CgroupFiles {
 
 /// The mount point of the v2 hierarchy and the directory of the cgroup that
 /// `membership` (`/proc/self/cgroup`) names, by `mounts` (`mountinfo`).
-fn directory(mounts: &str, membership: &str) -> Option<(PathBuf, PathBuf)> {
-    let group = membership
-        .lines()
-        .find_map(|line| line.strip_prefix("0::"))?;
-    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
-    let mut fields = mount.split(' ').skip(3);
+fn directory(mounts: &[u8], membership: &[u8]) -> Option<(PathBuf, PathBuf)> {
+    let group = lines(membership).find_map(|line| line.strip_prefix(b"0::"))?;
+    let mount = lines(mounts).find(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        fields.any(|field| field == b"-") && fields.next() == Some(b"cgroup2")
+    })?;
+    let mut fields = mount.split(|byte| *byte == b' ').skip(3).map(unescaped);
     let (root, point) = (fields.next()?, fields.next()?);
     // In a container the mount may begin below the root of the hierarchy.
-    let below = group.strip_prefix(root.trim_end_matches('/')).unwrap_or("");
-    let point = PathBuf::from(point);
-    let directory = point.join(below.trim_start_matches('/'));
+    let root = root.strip_suffix(b"/").unwrap_or(&root);
+    let below = group.strip_prefix(root).unwrap_or_default();
+    let slashes = below.iter().take_while(|byte| **byte == b'/').count();
+    let below = below.get(slashes..).unwrap_or_default().to_vec();
+    let point = PathBuf::from(OsString::from_vec(point));
+    let directory = point.join(OsString::from_vec(below));
     Some((point, directory))
+}
+
+/// A field of `mountinfo`, where blanks, newlines and backslashes are a
+/// backslash and three octal digits (proc_pid_mountinfo(5)).
+fn unescaped(field: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((byte, tail)) = rest.split_first() {
+        let escaped = match (byte, tail) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..]) => {
+                Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
+            }
+            _ => None,
+        };
+        plain.push(escaped.unwrap_or(*byte));
+        rest = match escaped {
+            Some(_) => tail.get(3..).unwrap_or_default(),
+            None => tail,
+        };
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -125,6 +152,10 @@ mod tests {
     const MOUNTS: &str = "24 1 0:22 / /proc rw - proc proc rw\n\
         31 24 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n";
 
+    fn directory(mounts: &str, membership: &str) -> Option<(PathBuf, PathBuf)> {
+        super::directory(mounts.as_bytes(), membership.as_bytes())
+    }
+
     #[test]
     fn the_directory_is_below_the_mount() {
         let (mount, path) = directory(MOUNTS, "1:cpu:/a\n0::/system.slice/shop.service\n").unwrap();
@@ -134,6 +165,19 @@ mod tests {
         let inside = MOUNTS.replace("0:27 /", "0:27 /pods/7");
         let (_, path) = directory(&inside, "0::/pods/7/app\n").unwrap();
         assert_eq!(path, Path::new("/sys/fs/cgroup/app"));
+    }
+
+    #[test]
+    fn a_mount_or_group_of_any_bytes_is_found() {
+        let mounts = b"20 1 0:9 / /mnt/\xff\xfe rw - ext4 /dev/odd rw\n\
+            21 1 0:9 / /mnt/x\\040-\\040cgroup2\\040y rw - ext4 /dev/odd rw\n\
+            31 24 0:27 / /cgroups\\040of\\134us rw shared:9 - cgroup2 cgroup2 rw\n";
+        let (mount, path) = super::directory(mounts, b"0::/shop\xff.service\n").unwrap();
+        assert_eq!(mount, Path::new(r"/cgroups of\us"));
+        let path = path.into_os_string().into_vec();
+        assert_eq!(path, b"/cgroups of\\us/shop\xff.service");
+        assert_eq!(unescaped(br"a\04"), br"a\04");
+        assert_eq!(unescaped(br"\012\777\\"), b"\n\\777\\\\");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod limits;
 mod pressure;
 mod sockets;
 
+use std::fs::File;
 use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -18,12 +19,14 @@ use self::cgroup::CgroupFiles;
 use self::kept::{Kept, field, kilobytes};
 use self::pressure::Pressures;
 use crate::resources::{
-    Cgroup, DiskIo, Limits, MemoryDetail, Pressure, ProcessReading, SocketCounts,
+    Cgroup, DiskIo, Limits, MemoryDetail, Missing, Pressure, ProcessReading, SocketCounts,
 };
 
 #[derive(Debug)]
 pub(in crate::resources) struct Process {
     status: Kept,
+    /// `/proc/self/fd`, which is not to be found by its path after a `chroot`.
+    fds: Option<File>,
     io: Kept,
     smaps_rollup: Kept,
     cgroup: Option<CgroupFiles>,
@@ -34,6 +37,7 @@ impl Process {
     pub(in crate::resources) fn new() -> Self {
         Self {
             status: Kept::open("/proc/self/status"),
+            fds: File::open("/proc/self/fd").ok(),
             io: Kept::open("/proc/self/io"),
             smaps_rollup: Kept::open("/proc/self/smaps_rollup"),
             cgroup: CgroupFiles::of_this_process(),
@@ -43,7 +47,7 @@ impl Process {
 
     pub(in crate::resources) fn read(&mut self) -> ProcessReading {
         let mut reading = ProcessReading {
-            open_fds: open_fds(),
+            open_fds: self.open_fds(),
             ..ProcessReading::default()
         };
         add_usage(&mut reading);
@@ -60,28 +64,78 @@ impl Process {
         reading
     }
 
+    pub(in crate::resources) fn missing(&self, reading: &ProcessReading) -> Vec<Missing> {
+        let status = self.status.failure();
+        let read = [
+            (
+                reading.rss_bytes.is_some(),
+                Missing::new("rss_mb", "VmRSS of /proc/self/status", status),
+            ),
+            (
+                reading.threads.is_some(),
+                Missing::new("threads", "Threads of /proc/self/status", status),
+            ),
+            (
+                reading.open_fds.is_some(),
+                Missing::new("open_fds", "/proc/self/fd", None),
+            ),
+            (
+                reading.cpu.is_some(),
+                Missing::new("cpu_percent", "getrusage", None),
+            ),
+        ];
+        let missing = read.into_iter().filter(|(there, _)| !there);
+        missing.map(|(_, missing)| missing).collect()
+    }
+
+    pub(in crate::resources) fn missing_sockets(&self) -> Option<Missing> {
+        Some(Missing::new(
+            "connections",
+            "FDSize of /proc/self/status",
+            self.status.failure(),
+        ))
+    }
+
+    /// Since Linux 6.2 the size of `/proc/self/fd` is the number of open
+    /// descriptors; before, it is 0 and the directory has to be listed.
+    fn open_fds(&self) -> Option<u64> {
+        const PATH: &str = "/proc/self/fd";
+        let kept = self.fds.as_ref().and_then(|fds| fds.metadata().ok());
+        let metadata = kept.or_else(|| std::fs::metadata(PATH).ok())?;
+        match metadata.size() {
+            // The listing holds one descriptor of its own while it runs.
+            0 => u64::try_from(std::fs::read_dir(PATH).ok()?.count())
+                .ok()?
+                .checked_sub(1),
+            size => Some(size),
+        }
+    }
+
     pub(in crate::resources) fn sockets(&mut self) -> Option<SocketCounts> {
         // Numbers run from 0 up to the size of the descriptor table.
         let table = self.status.read(|text| field(text, "FDSize"))?;
-        Some(sockets::count(libc::c_int::try_from(table).ok()?))
+        let table = libc::c_int::try_from(table).ok()?;
+        Some(sockets::count(table, self.open_fds()))
     }
 
     pub(in crate::resources) fn memory_detail(&mut self) -> Option<MemoryDetail> {
         self.smaps_rollup.read(|text| {
-            Some(MemoryDetail {
-                pss_bytes: kilobytes(text, "Pss")?,
-                private_dirty_bytes: kilobytes(text, "Private_Dirty")?,
-                swap_bytes: kilobytes(text, "Swap")?,
-            })
+            let detail = MemoryDetail {
+                pss_bytes: kilobytes(text, "Pss"),
+                private_dirty_bytes: kilobytes(text, "Private_Dirty"),
+                swap_bytes: kilobytes(text, "Swap"),
+            };
+            (detail != MemoryDetail::default()).then_some(detail)
         })
     }
 
     pub(in crate::resources) fn disk_io(&mut self) -> Option<DiskIo> {
         self.io.read(|text| {
-            Some(DiskIo {
-                read_bytes: field(text, "read_bytes")?,
-                written_bytes: field(text, "write_bytes")?,
-            })
+            let io = DiskIo {
+                read_bytes: field(text, "read_bytes"),
+                written_bytes: field(text, "write_bytes"),
+            };
+            (io != DiskIo::default()).then_some(io)
         })
     }
 
@@ -103,7 +157,7 @@ impl Process {
         let own = [&self.status, &self.io, &self.smaps_rollup];
         let cgroup = self.cgroup.as_ref().map_or(0, CgroupFiles::descriptors);
         let own = own.iter().filter(|file| file.is_open()).count() as u64;
-        own + cgroup + self.pressures.descriptors()
+        own + u64::from(self.fds.is_some()) + cgroup + self.pressures.descriptors()
     }
 }
 
@@ -128,18 +182,6 @@ fn add_usage(reading: &mut ProcessReading) {
     reading.major_faults = count(usage.ru_majflt);
     reading.voluntary_switches = count(usage.ru_nvcsw);
     reading.involuntary_switches = count(usage.ru_nivcsw);
-}
-
-/// Since Linux 6.2 the size of `/proc/self/fd` is the number of open
-/// descriptors; before, it is 0 and the directory has to be listed.
-fn open_fds() -> Option<u64> {
-    match std::fs::metadata("/proc/self/fd").ok()?.size() {
-        // The listing holds one descriptor of its own while it runs.
-        0 => u64::try_from(std::fs::read_dir("/proc/self/fd").ok()?.count())
-            .ok()?
-            .checked_sub(1),
-        size => Some(size),
-    }
 }
 
 /// CPU time this thread has used.

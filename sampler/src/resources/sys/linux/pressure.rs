@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::kept::Kept;
+use super::kept::{Kept, lines, number};
 use crate::resources::{Pressure, Stall};
 
 #[derive(Debug)]
@@ -41,16 +41,19 @@ impl Pressures {
     }
 }
 
-fn stall(text: &str) -> Option<Stall> {
-    let total = |kind: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(kind))?;
-        let micros = line.split_once("total=")?.1.trim().parse().ok()?;
-        Some(Duration::from_micros(micros))
+fn stall(text: &[u8]) -> Option<Stall> {
+    const TOTAL: &[u8] = b"total=";
+    let total = |kind: &[u8]| {
+        let line = lines(text).find_map(|line| line.strip_prefix(kind))?;
+        let fields = line.split(|byte| *byte == b' ');
+        let micros = fields.filter_map(|f| f.strip_prefix(TOTAL)).next()?;
+        Some(Duration::from_micros(number(micros)?))
     };
-    Some(Stall {
-        some: total("some ")?,
-        full: total("full "),
-    })
+    let stall = Stall {
+        some: total(b"some "),
+        full: total(b"full "),
+    };
+    (stall != Stall::default()).then_some(stall)
 }
 
 #[cfg(test)]
@@ -61,11 +64,18 @@ mod tests {
     fn totals_are_read_and_the_averages_are_not() {
         let text = "some avg10=1.00 avg60=0.50 avg300=0.10 total=2000000\n\
                     full avg10=0.00 avg60=0.00 avg300=0.00 total=500\n";
+        let stall = |text: &str| super::stall(text.as_bytes());
         let read = stall(text);
-        assert_eq!(read.map(|s| s.some), Some(Duration::from_secs(2)));
+        assert_eq!(read.and_then(|s| s.some), Some(Duration::from_secs(2)));
         assert_eq!(read.and_then(|s| s.full), Some(Duration::from_micros(500)));
         let before_5_13 = "some avg10=0.00 avg60=0.00 avg300=0.00 total=3\n";
         assert_eq!(stall(before_5_13).and_then(|s| s.full), None);
+        let odd = "some avg10=0.00 total=x\nfull avg10=0.00 total=4\n";
+        assert_eq!(stall(odd).and_then(|s| s.some), None);
+        assert_eq!(
+            stall(odd).and_then(|s| s.full),
+            Some(Duration::from_micros(4))
+        );
         assert_eq!(stall(""), None);
     }
 }

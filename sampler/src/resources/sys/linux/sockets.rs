@@ -2,7 +2,6 @@
 
 use std::mem;
 
-use super::open_fds;
 use crate::resources::{SocketCounts, TcpState};
 
 /// Walks the descriptor numbers below `table` and asks each socket for its
@@ -11,8 +10,8 @@ use crate::resources::{SocketCounts, TcpState};
 /// The walk ends once as many open descriptors were met as the kernel says
 /// there are, so a sparse table costs little. Descriptors that come and go
 /// during the walk make the count differ by at most as many.
-pub(super) fn count(table: libc::c_int) -> SocketCounts {
-    let open = open_fds().unwrap_or(u64::MAX);
+pub(super) fn count(table: libc::c_int, open: Option<u64>) -> SocketCounts {
+    let open = open.unwrap_or(u64::MAX);
     let mut counts = SocketCounts::default();
     let mut met = 0;
     for fd in 0..table {
