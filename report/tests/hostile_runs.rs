@@ -238,19 +238,19 @@ fn a_csv_with_a_column_for_every_byte_is_refused_by_its_limit() {
     with_file(
         "timeline.csv",
         &csv,
-        "timeline.csv: it has more than 8,192 columns",
+        "timeline.csv: it has more than 6,000 columns",
     );
 }
 
 #[test]
 fn a_csv_with_more_cells_than_fit_is_read_evenly() {
     let mut csv = b"elapsed_s".to_vec();
-    for column in 0..8_000 {
+    for column in 0..5_900 {
         csv.extend(format!(",rss{column}_mb").bytes());
     }
     // Two bytes a row make eight thousand cells each.
     csv.push(b'\n');
-    for row in 0..6_000 {
+    for row in 0..9_000 {
         csv.extend(format!("{row}\n").bytes());
     }
     let (_temp, dir) = empty_run();
@@ -272,7 +272,7 @@ fn a_csv_with_more_cells_than_fit_is_read_evenly() {
         rows.windows(2)
             .all(|pair| (pair[1] - pair[0] - step).abs() < 1e-9)
     );
-    assert!(*rows.last().unwrap() > 5_990.0 / 3600.0);
+    assert!(*rows.last().unwrap() > 8_990.0 / 3600.0);
 }
 
 #[test]
@@ -315,7 +315,6 @@ fn a_hundred_thousand_routes_are_read_in_linear_time() {
     for says in [
         "findings: 99000 events of routes and statements beyond the first 1000",
         "spans: 97952 rows and intervals of names beyond the first 2048 are in <other>",
-        "beyond the first 16 MB are not shown",
     ] {
         assert!(said.contains(says), "{says} is not in {said}");
     }

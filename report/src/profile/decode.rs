@@ -95,12 +95,22 @@ impl<'a> Decoder<'a> {
             strings: Vec::new(),
             memory: Memory::of(PROFILE_MEMORY),
         };
+        // What the messages take at least is known before any is decoded.
+        let mut least = Memory::of(PROFILE_MEMORY);
         let mut fields = Fields::of(raw);
         while let Some(field) = fields.next()? {
-            if let Field::Bytes(field::STRING, text) = field {
-                // A list that grows has room for as many again.
-                decoder.memory.take(2 * size_of::<&[u8]>())?;
-                decoder.strings.push(text);
+            match field {
+                Field::Bytes(field::STRING, text) => {
+                    // A list that grows has room for as many again.
+                    decoder.memory.take(2 * size_of::<&[u8]>())?;
+                    decoder.strings.push(text);
+                }
+                Field::Bytes(field::SAMPLE, _) => least.take(size_of::<Sample>())?,
+                Field::Bytes(field::LOCATION, _) => least.take(size_of::<Location>())?,
+                Field::Bytes(field::FUNCTION, _) => least.take(size_of::<Function>())?,
+                Field::Bytes(field::MAPPING, _) => least.take(size_of::<Mapping>())?,
+                Field::Bytes(..) => least.take(size_of::<ValueType>())?,
+                _ => {}
             }
         }
         Ok(decoder)

@@ -1,8 +1,9 @@
 //! Arithmetic on whole profiles: many into one, and one less another.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Mapping, Profile, ProfileBuilder};
+use super::{Label, Mapping, Profile, ProfileBuilder};
 use crate::error::Error;
 
 /// Merges profiles one at a time, so that three days of windows need the room
@@ -15,7 +16,21 @@ use crate::error::Error;
 pub struct Merger {
     builder: Option<ProfileBuilder>,
     mappings: HashMap<MappingKey, u32>,
+    labels: Detail,
 }
+
+/// Which labels are kept apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum Detail {
+    #[default]
+    All,
+    /// Those of requests: phase, span and route.
+    Requests,
+    None,
+}
+
+/// Labels of which a run has as many as threads, or as its load has scenarios.
+const FINE: [&str; 2] = ["thread", "scenario"];
 
 /// What makes two mappings the same file in two runs.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -40,6 +55,21 @@ impl MappingKey {
     }
 }
 
+impl Detail {
+    fn of<'a>(self, labels: &'a [Label]) -> Cow<'a, [Label]> {
+        let keeps = |label: &&Label| match self {
+            Detail::All => true,
+            Detail::Requests => !FINE.contains(&label.key.as_str()),
+            // That a stack was cut off belongs to the stack.
+            Detail::None => label.key == "truncated",
+        };
+        if labels.iter().all(|label| keeps(&label)) {
+            return labels.into();
+        }
+        labels.iter().filter(keeps).cloned().collect()
+    }
+}
+
 impl Merger {
     /// A merger that has seen nothing yet.
     #[must_use]
@@ -56,6 +86,30 @@ impl Merger {
         self.add_scaled(profile, |value| value)
     }
 
+    /// Makes the sum smaller by telling less apart: first not threads and
+    /// scenarios, then no labels at all. Answers what was given up; `None` if
+    /// there is nothing left to give up.
+    pub(crate) fn coarsen(&mut self) -> Option<&'static str> {
+        let (labels, given_up) = match self.labels {
+            Detail::All => (Detail::Requests, "threads"),
+            Detail::Requests => (Detail::None, "spans, routes and phases"),
+            Detail::None => return None,
+        };
+        let mut coarse = Merger {
+            labels,
+            ..Merger::default()
+        };
+        let sum = std::mem::take(self).finish();
+        // Of one kind with nothing.
+        let _ = coarse.add(&sum);
+        let duration = sum.duration_nanos;
+        *self = coarse;
+        if let Some(builder) = &mut self.builder {
+            builder.profile_mut().duration_nanos = duration;
+        }
+        Some(given_up)
+    }
+
     /// About how many bytes the sum takes.
     pub(crate) fn memory(&self) -> usize {
         self.builder.as_ref().map_or(0, ProfileBuilder::memory)
@@ -68,6 +122,7 @@ impl Merger {
     }
 
     fn add_scaled(&mut self, profile: &Profile, scale: impl Fn(i64) -> i64) -> Result<(), Error> {
+        let detail = self.labels;
         let builder = self.builder.get_or_insert_with(|| {
             let period_type = profile.period_type.clone();
             ProfileBuilder::new(profile.sample_types.clone(), period_type, 0)
@@ -148,10 +203,11 @@ impl Merger {
                 .filter_map(|location| locations.get(*location as usize).copied())
                 .collect();
             let values: Vec<i64> = sample.values.iter().map(|value| scale(*value)).collect();
-            if sample.labels.is_sorted() {
-                builder.sorted_sample(&stack, &values, &sample.labels);
+            let labels = detail.of(&sample.labels);
+            if labels.is_sorted() {
+                builder.sorted_sample(&stack, &values, &labels);
             } else {
-                builder.sample(&stack, &values, sample.labels.to_vec());
+                builder.sample(&stack, &values, labels.into_owned());
             }
         }
         Ok(())
@@ -199,5 +255,40 @@ impl Profile {
         difference.time_nanos = self.time_nanos;
         difference.duration_nanos = self.duration_nanos;
         Ok(difference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Label;
+
+    #[test]
+    fn a_coarser_sum_is_the_same_sum_of_fewer_samples() {
+        let mut builder = ProfileBuilder::cpu(5, 7, 1);
+        let f = builder.function("f", "f", "f.rs", 1);
+        let at = builder.location(None, 1, &[(f, 1)]);
+        for (thread, route) in [("a", "x"), ("b", "x"), ("b", "y")] {
+            let labels = vec![Label::text("thread", thread), Label::text("route", route)];
+            builder.sample(&[at], &[1, 10], labels);
+        }
+        let profile = builder.build();
+        let mut merger = Merger::new();
+        merger.add(&profile).unwrap();
+        for (given_up, samples) in [(Some("threads"), 2), (Some("spans, routes and phases"), 1)] {
+            assert_eq!(merger.coarsen(), given_up);
+            merger.add(&profile).unwrap();
+            let sum = merger
+                .builder
+                .as_ref()
+                .map_or(0, ProfileBuilder::sample_count);
+            assert_eq!(sum, samples);
+        }
+        assert_eq!(merger.coarsen(), None);
+        let sum = merger.finish();
+        assert_eq!(
+            (sum.total(1), sum.time_nanos, sum.duration_nanos),
+            (90, 5, 21)
+        );
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Events {
     pub(super) held: Vec<Event>,
     /// What was found in requests, by all of them.
     pub(super) findings: Vec<Finding>,
-    /// What could not be read or held, in sentences.
+    /// What could not be read, in sentences.
     pub(super) notes: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl RunDir {
             Err(error) => return Err(Error::io("read", self.path.join(EVENTS))(error)),
         };
         let mut lines = Lines::new(BufReader::new(file), EVENT_LINE_BYTES);
-        let (mut held, mut memory, mut beyond, mut lost) = (Vec::new(), 0, 0_usize, 0_usize);
+        let (mut held, mut memory, mut lost) = (Vec::new(), 0_usize, 0_usize);
         let mut findings = Findings::default();
         while let Some(line) = lines.next() {
             let Line::Whole(line) = line else {
@@ -60,21 +60,14 @@ impl RunDir {
             findings.add(&event);
             // One that is too large leaves no room for smaller ones after it:
             // what is held is the beginning, with nothing missing in between.
-            memory += event.memory();
+            memory = memory.saturating_add(event.memory());
             if memory <= EVENT_MEMORY {
                 held.push(event);
-            } else {
-                beyond += 1;
             }
         }
         let mut notes = Vec::new();
         if lost > 0 {
             notes.push(format!("events: lines that could not be read: {lost}"));
-        }
-        if beyond > 0 {
-            notes.push(format!(
-                "events: {beyond} beyond the first 16 MB are not shown; what they say of requests is in the findings"
-            ));
         }
         notes.extend(findings.note());
         Ok(Events {

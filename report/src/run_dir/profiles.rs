@@ -144,6 +144,7 @@ impl RunDir {
         let start = self.start_nanos();
         let mut merger = Merger::new();
         let (mut taken, mut notes) = (0, Notes::new(kind));
+        let mut coarse = Vec::new();
         let mut unpacked = Unpacked::default();
         for path in self.profiles(kind)? {
             let window = unpacked.window(self, &path).and_then(|window| {
@@ -157,8 +158,18 @@ impl RunDir {
                     part = window.filter(|sample| range.takes(sample));
                     &part
                 };
-                if merger.memory().saturating_add(window.memory()) as u64 > MERGED_MEMORY.most {
-                    return Err(MERGED_MEMORY.exceeded());
+                while merger.memory().saturating_add(window.memory()) as u64 > MERGED_MEMORY.most {
+                    // Better all of the run told less apart than a part of it.
+                    let Some(given_up) = merger.coarsen() else {
+                        return Err(MERGED_MEMORY.exceeded());
+                    };
+                    coarse.push(format!(
+                        "{kind} profile: {given_up} are not told apart, as the whole run has {}",
+                        MERGED_MEMORY
+                            .exceeded()
+                            .to_string()
+                            .trim_start_matches("it has ")
+                    ));
                 }
                 merger.add(window).map(|()| 1)
             });
@@ -171,7 +182,9 @@ impl RunDir {
                 break;
             }
         }
-        Ok(((taken > 0).then(|| merger.finish()), notes.finish()))
+        let mut notes = notes.finish();
+        notes.append(&mut coarse);
+        Ok(((taken > 0).then(|| merger.finish()), notes))
     }
 }
 

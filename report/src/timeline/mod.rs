@@ -222,7 +222,7 @@ impl Timeline {
             ),
             (
                 large_rows,
-                "timeline: rows of more than 1 MB or 8,192 cells, left out",
+                "timeline: rows of more than 1 MB or 6,000 cells, left out",
             ),
             (
                 thinned_rows,

@@ -24,7 +24,7 @@ impl Timeline {
     ///
     /// [`Error::Csv`] with line and remedy for an empty file, one without a
     /// header, one that is not text, and one whose first column is no time;
-    /// [`Error::Limit`] for one with more than 8,192 columns or 2 GiB.
+    /// [`Error::Limit`] for one with more than 6,000 columns or 2 GiB.
     pub fn parse(bytes: &[u8]) -> Result<Timeline, Error> {
         let rows = count_lines(bytes);
         Timeline::read(bytes, rows)

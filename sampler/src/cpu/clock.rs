@@ -15,7 +15,8 @@ pub enum Clock {
     /// One POSIX timer per thread on that thread's CPU clock: hardly any cost,
     /// at the resolution of the kernel's tick. Linux only.
     Timer,
-    /// The `pprof` crate: one timer for the process. Any Unix.
+    /// The `pprof` crate: one timer for the process. Any Unix; on Linux with the
+    /// feature `pprof-engine`.
     Pprof,
     /// Wall time: what every thread is doing, on CPU or waiting. Linux only.
     Wall,

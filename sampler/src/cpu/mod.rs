@@ -5,6 +5,7 @@
 
 mod clock;
 mod engine;
+#[cfg(any(feature = "pprof-engine", not(target_os = "linux")))]
 mod pprof;
 mod window;
 
@@ -180,9 +181,23 @@ fn first_that_starts(
 
 fn start_engine(clock: Clock, config: &EngineConfig) -> Result<Box<dyn Engine>, Error> {
     match clock {
+        #[cfg(any(feature = "pprof-engine", not(target_os = "linux")))]
         Clock::Pprof => Ok(Box::new(pprof::PprofEngine::start(config.clone())?)),
+        #[cfg(not(any(feature = "pprof-engine", not(target_os = "linux"))))]
+        Clock::Pprof => Err(not_built_in()),
         Clock::Off => Ok(Box::new(OffEngine)),
         Clock::Perf | Clock::Timer | Clock::Wall => sys::native_engine(clock, config),
+    }
+}
+
+/// Why there is no `pprof` clock in a build without its engine.
+#[cfg(any(test, not(any(feature = "pprof-engine", not(target_os = "linux")))))]
+fn not_built_in() -> Error {
+    Error::ClockRefused {
+        clock: Clock::Pprof,
+        reason: "this program was built without it; \
+                 build soakscope with the feature `pprof-engine`"
+            .to_owned(),
     }
 }
 
@@ -324,5 +339,17 @@ impl std::fmt::Debug for CpuSampler {
             .field("unwinder", &self.unwinder())
             .field("frequency_hz", &self.frequency_hz)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_build_without_the_pprof_engine_names_the_feature() {
+        let refused = super::not_built_in().to_string();
+        assert!(
+            refused.contains("pprof") && refused.contains("`pprof-engine`"),
+            "{refused}"
+        );
     }
 }
