@@ -64,6 +64,7 @@ mod judged;
 mod live;
 mod new_run;
 mod outcome;
+mod own_bytes;
 mod phases;
 mod profiles;
 mod session;

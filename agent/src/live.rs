@@ -24,6 +24,7 @@ use crate::facts;
 use crate::judged::Judged;
 use crate::new_run;
 use crate::outcome::Outcome;
+use crate::own_bytes::OwnBytes;
 use crate::phases::{Nested, Phases};
 use crate::profiles::heap_watch::HeapWatch;
 use crate::profiles::profile::add_lines;
@@ -44,6 +45,10 @@ const FLUSH: Duration = Duration::from_secs(10);
 const SEAL: Duration = Duration::from_secs(60);
 /// How long it may take to have all files on the disk, not only handed over.
 const SYNC: Duration = Duration::from_secs(10);
+
+/// The rows in memory are judged where they cover so much more of the run than
+/// those on disk.
+const FAR_LONGER: f64 = 1.1;
 
 /// How long the seal waits for its last event to be written.
 const FLUSH_EVENT: Duration = Duration::from_secs(1);
@@ -154,6 +159,8 @@ impl Live {
             spans: Spans::new(&config),
             budgets,
             history: History::default(),
+            own: OwnBytes::default(),
+            warnings: Mutex::default(),
             telemetry,
             drops,
             writer,
@@ -294,13 +301,20 @@ impl Live {
         let (reply, answers) = channel();
         let live = Arc::clone(self);
         let there = reply.clone();
-        if threads::spawn(threads::SEAL, move || live.seal(&there)).is_err() {
+        let thread = threads::spawn(threads::SEAL, move || live.seal(&there));
+        if thread.is_err() {
             quiet_writes(|| self.seal(&reply));
         }
         drop(reply);
         let mut outcome = answers.recv().map_err(|_| Error::Seal)?;
         match answers.recv_timeout(SEAL) {
-            Ok(whole) => outcome = whole,
+            Ok(whole) => {
+                outcome = whole;
+                // It is at its end, and with it goes its part of this agent.
+                if let Ok(thread) = thread {
+                    let _ = thread.join();
+                }
+            }
             Err(_) => outcome.add_unwritten(&format!(
                 "some files, as the disk did not take them in {} s",
                 SEAL.as_secs()
@@ -314,6 +328,14 @@ impl Live {
     fn seal(&self, reply: &Sender<Outcome>) {
         let info = self.info();
         let mut run = self.dir.load_described(info);
+        let kept = self.session.history.timeline();
+        if kept.span_hours() > run.timeline.span_hours() * FAR_LONGER {
+            run.timeline = kept;
+            run.notes.push(
+                "timeline.csv lacks much of the run; judged by the rows that were kept in memory"
+                    .to_owned(),
+            );
+        }
         let mut verdict = judge(&run);
         // Nobody listens any more where the disk took too long.
         let _ = reply.send(Outcome::new(

@@ -54,6 +54,7 @@ pub mod heap;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod native;
+mod own_bytes;
 mod own_threads;
 pub mod resources;
 mod symbols;
@@ -77,6 +78,7 @@ pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
 ))]
 #[doc(hidden)]
 pub use native::time_handler;
+pub use own_bytes::{OwnBytes, own_bytes};
 pub use own_threads::{adopt_current_thread, quiet_writes, spawn_own};
 pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
 #[doc(hidden)]

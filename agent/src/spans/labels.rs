@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tracing::Metadata;
 
 use super::wanted::Wanted;
+use crate::own_bytes;
 
 /// Names of a kind kept apart.
 pub(crate) const MOST_NAMES: usize = 512;
@@ -177,6 +178,22 @@ impl Labels {
     pub(crate) fn name(&self, number: u32) -> Option<Name> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         self.read().names.get(index).cloned()
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        /// The counts before a shared text.
+        const SHARED: usize = 16;
+        let table = self.read();
+        let ids = table.ids.iter().map(own_bytes::table).sum::<usize>();
+        let names = table.names.iter().map(|name| {
+            let (method, route) = name.http.as_ref().map_or((0, 0), |(method, route)| {
+                let method = method.as_ref().map_or(0, |method| method.len() + SHARED);
+                (method, route.len() + SHARED)
+            });
+            name.text.len() + SHARED + method + route
+        });
+        ids + table.names.capacity() * size_of::<Name>() + names.sum::<usize>()
     }
 
     /// Whether a request was ever seen: without, rates are unknown, not zero.

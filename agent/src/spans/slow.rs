@@ -14,6 +14,7 @@ use quanta::Instant;
 
 use super::interval::{Interval, sum_up};
 use super::labels::MOST_NAMES;
+use crate::own_bytes;
 
 /// So many times the route's own 99th percentile is slow.
 const TIMES_P99: f64 = 3.0;
@@ -101,6 +102,14 @@ impl Slow {
     /// How many slow requests were not told.
     pub(crate) fn suppressed(&self) -> u64 {
         lock(&self.told).suppressed
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        let durations = lock(&self.durations);
+        let histograms = durations.values().map(own_bytes::counts).sum::<usize>();
+        let told = own_bytes::table(&lock(&self.told).by_route);
+        size_of_val(&*self.limits_ns) + own_bytes::table(&durations) + histograms + told
     }
 
     /// Learns how long requests on a route take.

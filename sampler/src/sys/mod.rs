@@ -21,6 +21,25 @@ use crate::Clock;
 use crate::cpu::{Engine, EngineConfig};
 use crate::error::Error;
 
+/// Bytes of the ring that samples travel through.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn ring_bytes() -> usize {
+    let ring = crate::native::shared::RING.get();
+    ring.map_or(0, |ring| ring.capacity() * size_of::<u64>())
+}
+
+/// Bytes of the ring that samples travel through.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+pub(crate) fn ring_bytes() -> usize {
+    0
+}
+
 /// The engine of a native clock.
 #[cfg(all(
     target_os = "linux",
