@@ -63,6 +63,7 @@ mod facts;
 mod judged;
 mod live;
 mod new_run;
+mod ours;
 mod outcome;
 mod own_bytes;
 mod phases;

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::facts;
 use crate::judged::Judged;
 use crate::new_run;
+use crate::ours::Ours;
 use crate::outcome::Outcome;
 use crate::own_bytes::OwnBytes;
 use crate::phases::{Nested, Phases};
@@ -56,8 +57,9 @@ const FLUSH_EVENT: Duration = Duration::from_secs(1);
 /// How long a tick waits at most for the series that the service tracks.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(100);
 
-/// One agent a process: its CPU sampler and its threads are process-wide.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// One agent a process: its CPU sampler and its threads are process-wide. The
+/// number of the process whose agent runs; a child finds its parent's here.
+static RUNNING: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) struct Live {
     pub(crate) session: Arc<Session>,
@@ -91,16 +93,18 @@ struct Only;
 
 impl Only {
     fn claim() -> Result<Self, Error> {
-        if RUNNING.swap(true, Ordering::AcqRel) {
-            return Err(Error::AlreadyRunning);
-        }
-        Ok(Self)
+        let ours = Ours::now().number();
+        let free = |owner| (owner != ours).then_some(ours);
+        RUNNING
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free)
+            .map(|_| Self)
+            .map_err(|_| Error::AlreadyRunning)
     }
 }
 
 impl Drop for Only {
     fn drop(&mut self) {
-        RUNNING.store(false, Ordering::Release);
+        RUNNING.store(0, Ordering::Release);
     }
 }
 
@@ -159,6 +163,7 @@ impl Live {
             spans: Spans::new(&config),
             budgets,
             history: History::default(),
+            ours: Ours::now(),
             own: OwnBytes::default(),
             warnings: Mutex::default(),
             telemetry,

@@ -12,6 +12,7 @@ use crate::budgets::LiveBudgets;
 use crate::config::Config;
 use crate::drops::Drops;
 use crate::exposition;
+use crate::ours::Ours;
 use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
 use crate::spans::Spans;
@@ -32,6 +33,7 @@ pub(crate) struct Session {
     pub(crate) telemetry: Telemetry,
     pub(crate) drops: Arc<Drops>,
     pub(crate) writer: Writer,
+    pub(crate) ours: Ours,
     pub(crate) own: OwnBytes,
     pub(crate) warnings: Mutex<Warnings>,
     pub(crate) ticks: AtomicU64,

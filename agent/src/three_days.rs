@@ -23,6 +23,7 @@ use soakscope_sampler::{HeapProfiler, exclude_current_thread, heap_live_bytes};
 
 use crate::config::Config;
 use crate::drops::Drops;
+use crate::ours::Ours;
 use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
 use crate::session::{Session, rfc3339};
@@ -89,6 +90,7 @@ impl Simulation {
             spans: Spans::new(&Config::default()),
             budgets: None,
             history: History::default(),
+            ours: Ours::now(),
             own: OwnBytes::default(),
             warnings: Mutex::default(),
             telemetry: Telemetry::new(),

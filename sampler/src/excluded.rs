@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::fork::PerProcess;
 use crate::sys;
 
 struct Entry {
@@ -21,9 +22,11 @@ struct Registry {
     ended: Duration,
 }
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
-    alive: Vec::new(),
-    ended: Duration::ZERO,
+static REGISTRY: PerProcess<Mutex<Registry>> = PerProcess::new(|| {
+    Mutex::new(Registry {
+        alive: Vec::new(),
+        ended: Duration::ZERO,
+    })
 });
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -31,6 +34,7 @@ fn registry() -> std::sync::MutexGuard<'static, Registry> {
     // A panic while the list was held leaves it whole: every change to it is
     // one call.
     REGISTRY
+        .get()
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -48,6 +48,7 @@
 mod cpu;
 mod error;
 mod excluded;
+mod fork;
 pub mod heap;
 #[cfg(all(
     target_os = "linux",
@@ -71,6 +72,7 @@ pub use cpu::{
     Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow, UnknownClock,
 };
 pub use error::{Error, Fallback};
+pub use fork::{ClosedInChild, fork_generation, watch_forks};
 pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
 #[cfg(all(
     target_os = "linux",

@@ -8,7 +8,7 @@ mod engine;
 mod pprof;
 mod window;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,6 +16,7 @@ pub use clock::{Clock, ClockChoice, UnknownClock};
 pub use window::{CpuSample, CpuStats, CpuWindow};
 
 use crate::error::{Error, Fallback};
+use crate::fork::{fork_generation, watch_forks};
 use crate::{excluded, sys};
 use engine::OffEngine;
 pub(crate) use engine::{Engine, EngineConfig};
@@ -23,8 +24,9 @@ pub(crate) use engine::{Engine, EngineConfig};
 /// The highest frequency that can be asked for.
 const MAX_FREQUENCY_HZ: u32 = 10_000;
 
-/// Set while a [`CpuSampler`] is alive.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// Above the number of the process's generation while a [`CpuSampler`] of it is
+/// alive: what a parent had is not a child's.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// Samples the stacks of this process's threads.
 ///
@@ -45,8 +47,11 @@ struct Claim;
 
 impl Claim {
     fn take() -> Result<Self, Error> {
+        watch_forks();
+        let ours = fork_generation() + 1;
+        let free = |owner| (owner != ours).then_some(ours);
         RUNNING
-            .compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire)
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free)
             .map(|_| Claim)
             .map_err(|_| Error::AlreadyRunning)
     }
@@ -54,7 +59,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        RUNNING.store(false, Ordering::Release);
+        RUNNING.store(0, Ordering::Release);
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod aggregate;
 mod driver;
+pub(crate) mod forked;
 mod handler;
 pub(crate) mod here;
 mod indexed;
@@ -105,6 +106,7 @@ fn ring() -> &'static Ring {
 
 impl NativeEngine {
     pub(crate) fn start(clock: Clock, config: &EngineConfig) -> Result<Self, Error> {
+        forked::begin();
         let ring = ring();
         shared::find_main_stack();
         let epoch = loop {

@@ -121,6 +121,15 @@ impl Ring {
         true
     }
 
+    /// Makes it as new. Nobody else may be at it.
+    pub(crate) fn reset(&self) {
+        for word in &self.words {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.reserved.store(0, Ordering::Relaxed);
+        self.consumed.store(0, Ordering::Release);
+    }
+
     /// Words in all.
     pub(crate) fn capacity(&self) -> usize {
         self.words.len()

@@ -131,6 +131,16 @@ pub(crate) mod claims {
         place(tid).is_some_and(|(word, bit)| word.load(Relaxed) & bit != 0)
     }
 
+    /// Releases those of threads that are not there, in a forked child.
+    pub(crate) fn release_all() {
+        for word in &BITS {
+            // Only pages that were written to are written to again.
+            if word.load(Relaxed) != 0 {
+                word.store(0, Relaxed);
+            }
+        }
+    }
+
     pub(crate) fn release(tid: u32) {
         if let Some((word, bit)) = place(tid) {
             word.fetch_and(!bit, Relaxed);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::shared;
+use crate::fork::PerProcess;
 use crate::unwind::modules::{LoaderVersion, ModuleTable, loader_version};
 
 /// Tables waiting to be freed; more than this and no new one is made.
@@ -22,14 +23,16 @@ struct Tables {
     retired: Vec<Box<ModuleTable>>,
 }
 
-static TABLES: Mutex<Tables> = Mutex::new(Tables {
-    users: 0,
-    version: LoaderVersion::NONE,
-    retired: Vec::new(),
+static TABLES: PerProcess<Mutex<Tables>> = PerProcess::new(|| {
+    Mutex::new(Tables {
+        users: 0,
+        version: LoaderVersion::NONE,
+        retired: Vec::new(),
+    })
 });
 
 fn lock() -> MutexGuard<'static, Tables> {
-    TABLES.lock().unwrap_or_else(PoisonError::into_inner)
+    TABLES.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Distinguishes tables in the cache of rules; any number will do that the
@@ -46,7 +49,7 @@ pub(crate) fn acquire() {
 
 /// [`acquire`] unless somebody is at it; whether it did.
 pub(crate) fn try_acquire() -> bool {
-    let mut tables = match TABLES.try_lock() {
+    let mut tables = match TABLES.get().try_lock() {
         Ok(tables) => tables,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => return false,
@@ -58,7 +61,7 @@ pub(crate) fn try_acquire() -> bool {
 /// Frees what can be freed and, when asked to `look`, follows the loader.
 /// Somebody else at it does the same.
 pub(crate) fn maintain(look: bool) {
-    if let Ok(mut tables) = TABLES.try_lock() {
+    if let Ok(mut tables) = TABLES.get().try_lock() {
         tables.maintain(look);
     }
 }
