@@ -18,6 +18,10 @@ use crate::spans::wanted::WantedFilter;
 
 /// A running agent. Share it by reference or in an `Arc`.
 ///
+/// In a child that the process forks off it does nothing from then on, and its
+/// methods return at once: the run is the parent's. A new agent can be started
+/// there.
+///
 /// Dropping it seals the run as far as it can; [`finish`](Self::finish) does
 /// the same and tells the outcome.
 pub struct Agent {
@@ -60,7 +64,7 @@ impl Agent {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let session = self.live.as_ref().map(|live| Arc::clone(&live.session));
+        let session = self.live().map(|live| Arc::clone(&live.session));
         let layer = SpanLayer::new(session);
         let filter = WantedFilter::new(layer.sight());
         layer.with_filter(filter)
@@ -72,7 +76,7 @@ impl Agent {
     /// Phases do not nest: a name with a `/` is refused with a warning, and the
     /// run stays in the phase it is in.
     pub fn phase(&self, name: &str) {
-        if let Some(live) = &self.live
+        if let Some(live) = self.live()
             && let Err(refusal) = live.phase(name)
         {
             live.session.warn(&refusal.to_string());
@@ -81,13 +85,13 @@ impl Agent {
 
     /// The admin server's address; `None` where there is none.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(Admin::address)
+        self.live().and(self.admin.as_ref()).map(Admin::address)
     }
 
     /// The newest value of a column of the timeline, e.g. `rss_mb`; `None`
     /// where it is missing.
     pub fn latest(&self, column: &str) -> Option<f64> {
-        self.live.as_ref()?.session.history.newest(column)
+        self.live()?.session.history.newest(column)
     }
 
     /// The run directory; `None` for a disabled agent.
@@ -106,15 +110,28 @@ impl Agent {
     /// is full or gone is no error: the verdict is given all the same, and
     /// [`Outcome::unwritten`] names what could not be written.
     pub fn finish(&self) -> Result<Outcome, Error> {
-        match &self.live {
-            Some(live) => live.finish(),
-            None => Ok(Outcome::disabled()),
+        match (self.live(), &self.live) {
+            (Some(live), _) => live.finish(),
+            (None, Some(_)) => Ok(Outcome::forked()),
+            (None, None) => Ok(Outcome::disabled()),
         }
+    }
+
+    /// The parts, in the process that they run in.
+    fn live(&self) -> Option<&Arc<Live>> {
+        let live = self.live.as_ref();
+        live.filter(|live| !live.session.ours.is_elsewhere())
     }
 }
 
 impl Drop for Agent {
     fn drop(&mut self) {
+        if self.live.is_some() && self.live().is_none() {
+            // A child has no threads to join, and must not wait for a lock that
+            // one of them held.
+            std::mem::forget((self.live.take(), self.admin.take()));
+            return;
+        }
         if let Some(live) = &self.live
             && let Err(error) = live.finish()
         {

@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use soakscope_report::{Error, LeakOptions, LeakReport, RunInfo, Timeline, judge_leaks};
+use soakscope_report::{Error, LeakOptions, LeakReport, RunInfo, judge_leaks};
 
 use crate::timeline::history::History;
 
@@ -55,7 +55,7 @@ impl Judged {
         {
             return Ok(newest.clone());
         }
-        let timeline = Timeline::parse(history.csv().as_bytes())?;
+        let timeline = history.timeline();
         let mut options = LeakOptions::default();
         // However often somebody asks: within a minute there is little new to see.
         options.looks = Some(elapsed_min as u32 + 1);
@@ -76,16 +76,18 @@ impl Judged {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use soakscope_report::Cell;
+
     use super::*;
 
     /// Asks at every second of so many.
     fn poll(seconds: u32) -> (u64, u64) {
         let (judged, history) = (Judged::default(), History::default());
-        history.start("elapsed_min,rss_mb\n".to_owned());
+        history.start(&["elapsed_min", "rss_mb"].map(str::to_owned));
         for second in 0..seconds {
             let minutes = f64::from(second) / 60.0;
             let mb = 100.0 + f64::from(second % 7) / 10.0;
-            history.push(format!("{minutes},{mb}\n"), vec![("rss_mb".to_owned(), mb)]);
+            history.push(&[Cell::Number(minutes), Cell::Number(mb)]);
             let judgement = judged.ask(minutes, &RunInfo::default(), &history).unwrap();
             let age = minutes - judgement.at_min;
             assert!(age <= (minutes / 60.0).min(1.0), "{age} at {minutes}");

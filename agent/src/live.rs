@@ -24,7 +24,9 @@ use crate::facts;
 use crate::families::Hidden;
 use crate::judged::Judged;
 use crate::new_run;
+use crate::ours::Ours;
 use crate::outcome::Outcome;
+use crate::own_bytes::OwnBytes;
 use crate::phases::{Nested, Phases};
 use crate::profiles::heap_watch::HeapWatch;
 use crate::profiles::profile::add_lines;
@@ -46,14 +48,19 @@ const SEAL: Duration = Duration::from_secs(60);
 /// How long it may take to have all files on the disk, not only handed over.
 const SYNC: Duration = Duration::from_secs(10);
 
+/// The rows in memory are judged where they cover so much more of the run than
+/// those on disk.
+const FAR_LONGER: f64 = 1.1;
+
 /// How long the seal waits for its last event to be written.
 const FLUSH_EVENT: Duration = Duration::from_secs(1);
 
 /// How long a tick waits at most for the series that the service tracks.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(100);
 
-/// One agent a process: its CPU sampler and its threads are process-wide.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// One agent a process: its CPU sampler and its threads are process-wide. The
+/// number of the process whose agent runs; a child finds its parent's here.
+static RUNNING: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) struct Live {
     pub(crate) session: Arc<Session>,
@@ -87,16 +94,18 @@ struct Only;
 
 impl Only {
     fn claim() -> Result<Self, Error> {
-        if RUNNING.swap(true, Ordering::AcqRel) {
-            return Err(Error::AlreadyRunning);
-        }
-        Ok(Self)
+        let ours = Ours::now().number();
+        let free = |owner| (owner != ours).then_some(ours);
+        RUNNING
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free)
+            .map(|_| Self)
+            .map_err(|_| Error::AlreadyRunning)
     }
 }
 
 impl Drop for Only {
     fn drop(&mut self) {
-        RUNNING.store(false, Ordering::Release);
+        RUNNING.store(0, Ordering::Release);
     }
 }
 
@@ -155,6 +164,9 @@ impl Live {
             spans: Spans::new(&config),
             budgets,
             history: History::default(),
+            ours: Ours::now(),
+            own: OwnBytes::default(),
+            warnings: Mutex::default(),
             telemetry,
             hidden_families: Hidden::default(),
             drops,
@@ -296,13 +308,20 @@ impl Live {
         let (reply, answers) = channel();
         let live = Arc::clone(self);
         let there = reply.clone();
-        if threads::spawn(threads::SEAL, move || live.seal(&there)).is_err() {
+        let thread = threads::spawn(threads::SEAL, move || live.seal(&there));
+        if thread.is_err() {
             quiet_writes(|| self.seal(&reply));
         }
         drop(reply);
         let mut outcome = answers.recv().map_err(|_| Error::Seal)?;
         match answers.recv_timeout(SEAL) {
-            Ok(whole) => outcome = whole,
+            Ok(whole) => {
+                outcome = whole;
+                // It is at its end, and with it goes its part of this agent.
+                if let Ok(thread) = thread {
+                    let _ = thread.join();
+                }
+            }
             Err(_) => outcome.add_unwritten(&format!(
                 "some files, as the disk did not take them in {} s",
                 SEAL.as_secs()
@@ -316,6 +335,14 @@ impl Live {
     fn seal(&self, reply: &Sender<Outcome>) {
         let info = self.info();
         let mut run = self.dir.load_described(info);
+        let kept = self.session.history.timeline();
+        if kept.span_hours() > run.timeline.span_hours() * FAR_LONGER {
+            run.timeline = kept;
+            run.notes.push(
+                "timeline.csv lacks much of the run; judged by the rows that were kept in memory"
+                    .to_owned(),
+            );
+        }
         let mut verdict = judge(&run);
         // Nobody listens any more where the disk took too long.
         let _ = reply.send(Outcome::new(

@@ -79,4 +79,47 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 50);
     }
+
+    /// Four of one name at one instant, with one process id, as containers on
+    /// one volume have it.
+    #[test]
+    fn of_runs_that_start_at_one_instant_none_is_mixed_or_refused() {
+        use std::sync::Barrier;
+
+        let base = std::env::temp_dir().join(format!("soakscope-starts-{}", std::process::id()));
+        for round in 0..200 {
+            let config = Config {
+                run_dir: base.join(round.to_string()),
+                ..Config::default()
+            };
+            let gate = Barrier::new(4);
+            let made: Vec<RunDir> = std::thread::scope(|scope| {
+                let start = |number: usize| {
+                    let (config, gate) = (&config, &gate);
+                    scope.spawn(move || {
+                        let info = RunInfo {
+                            service: "shop".to_owned(),
+                            version: Some(number.to_string()),
+                            ..RunInfo::default()
+                        };
+                        gate.wait();
+                        create(config, Timestamp::UNIX_EPOCH, &info).expect("not refused")
+                    })
+                };
+                let all: Vec<_> = (0..4).map(start).collect();
+                all.into_iter()
+                    .map(|start| start.join().expect("no panic"))
+                    .collect()
+            });
+            let mut paths: Vec<_> = made.iter().map(RunDir::path).collect();
+            paths.sort_unstable();
+            paths.dedup();
+            assert_eq!(paths.len(), 4, "{paths:?}");
+            for (number, dir) in made.iter().enumerate() {
+                let version = dir.info().expect("its own").version;
+                assert_eq!(version, Some(number.to_string()));
+            }
+        }
+        std::fs::remove_dir_all(base).expect("remove");
+    }
 }

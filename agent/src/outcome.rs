@@ -42,6 +42,14 @@ impl Outcome {
         }
     }
 
+    /// Of a child of the process that the agent runs in.
+    pub(crate) fn forked() -> Self {
+        Self {
+            summary: "soakscope runs in the process that this one was forked from\n".to_owned(),
+            ..Self::disabled()
+        }
+    }
+
     /// What a process should exit with: 0 pass, 1 fail, 3 inconclusive. A
     /// disabled agent judged nothing and says 0.
     pub fn exit_code(&self) -> i32 {

@@ -1,9 +1,9 @@
 //! What all parts of a running agent share: options, counters, history, and
 //! the way to the run directory.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -13,6 +13,8 @@ use crate::config::Config;
 use crate::drops::Drops;
 use crate::exposition;
 use crate::families::{self, Hidden};
+use crate::ours::Ours;
+use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
 use crate::spans::Spans;
 use crate::telemetry::{self, Telemetry};
@@ -33,6 +35,9 @@ pub(crate) struct Session {
     pub(crate) hidden_families: Hidden,
     pub(crate) drops: Arc<Drops>,
     pub(crate) writer: Writer,
+    pub(crate) ours: Ours,
+    pub(crate) own: OwnBytes,
+    pub(crate) warnings: Mutex<Warnings>,
     pub(crate) ticks: AtomicU64,
     pub(crate) missed_ticks: AtomicU64,
     pub(crate) sealed: AtomicBool,
@@ -73,11 +78,26 @@ impl Session {
     }
 
     /// Reports trouble inside the agent: to the service's own log and to the run.
+    /// So many in a while; what is more is counted.
     pub(crate) fn warn(&self, what: &str) {
+        let room = {
+            let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+            warnings.has_room(self.started.elapsed())
+        };
+        if !room {
+            self.drops.add("warnings", 1);
+            return;
+        }
         tracing::warn!(target: "soakscope", "{what}");
         let mut fields = Map::new();
         fields.insert("message".to_owned(), what.into());
         self.event("warning", fields);
+    }
+
+    /// Bytes that the agent holds, but for what the ticker has for itself.
+    pub(crate) fn bytes(&self) -> u64 {
+        let sum = self.spans.bytes() + self.telemetry.bytes() + self.own.sum();
+        self.history.bytes() + self.writer.waiting_bytes() + sum as u64
     }
 
     /// All metrics in Prometheus' text format. A family that both the agent and
@@ -133,7 +153,46 @@ impl Session {
     }
 }
 
+/// How many warnings were given of late.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    since: Duration,
+    count: u32,
+}
+
+impl Warnings {
+    /// Warnings in a stretch of time, for people to read.
+    const MAX: u32 = 50;
+    const STRETCH: Duration = Duration::from_secs(600);
+
+    /// Whether one more may be given at this time of the run.
+    fn has_room(&mut self, now: Duration) -> bool {
+        if now.saturating_sub(self.since) >= Self::STRETCH {
+            *self = Self {
+                since: now,
+                count: 0,
+            };
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= Self::MAX
+    }
+}
+
 /// UTC with milliseconds, e.g. `2026-01-31T12:00:00.250Z`.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storm_of_warnings_is_cut_off_and_later_ones_are_heard() {
+        let mut warnings = Warnings::default();
+        let mut given = |second| warnings.has_room(Duration::from_secs(second));
+        let first = (0..45_000).filter(|n| given(n % 600)).count();
+        assert_eq!(first, Warnings::MAX as usize);
+        assert!(given(601));
+    }
 }

@@ -14,12 +14,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use soakscope_report::{ProfileBuilder, ProfileRange, RunDir, RunInfo};
+use soakscope_report::{
+    LeakOptions, ProfileBuilder, ProfileRange, RunDir, RunInfo, SeriesOutcome, Timeline,
+    judge_leaks,
+};
 use soakscope_sampler::resources::Resources;
 use soakscope_sampler::{HeapProfiler, exclude_current_thread, heap_live_bytes};
 
 use crate::config::Config;
 use crate::drops::Drops;
+use crate::ours::Ours;
+use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
 use crate::session::{Session, rfc3339};
 use crate::spans::Spans;
@@ -27,7 +32,7 @@ use crate::spans::ledger::Closed;
 use crate::telemetry::Telemetry;
 use crate::timeline::history::History;
 use crate::timeline::ticker::Ticking;
-use crate::timeline::tracked::Tracked;
+use crate::timeline::tracked::{Closure, Tracked};
 use crate::writer::{Job, Writer};
 
 #[global_allocator]
@@ -62,6 +67,11 @@ impl Memory {
 
 impl Simulation {
     fn new(name: &str) -> Self {
+        Self::with_series(name, 1)
+    }
+
+    /// With so many tracked series.
+    fn with_series(name: &str, series: usize) -> Self {
         let path = std::env::temp_dir().join(format!("soakscope-{name}-{}", std::process::id()));
         let began = Timestamp::now();
         let info = RunInfo {
@@ -80,6 +90,9 @@ impl Simulation {
             spans: Spans::new(&Config::default()),
             budgets: None,
             history: History::default(),
+            ours: Ours::now(),
+            own: OwnBytes::default(),
+            warnings: Mutex::default(),
             telemetry: Telemetry::new(),
             hidden_families: crate::families::Hidden::default(),
             writer: Writer::start(dir, Arc::new(Mutex::new(info)), Arc::clone(&drops))
@@ -89,7 +102,10 @@ impl Simulation {
             missed_ticks: AtomicU64::new(0),
             sealed: AtomicBool::new(false),
         });
-        let tracked = Tracked::new(vec![("pool_in_use".to_owned(), Box::new(|| 7.0))], PATIENCE);
+        let series = (0..series).map(|number| -> (String, Closure) {
+            (format!("pool_{number}_in_use"), Box::new(|| 7.0))
+        });
+        let tracked = Tracked::new(series.collect(), PATIENCE);
         Self {
             path,
             ticking: Ticking::new(Arc::clone(&session), tracked, None, None),
@@ -208,6 +224,30 @@ fn an_hour_keeps_every_row_and_few_files() {
     assert!(files < 300, "{files} files");
     assert!(bytes < 6 << 20, "{bytes} bytes");
     assert_eq!(run.session.drops.by_cause(), Default::default());
+}
+
+/// A service that holds 40 MB and nothing more, with the agent in it, for a
+/// quarter of an hour: what the agent holds does not grow, so that it is no leak
+/// even where nothing is taken off.
+#[test]
+fn three_hundred_series_are_not_the_service_s_leak() {
+    let mut run = Simulation::with_series("series", 300);
+    run.run_until(HOUR / 4);
+    let dir = RunDir::open(&run.path).expect("a run");
+    let timeline = dir.timeline().expect("a timeline");
+    let held = timeline.series("agent_heap_mb").expect("a column");
+    // What rows are kept in is taken with the first.
+    let (hours, held) = (&timeline.elapsed_hours()[1..], &held[1..]);
+    assert!(held.iter().all(|mb| *mb > 1.5 && *mb < 4.0), "{held:?}");
+    let mut csv = String::from("elapsed_min,rss_mb\n");
+    for (hours, mb) in hours.iter().zip(held) {
+        csv += &format!("{},{}\n", hours * 60.0, 40.0 + mb);
+    }
+    let naked = Timeline::parse(csv.as_bytes()).expect("a timeline");
+    let report = judge_leaks(&RunInfo::default(), &naked, &LeakOptions::default());
+    let outcome = report.series[0].verdict;
+    assert_ne!(outcome, SeriesOutcome::Leak, "{report:?}");
+    assert!(held[held.len() - 1] - held[60] < 0.3, "{held:?}");
 }
 
 #[test]

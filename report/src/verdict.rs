@@ -243,7 +243,13 @@ fn trust_notes(run: &Run) -> Vec<String> {
         ));
     }
     for (cause, count) in trust.drops.iter().filter(|(_, count)| **count > 0) {
-        notes.push(format!("lost: {count} ({cause})"));
+        notes.push(match cause.strip_prefix("bytes_refused_") {
+            Some(why) => format!(
+                "the disk refused {count} bytes when they were first written ({})",
+                why.replace('_', " ")
+            ),
+            None => format!("lost: {count} ({cause})"),
+        });
     }
     if trust.missed_ticks > 0 {
         notes.push(format!("ticks not taken: {}", trust.missed_ticks));

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::per_process::PerProcess;
+use crate::fork::PerProcess;
 use crate::sys;
 
 struct Entry {

@@ -48,14 +48,15 @@
 mod cpu;
 mod error;
 mod excluded;
+mod fork;
 pub mod heap;
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod native;
+mod own_bytes;
 mod own_threads;
-mod per_process;
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -77,6 +78,7 @@ pub use cpu::{
     Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow, UnknownClock,
 };
 pub use error::{Error, Fallback};
+pub use fork::{ClosedInChild, fork_generation, watch_forks};
 pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
 #[cfg(all(
     target_os = "linux",
@@ -84,6 +86,7 @@ pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
 ))]
 #[doc(hidden)]
 pub use native::time_handler;
+pub use own_bytes::{OwnBytes, own_bytes};
 pub use own_threads::{adopt_current_thread, quiet_writes, spawn_own};
 pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
 #[doc(hidden)]

@@ -20,7 +20,18 @@ impl Subject {
     /// Starts it with a run directory and further environment, and waits until
     /// its agent runs. `program` is `env!("CARGO_BIN_EXE_subject")`.
     pub fn start(program: &str, run: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_in(Path::new("."), program, run, environment)
+    }
+
+    /// [`Subject::start`] in a working directory.
+    pub fn start_in(
+        directory: &Path,
+        program: &str,
+        run: &Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut child = command(program, run, environment)
+            .current_dir(directory)
             .stdout(Stdio::piped())
             .stdin(Stdio::piped())
             .spawn()

@@ -22,9 +22,11 @@ mod status;
 mod tests;
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use soakscope_sampler::ClosedInChild;
 use tokio::sync::oneshot;
 
 use self::counts::Counts;
@@ -37,6 +39,8 @@ use crate::threads;
 /// A running admin server; it stops when dropped.
 pub(crate) struct Admin {
     address: SocketAddr,
+    /// Of the listening socket, until it is closed.
+    closed_in_child: Option<ClosedInChild>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -91,6 +95,7 @@ impl Bound {
             .on_thread_start(threads::adopt)
             .build()
             .map_err(Error::Thread)?;
+        let closed_in_child = Some(ClosedInChild::new(listener.as_raw_fd()));
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = threads::spawn(threads::ADMIN, move || {
             runtime.block_on(async move {
@@ -119,6 +124,7 @@ impl Bound {
         })?;
         Ok(Admin {
             address,
+            closed_in_child,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -133,6 +139,7 @@ impl Admin {
 
 impl Drop for Admin {
     fn drop(&mut self) {
+        self.closed_in_child = None;
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }

@@ -2,6 +2,7 @@
 //! at a step, and one when it ends.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -100,6 +101,8 @@ impl Watching {
         );
         // Where in the run it lies, also where the wall clock was set since.
         profile.time_nanos = self.session.nanos_at(taken);
+        let names = self.symbols.bytes();
+        self.session.own.heap_names.store(names, Relaxed);
         self.number += 1;
         self.session.writer.send(Job::Profile {
             name: format!("heap-{:06}", self.number),

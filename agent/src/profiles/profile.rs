@@ -13,6 +13,7 @@ use soakscope_report::{
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
 use super::module_path::with_module;
+use crate::own_bytes;
 use crate::spans::labels::Labels;
 
 /// Addresses whose names are remembered between windows.
@@ -75,6 +76,12 @@ impl Symbols {
 }
 
 impl Symbols {
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        let names = self.known.values().map(own_bytes::names).sum::<usize>();
+        own_bytes::table(&self.known) + names + own_bytes::modules(&self.modules)
+    }
+
     /// The name of the function that an address is in, not of what is inlined
     /// there; `None` where it has none.
     pub(crate) fn function(&self, address: u64) -> Option<&str> {

@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soakscope_sampler::{CpuSampler, CpuStats, CpuWindow, Detail};
+use soakscope_sampler::{CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
 
 use super::profile::{Piece, Symbols, cpu_profile};
 use crate::error::Error;
@@ -292,6 +293,13 @@ impl Drain {
             self.began = now.checked_sub(piece.window.duration).unwrap_or(now);
         }
         self.window.push(piece);
+        let samples = |piece: &Piece| {
+            let samples = &piece.window.samples;
+            let stacks = samples.iter().map(|sample| sample.stack.capacity());
+            samples.capacity() * size_of::<CpuSample>() + stacks.sum::<usize>() * size_of::<u64>()
+        };
+        let bytes = self.window.iter().map(samples).sum();
+        self.session.own.cpu_window.store(bytes, Relaxed);
     }
 
     /// Ends the window and hands it to the writer.
@@ -308,6 +316,9 @@ impl Drain {
         );
         // Where in the run it lies, also where the wall clock was set since.
         profile.time_nanos = self.session.nanos_at(self.began);
+        let own = &self.session.own;
+        own.cpu_names.store(self.symbols.bytes(), Relaxed);
+        own.cpu_window.store(0, Relaxed);
         self.number += 1;
         self.session.writer.send(Job::Profile {
             name: format!("cpu-{:06}", self.number),

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::own_bytes::counts;
+
 /// An hour; anything longer counts as that.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
@@ -52,6 +54,11 @@ impl Interval {
         self.busy += other.busy;
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        counts(&self.durations_ns)
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.durations_ns.len()
     }
@@ -71,6 +78,15 @@ impl Interval {
 /// of them, as most names have in one tick, are found without a walk over all
 /// buckets below them.
 pub(crate) fn sum_up(sum: &mut Histogram<u32>, more: &Histogram<u32>) {
+    // A histogram that grows by itself takes twice the room it needs: the one
+    // that reaches further is copied, and the other added to it.
+    if more.distinct_values() > sum.distinct_values() {
+        let mut further = more.clone();
+        further.auto(true);
+        let _ = further.add(&*sum);
+        *sum = further;
+        return;
+    }
     // The sum grows as it needs, so nothing can be out of range.
     match more.len() {
         0 => {}

@@ -27,6 +27,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tracing::Metadata;
 
 use super::wanted::Wanted;
+use crate::own_bytes;
 
 /// Names of a room kept apart.
 pub(crate) const MAX_NAMES: usize = 512;
@@ -242,6 +243,27 @@ impl Labels {
     pub(crate) fn name(&self, number: u32) -> Option<Name> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         self.read().names.get(index).cloned()
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        /// The counts before a shared text.
+        const SHARED: usize = 16;
+        let table = self.read();
+        let rooms = table.rooms.iter().map(|room| {
+            let candidates = room.candidates.keys().map(|name| name.len()).sum::<usize>();
+            own_bytes::table(&room.held) + own_bytes::table(&room.candidates) + candidates
+        });
+        let gone = table.gone.capacity() * size_of::<(u32, u32)>();
+        let names = table.names.iter().map(|name| {
+            let (method, route) = name.http.as_ref().map_or((0, 0), |(method, route)| {
+                let method = method.as_ref().map_or(0, |method| method.len() + SHARED);
+                (method, route.len() + SHARED)
+            });
+            name.text.len() + SHARED + method + route
+        });
+        let all = table.names.capacity() * size_of::<Name>() + names.sum::<usize>();
+        rooms.sum::<usize>() + gone + all
     }
 
     /// Whether a request was ever seen: without, rates are unknown, not zero.

@@ -93,6 +93,13 @@ impl SpanLayer {
         self.session.as_ref().map(|_| self.sight)
     }
 
+    /// The session, in the process that it runs in: a child takes no lock that a
+    /// thread of its parent may have held.
+    fn session(&self) -> Option<&Arc<Session>> {
+        let session = self.session.as_ref();
+        session.filter(|session| !session.ours.is_forked())
+    }
+
     fn callsite(&self, session: &Session, metadata: &'static Metadata<'static>) -> Callsite {
         let wanted = || Wanted::of(metadata, self.sight);
         session.spans.labels.callsite(metadata, wanted)
@@ -133,7 +140,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let Some(session) = &self.session else {
+        let Some(session) = self.session() else {
             return;
         };
         let metadata = attributes.metadata();
@@ -172,7 +179,7 @@ where
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        let Some(session) = &self.session else {
+        let Some(session) = self.session() else {
             return;
         };
         // Fields are the service's code, which must not run under our lock.
@@ -198,7 +205,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let Some(session) = &self.session else {
+        let Some(session) = self.session() else {
             return;
         };
         let wanted = self.callsite(session, event.metadata()).wanted;
@@ -230,7 +237,7 @@ where
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        if entered::enter_again(self.number, id) {
+        if self.session().is_none() || entered::enter_again(self.number, id) {
             return;
         }
         let now = Instant::now();
@@ -247,7 +254,7 @@ where
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        if !entered::exit(self.number, id) {
+        if self.session().is_none() || !entered::exit(self.number, id) {
             return;
         }
         let now = Instant::now();
@@ -260,8 +267,22 @@ where
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
-        if let (Some(session), Some(open)) = (&self.session, self.open.remove(&id)) {
+        let Some(session) = self.session() else {
+            return;
+        };
+        if let Some(open) = self.open.remove(&id) {
             open.close(session);
+        }
+    }
+}
+
+impl Drop for SpanLayer {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take()
+            && session.ours.is_forked()
+        {
+            // It is the parent's, and what is in it may be locked for good.
+            std::mem::forget(session);
         }
     }
 }

@@ -124,6 +124,19 @@ impl Ledger {
             .collect()
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        let buffers = self.shards.iter().map(|shard| {
+            let buffer = lock(&shard.buffer);
+            buffer.entries.capacity() * size_of::<Closed>()
+        });
+        let buffers = buffers.sum::<usize>();
+        let sums = lock(&self.sums);
+        let kept = sums.iter().flatten();
+        let kept = kept.map(|sum| size_of::<Sum>() + sum.recent.bytes());
+        buffers + sums.capacity() * size_of::<Option<Box<Sum>>>() + kept.sum::<usize>()
+    }
+
     fn fold_all(&self) {
         for shard in &self.shards {
             self.fold(&mut lock(&shard.buffer));

@@ -14,6 +14,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use soakscope_report::tag_of_span;
 
 use super::interval::sum_up;
+use crate::own_bytes;
 use crate::session::Session;
 use crate::writer::Job;
 
@@ -41,6 +42,15 @@ impl SpanLog {
                 self.gathered.insert(span.to_owned(), first);
             }
         }
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn bytes(&self) -> usize {
+        let gathered = self.gathered.iter();
+        let held = gathered.map(|(span, sum)| {
+            span.capacity() + own_bytes::counts(sum) + size_of::<(String, Histogram<u32>)>()
+        });
+        held.sum()
     }
 
     /// Writes the stretch that has ended, if one has.

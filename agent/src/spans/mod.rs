@@ -34,6 +34,7 @@ use self::ledger::{Closed, Ledger, Totals};
 use self::slow::Slow;
 use self::statements::Statements;
 use crate::config::Config;
+use crate::own_bytes;
 
 #[derive(Debug)]
 pub(crate) struct Spans {
@@ -81,6 +82,14 @@ impl Spans {
 
     pub(crate) fn requests_in_flight(&self) -> i64 {
         self.requests_in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        let cpu = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        let cpu = own_bytes::table(&cpu);
+        let requests = self.slow.bytes() + self.statements.bytes();
+        self.labels.bytes() + self.ledger.bytes() + requests + cpu
     }
 
     /// Whether any request was ever seen.

@@ -11,6 +11,7 @@ use super::interval::Interval;
 use super::labels::Kind;
 use super::log::SpanLog;
 use super::spent::Spent;
+use crate::own_bytes;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::timeline::row::MB;
@@ -80,6 +81,15 @@ impl SpanRows {
         }
         self.log.advance(elapsed_min, phase, session);
         self.gather(elapsed_min, session)
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        let gathered = self.gathered.iter();
+        let held = gathered.map(|(key, interval)| {
+            key.1.capacity() + interval.bytes() + size_of::<(Key, Interval)>()
+        });
+        held.sum::<usize>() + own_bytes::table(&self.allocated) + self.log.bytes()
     }
 
     /// Writes what is left.

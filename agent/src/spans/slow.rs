@@ -14,6 +14,7 @@ use quanta::Instant;
 
 use super::interval::{Interval, sum_up};
 use super::labels::MAX_NUMBER;
+use crate::own_bytes;
 
 /// So many times the route's own 99th percentile is slow.
 const TIMES_P99: f64 = 3.0;
@@ -126,6 +127,20 @@ impl Slow {
             }
             told.by_route.remove(route);
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        let durations = lock(&self.durations);
+        let histograms = durations
+            .values()
+            .map(|durations| match durations {
+                Durations::Few(_) => 0,
+                Durations::Many(histogram) => own_bytes::counts(histogram),
+            })
+            .sum::<usize>();
+        let told = own_bytes::table(&lock(&self.told).by_route);
+        size_of_val(&*self.limits_ns) + own_bytes::table(&durations) + histograms + told
     }
 
     /// Learns how long requests on a route take.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::labels::OTHER;
 use super::sql::{normal, reads};
+use crate::own_bytes;
 
 /// Templates kept apart; all further ones are `<other>`, and never found to
 /// repeat.
@@ -60,6 +61,18 @@ impl Statements {
                 watched: false,
             }),
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn bytes(&self) -> usize {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        // Each text is there twice: as a key and in its template.
+        let template =
+            |template: &Arc<Template>| size_of::<Template>() + 16 + 2 * template.text.len();
+        own_bytes::table(&tables.templates)
+            + own_bytes::table(&tables.told)
+            + tables.templates.values().map(template).sum::<usize>()
+            + tables.told.keys().map(|sql| sql.len()).sum::<usize>()
     }
 
     /// The template of a statement and what is known of its values.

@@ -20,8 +20,10 @@ pub(crate) struct Readings {
     pub(crate) heap_allocated_bytes: Option<u64>,
     pub(crate) own_cpu: Duration,
     pub(crate) own_threads: u64,
-    /// What the agent's buffers hold.
-    pub(crate) own_bytes: u64,
+    /// What the agent holds on the heap.
+    pub(crate) own_heap_bytes: u64,
+    /// What its static tables take.
+    pub(crate) own_table_bytes: u64,
     pub(crate) own_fds: u64,
     pub(crate) tracked: Vec<Answer>,
 }
@@ -47,7 +49,8 @@ impl Readings {
         gauge("process_threads", process.threads);
         gauge("soakscope_heap_live_bytes", self.heap_live_bytes);
         gauge("soakscope_agent_threads", Some(self.own_threads));
-        gauge("soakscope_agent_memory_bytes", Some(self.own_bytes));
+        let own_bytes = self.own_heap_bytes + self.own_table_bytes;
+        gauge("soakscope_agent_memory_bytes", Some(own_bytes));
         gauge("soakscope_agent_open_fds", Some(self.own_fds));
         let runtime = self.runtime.as_ref();
         gauge(

@@ -39,8 +39,10 @@ pub(crate) struct Activity<'a> {
 pub(crate) struct Own {
     pub(crate) cpu_percent: Option<f64>,
     pub(crate) threads: u64,
-    /// What its buffers hold: the history and what waits for the disk.
+    /// What it holds, its static tables among it.
     pub(crate) bytes: u64,
+    /// The part of it that is on the heap.
+    pub(crate) heap_bytes: u64,
     /// Descriptors it holds for its readings and the run's files.
     pub(crate) open_fds: u64,
     pub(crate) late_ms: f64,
@@ -228,6 +230,7 @@ impl Row {
         self.number("agent_cpu_percent", own.cpu_percent);
         self.count("agent_threads", Some(own.threads));
         self.mb("agent_memory_mb", Some(own.bytes));
+        self.mb("agent_heap_mb", Some(own.heap_bytes));
         self.count("agent_open_fds", Some(own.open_fds));
         self.number("tick_late_ms", Some(own.late_ms));
         self.count("ticks_missed", Some(own.missed));

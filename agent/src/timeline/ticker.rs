@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use soakscope_report::TimelineWriter;
 use soakscope_sampler::resources::{HostReading, Ticks};
-use soakscope_sampler::{heap_allocated_bytes, heap_live_bytes};
+use soakscope_sampler::{heap_allocated_bytes, heap_live_bytes, own_bytes};
 
 use super::missing::Watch;
 use super::rates::Rates;
@@ -159,20 +159,18 @@ impl Ticking {
         });
         let writer = self.writer.get_or_insert_with(|| {
             let writer = TimelineWriter::new(&row.columns());
-            let header = writer.header();
-            self.session.history.start(header.clone());
-            self.session.writer.send(Job::Timeline(header));
+            self.session.history.start(writer.columns());
+            self.session.writer.send(Job::Timeline(writer.header()));
             writer
         });
-        let numbers = row.numbers();
         if let Some(budgets) = &self.session.budgets {
             let elapsed_min = now.duration_since(self.session.started).as_secs_f64() / 60.0;
             let phase = self.session.phases.current().name;
-            budgets.row(&self.session, now, elapsed_min, &phase, &numbers);
+            budgets.row(&self.session, now, elapsed_min, &phase, &row.numbers());
         }
-        let line = writer.row(&row.into_cells());
-        self.session.history.push(line.clone(), numbers);
-        self.session.writer.send(Job::Timeline(line));
+        let cells = row.into_cells();
+        self.session.history.push(&cells);
+        self.session.writer.send(Job::Timeline(writer.row(&cells)));
         if now.saturating_duration_since(self.upkept) >= UPKEEP {
             self.upkept = now;
             self.session.telemetry.upkeep();
@@ -181,7 +179,14 @@ impl Ticking {
 
     fn read(&mut self, round: u64, at: Instant, time: Timestamp) -> Readings {
         let tracked = self.tracked.ask(round);
-        let (history, writer) = (&self.session.history, &self.session.writer);
+        let writer = &self.session.writer;
+        let sampler = own_bytes();
+        let columns = self
+            .writer
+            .as_ref()
+            .map_or(&[][..], TimelineWriter::columns);
+        let columns = size_of_val(columns) + columns.iter().map(String::capacity).sum::<usize>();
+        let mine = self.tracked.bytes() + self.spans.bytes() + columns;
         Readings {
             at,
             time,
@@ -191,7 +196,8 @@ impl Ticking {
             heap_allocated_bytes: heap_allocated_bytes(),
             own_cpu: self.ticks.resources().own_cpu(),
             own_threads: self.ticks.resources().own_threads(),
-            own_bytes: history.bytes() + writer.waiting_bytes(),
+            own_heap_bytes: self.session.bytes() + mine as u64 + sampler.heap,
+            own_table_bytes: sampler.tables,
             own_fds: self.ticks.resources().own_descriptors() + writer.descriptors(),
             tracked,
         }
@@ -219,7 +225,8 @@ impl Ticking {
                 self.before.as_ref().map(|before| before.own_cpu),
             ),
             threads: readings.own_threads,
-            bytes: readings.own_bytes,
+            bytes: readings.own_heap_bytes + readings.own_table_bytes,
+            heap_bytes: readings.own_heap_bytes,
             open_fds: readings.own_fds,
             late_ms: late.as_secs_f64() * 1_000.0,
             missed: session.missed_ticks(),
@@ -259,23 +266,38 @@ impl Ticking {
         row
     }
 
-    /// Says once for each series that its closure panics or blocks.
+    /// Says once for each series that its closure panics or blocks; those that
+    /// begin to in one tick together.
     fn complain(&mut self, answers: &[Answer]) {
+        let mut panicked = Vec::new();
+        let mut blocked = Vec::new();
+        let mut lost = 0;
         for (index, answer) in answers.iter().enumerate() {
-            let cause = match answer {
+            let new = match answer {
                 Answer::Value(_) => {
                     self.complained[index] = false;
                     continue;
                 }
-                Answer::Panicked => "panicked",
-                Answer::Blocked => "did not answer in time",
+                Answer::Panicked => &mut panicked,
+                Answer::Blocked => &mut blocked,
             };
-            self.session.drops.add("tracked_values", 1);
+            lost += 1;
             if !std::mem::replace(&mut self.complained[index], true) {
-                let name = &self.tracked.names()[index];
-                self.session.warn(&format!(
+                new.push(self.tracked.names()[index].as_str());
+            }
+        }
+        self.session.drops.add("tracked_values", lost);
+        for (cause, names) in [("panicked", panicked), ("did not answer in time", blocked)] {
+            match names.as_slice() {
+                [] => {}
+                [name] => self.session.warn(&format!(
                     "the tracked series {name:?} {cause}; its cells stay empty until it answers"
-                ));
+                )),
+                [name, others @ ..] => self.session.warn(&format!(
+                    "the tracked series {name:?} and {} more {cause}; their cells stay empty until \
+                     they answer",
+                    others.len()
+                )),
             }
         }
     }

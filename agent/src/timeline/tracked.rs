@@ -65,6 +65,14 @@ impl Tracked {
         &self.names
     }
 
+    /// Bytes on the heap, but for what the service's closures hold.
+    pub(crate) fn bytes(&self) -> usize {
+        /// A slot, its lock and the counts of those who share it, twice named.
+        const A_SLOT: usize = size_of::<Mutex<Option<Closure>>>() + 16 + 2 * size_of::<Slot>();
+        let names = self.names.iter().map(String::capacity).sum::<usize>();
+        names + self.names.capacity() * (size_of::<String>() + A_SLOT)
+    }
+
     /// Asks every closure once. `round` tells answers of this tick from late
     /// ones of an earlier tick.
     pub(crate) fn ask(&mut self, round: u64) -> Vec<Answer> {

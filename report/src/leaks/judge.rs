@@ -3,10 +3,11 @@
 use super::candidates::{Candidate, Unit};
 use super::evidence::{self, Evidence, HASTY_HOURS};
 use super::normal::quantile;
+use super::observer::less_agent;
 use super::settled::{LATEST_START, LEAST_LEFT};
 use super::shape::Form;
 use super::window::{Point, quarters, span, steady};
-use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait};
+use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait, screen};
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
 
@@ -68,10 +69,16 @@ pub(super) struct Case {
 }
 
 impl Case {
-    pub(super) fn open(timeline: &Timeline, candidate: &Candidate, options: &LeakOptions) -> Case {
+    /// With `many` others, a series that stands still is not looked at further.
+    pub(super) fn open(
+        timeline: &Timeline,
+        candidate: &Candidate,
+        options: &LeakOptions,
+        many: bool,
+    ) -> Case {
         let factor = candidate.unit.factor();
-        let values = timeline.series(&candidate.name).unwrap_or_default();
-        let points: Vec<Point> = steady(timeline, values, options)
+        let values = less_agent(timeline, &candidate.name);
+        let points: Vec<Point> = steady(timeline, &values, options)
             .into_iter()
             .map(|(hour, value)| (hour, value * factor))
             .collect();
@@ -100,6 +107,13 @@ impl Case {
                 verdict,
                 evidence: None,
             };
+        } else if many && screen::stands_still(&points) {
+            let said = "it does not grow: its blocks are as often below earlier ones as above";
+            verdict.settle(SeriesOutcome::Clean, screen::RULE, said.to_owned());
+            return Case {
+                verdict,
+                evidence: None,
+            };
         }
         let evidence = evidence::gather(timeline, candidate, &points, options);
         if let Some(evidence) = &evidence {
@@ -113,7 +127,10 @@ impl Case {
 
     /// The probability of the growth by chance, if it is to be judged.
     pub(super) fn chance(&self) -> Option<f64> {
-        self.evidence.as_ref().map(|evidence| evidence.chance)
+        let screened = self.verdict.rule == screen::RULE;
+        let chance = self.evidence.as_ref().map(|evidence| evidence.chance);
+        // It counts among those that were tested.
+        chance.or(screened.then_some(1.0))
     }
 
     /// The verdict, where growth that has up to this chance is no chance.

@@ -17,8 +17,10 @@ mod judge;
 mod load;
 mod noise;
 mod normal;
+mod observer;
 mod options;
 mod retention;
+mod screen;
 mod settled;
 mod several;
 mod shape;
@@ -171,9 +173,11 @@ impl SeriesOutcome {
 /// column of a name that is not known to be a rate, a time or a total.
 #[must_use]
 pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport {
-    let cases: Vec<Case> = candidates::of(timeline)
+    let candidates = candidates::of(timeline);
+    let many = candidates.len() > screen::MANY;
+    let cases: Vec<Case> = candidates
         .iter()
-        .map(|candidate| Case::open(timeline, candidate, options))
+        .map(|candidate| Case::open(timeline, candidate, options, many))
         .collect();
     let chances: Vec<Option<f64>> = cases.iter().map(Case::chance).collect();
     let levels = several::levels(&chances, options.alpha());

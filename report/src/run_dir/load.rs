@@ -48,7 +48,11 @@ impl RunDir {
 
     /// The run's description; where it cannot be read, what the other files say
     /// of it, and what is missing.
-    pub(super) fn info_or_guess(&self) -> Result<(RunInfo, Option<String>), Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Format`] where a version that is not known wrote it.
+    pub fn info_or_guess(&self) -> Result<(RunInfo, Option<String>), Error> {
         let error = match self.info() {
             Ok(info) => return Ok((info, None)),
             Err(error) if error.is_of_the_format() => return Err(error),

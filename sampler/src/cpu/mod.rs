@@ -18,6 +18,7 @@ pub use clock::{Clock, ClockChoice, UnknownClock};
 pub use window::{CpuSample, CpuStats, CpuWindow};
 
 use crate::error::{Error, Fallback};
+use crate::fork::{fork_generation, watch_forks};
 use crate::{excluded, sys};
 use engine::OffEngine;
 pub(crate) use engine::{Engine, EngineConfig};
@@ -25,8 +26,8 @@ pub(crate) use engine::{Engine, EngineConfig};
 /// The highest frequency that can be asked for.
 const MAX_FREQUENCY_HZ: u32 = 10_000;
 
-/// The process in which a [`CpuSampler`] is alive; 0 for none. A forked child
-/// sees its parent's number there, and may have one of its own.
+/// Above the number of the process's generation while a [`CpuSampler`] of it is
+/// alive: what a parent had is not a child's.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// Samples the stacks of this process's threads.
@@ -39,8 +40,8 @@ static RUNNING: AtomicU32 = AtomicU32::new(0);
 /// can start a sampler of its own.
 pub struct CpuSampler {
     engine: ManuallyDrop<Box<dyn Engine>>,
-    /// The process that started it.
-    process: u32,
+    /// The generation of the process that started it.
+    generation: u32,
     frequency_hz: u32,
     fallbacks: Vec<Fallback>,
     window: Mutex<WindowStart>,
@@ -54,13 +55,11 @@ struct Claim;
 
 impl Claim {
     fn take() -> Result<Self, Error> {
-        let here = std::process::id();
-        let before = RUNNING.load(Ordering::Acquire);
-        if before == here {
-            return Err(Error::AlreadyRunning);
-        }
+        watch_forks();
+        let ours = fork_generation() + 1;
+        let free = |owner| (owner != ours).then_some(ours);
         RUNNING
-            .compare_exchange(before, here, Ordering::AcqRel, Ordering::Acquire)
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free)
             .map(|_| Claim)
             .map_err(|_| Error::AlreadyRunning)
     }
@@ -68,9 +67,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let here = std::process::id();
         // In a child the parent's claim may be what is dropped.
-        let _ = RUNNING.compare_exchange(here, 0, Ordering::AcqRel, Ordering::Acquire);
+        let ours = fork_generation() + 1;
+        let _ = RUNNING.compare_exchange(ours, 0, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
@@ -142,7 +141,7 @@ impl CpuSamplerBuilder {
         };
         Ok(CpuSampler {
             engine: ManuallyDrop::new(engine),
-            process: std::process::id(),
+            generation: fork_generation(),
             frequency_hz: self.frequency_hz,
             fallbacks,
             // After the engine, so that the cost of starting it is not taken
@@ -225,7 +224,7 @@ impl CpuSampler {
 
     /// Whether this is the process that started it.
     fn at_home(&self) -> Result<(), Error> {
-        if std::process::id() == self.process {
+        if fork_generation() == self.generation {
             Ok(())
         } else {
             Err(Error::Forked)

@@ -395,6 +395,11 @@ pub fn draw_anew(seed: u64) {
     });
 }
 
+/// Where the table is, and its bytes.
+pub(super) fn table() -> (usize, usize) {
+    (std::ptr::from_ref(&ALL).addr(), size_of_val(&ALL))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

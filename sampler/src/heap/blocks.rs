@@ -241,6 +241,11 @@ fn number(word: u64) -> usize {
     word as usize & ((1 << NUMBER_BITS) - 1)
 }
 
+/// Where the table is, and its bytes.
+pub(super) fn table() -> (usize, usize) {
+    (std::ptr::from_ref(&BLOCKS).addr(), size_of_val(&BLOCKS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -68,6 +68,13 @@ pub fn prepare() {
     stack::prepare();
 }
 
+/// The static tables: where each begins, and its bytes.
+pub(crate) fn tables() -> Vec<(usize, usize)> {
+    let mut all = sites::tables().to_vec();
+    all.extend([blocks::table(), account::table(), threads::table()]);
+    all
+}
+
 /// Sets the number that every block sampled from now on keeps as its phase, of
 /// whichever thread: warm-up, load, rest. 0 is none; 511 and above are one.
 pub fn set_phase(number: u32) {

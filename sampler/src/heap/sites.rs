@@ -57,6 +57,20 @@ static LABEL_BYTES: [AtomicU64; LABELS + 1] = [const { AtomicU64::new(0) }; LABE
 /// Samples whose stack or label had no room.
 static FOLDED: AtomicU64 = AtomicU64::new(0);
 
+/// Where the tables are, and their bytes.
+pub(super) fn tables() -> [(usize, usize); 5] {
+    fn place<T>(table: &'static T) -> (usize, usize) {
+        (std::ptr::from_ref(table).addr(), size_of::<T>())
+    }
+    [
+        place(&NODE),
+        place(&LABEL),
+        place(&PLACE),
+        place(&SUM),
+        place(&LABEL_BYTES),
+    ]
+}
+
 /// Bytes of all that is above and below.
 pub(super) const TABLE_BYTES: usize =
     8 * (NODES + LABELS + SITES) + 16 * (SITES + 1) + 8 * (LABELS + 1) + threads::TABLE_BYTES;

@@ -97,6 +97,11 @@ pub(super) fn name(number: u64) -> String {
     }
 }
 
+/// Where the table is, and its bytes.
+pub(super) fn table() -> (usize, usize) {
+    (std::ptr::from_ref(&THREADS).addr(), size_of_val(&THREADS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::{shared, tables};
+use crate::fork::watch_forks;
 use crate::private_stacks;
 use crate::thread_state;
 use crate::unwind::memory::{KnownRun, Stack};
@@ -11,6 +12,7 @@ use crate::unwind::walk::{Ended, Start, walk};
 /// Gets ready for [`capture`]; `false` if somebody is at it. Once it was
 /// `true` it need not be called again.
 pub(crate) fn prepare() -> bool {
+    watch_forks();
     let ready = private_stacks::prepare().is_ok() && tables::try_acquire();
     if ready {
         shared::find_main_stack();

@@ -17,6 +17,7 @@ mod aggregate;
 mod alternate_stacks;
 mod blocked;
 mod driver;
+pub(crate) mod forked;
 mod handler;
 pub(crate) mod here;
 mod indexed;
@@ -42,8 +43,8 @@ use std::time::{Duration, Instant};
 
 use crate::cpu::{Engine, EngineConfig};
 use crate::error::Error;
+use crate::fork::PerProcess;
 use crate::own_threads::spawn_own;
-use crate::per_process::PerProcess;
 use crate::private_stacks;
 use crate::sys::SignalMask;
 use crate::{Clock, CpuSample, CpuStats};
@@ -117,25 +118,13 @@ static RING: PerProcess<Ring> = PerProcess::new(|| {
     Ring::new(words.clamp(32 * 1024, 256 * 1024))
 });
 
-/// Undoes what the parent left behind in the memory of a forked child.
-fn leave_the_parent() {
-    static PROCESS: AtomicU32 = AtomicU32::new(0);
-    let here = std::process::id();
-    let before = PROCESS.swap(here, Ordering::AcqRel);
-    if before != 0 && before != here {
-        shared::reset_in_child();
-        private_stacks::reset_in_child();
-        alternate_stacks::forget_in_child();
-    }
-}
-
 impl NativeEngine {
     pub(crate) fn start(clock: Clock, config: &EngineConfig) -> Result<Self, Error> {
         private_stacks::prepare().map_err(|source| Error::System {
             call: "mapping stacks for signal handlers",
             source,
         })?;
-        leave_the_parent();
+        forked::begin();
         let ring = RING.get();
         shared::publish_ring(ring);
         shared::find_main_stack();

@@ -66,14 +66,6 @@ pub(crate) fn publish_ring(ring: &'static Ring) {
     RING.store(ptr::from_ref(ring).cast_mut(), Ordering::Release);
 }
 
-/// In a forked child, before anything starts there: what the parent's other
-/// threads were at is undone, because those threads are not here.
-pub(crate) fn reset_in_child() {
-    EPOCH.store(0, Ordering::SeqCst);
-    READERS.store(0, Ordering::SeqCst);
-    claims::clear();
-}
-
 static MAIN_STACK_LOW: AtomicU64 = AtomicU64::new(0);
 static MAIN_STACK_HIGH: AtomicU64 = AtomicU64::new(0);
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::shared;
-use crate::per_process::PerProcess;
+use crate::fork::PerProcess;
 use crate::unwind::modules::{LoaderVersion, ModuleTable, loader_version};
 
 /// Tables waiting to be freed; more than this and no new one is made.

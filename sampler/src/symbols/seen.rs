@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::modules::Module;
-use crate::per_process::PerProcess;
+use crate::fork::PerProcess;
 
 /// More than any process has mapped; beyond it nothing is remembered.
 const MAX_FILES: usize = 4096;

@@ -110,3 +110,22 @@ pub(crate) fn take_signal(set: &libc::sigset_t) {
     // SAFETY: the set and the time are valid, and no information is asked for.
     unsafe { libc::sigtimedwait(set, std::ptr::null_mut(), &at_once) };
 }
+
+/// How many bytes of a range are in memory.
+pub(crate) fn resident_bytes(begin: usize, length: usize) -> usize {
+    const PAGE: usize = 4096;
+    // SAFETY: it only answers a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let page = usize::try_from(page).unwrap_or(PAGE).max(PAGE);
+    let first = begin & !(page - 1);
+    let pages = (begin + length - first).div_ceil(page);
+    let mut there = vec![0u8; pages];
+    // SAFETY: `mincore` looks at the mappings of the range, not into them, and
+    // writes a byte for each of its pages, which `there` has.
+    let known =
+        unsafe { libc::mincore(first as *mut libc::c_void, pages * page, there.as_mut_ptr()) };
+    if known != 0 {
+        return 0;
+    }
+    there.iter().filter(|byte| **byte & 1 == 1).count() * page
+}

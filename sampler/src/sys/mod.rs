@@ -21,6 +21,55 @@ use crate::Clock;
 use crate::cpu::{Engine, EngineConfig};
 use crate::error::Error;
 
+/// Has `handler` called in every child that this process forks off.
+pub(crate) fn at_fork_in_child(handler: extern "C" fn()) {
+    // SAFETY: the handler is a function of this program and takes nothing.
+    unsafe {
+        libc::pthread_atfork(None, None, Some(handler));
+    }
+}
+
+/// Closes a descriptor of the parent's in a child, from the handler of a fork.
+pub(crate) fn close(descriptor: i32) {
+    // SAFETY: whoever asks for it leaves the descriptor alone in a child.
+    unsafe { libc::close(descriptor) };
+}
+
+/// Has signal handlers do nothing in a child that was just forked off.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn silence_handlers() {
+    crate::native::forked::silence();
+}
+
+/// Has signal handlers do nothing in a child that was just forked off.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+pub(crate) fn silence_handlers() {}
+
+/// Bytes of the ring that samples travel through.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn ring_bytes() -> usize {
+    let ring = crate::native::shared::ring();
+    ring.map_or(0, |ring| ring.capacity() * size_of::<u64>())
+}
+
+/// Bytes of the ring that samples travel through.
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+pub(crate) fn ring_bytes() -> usize {
+    0
+}
+
 /// The engine of a native clock.
 #[cfg(all(
     target_os = "linux",

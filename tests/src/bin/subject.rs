@@ -15,6 +15,11 @@
 //! | `second` | tries to start a second agent | `refused …` or `started` |
 //! | `finish` | seals the run | `exit-code N` or `error …` |
 //! | `threads` | counts threads | `threads N` |
+//! | `chdir PATH`, `chroot PATH` | changes the directory, the root | `changed` |
+//! | `setuid ID` | becomes another user for good | `changed` |
+//! | `limit-files BYTES` | limits the size of files that it writes | `changed` |
+//! | `path` | | `path`, the run directory |
+//! | `unwritten` | seals the run | `unwritten`, what is missing |
 //! | `exit` | leaves without sealing | |
 //!
 //! End of input drops the agent, as a service does that returns from `main`.
@@ -138,6 +143,44 @@ fn main() {
                 let tasks = std::fs::read_dir("/proc/self/task").unwrap().count();
                 say(&format!("threads {tasks}"));
             }
+            "chdir" => {
+                std::env::set_current_dir(argument).unwrap();
+                say("changed");
+            }
+            "chroot" => {
+                std::os::unix::fs::chroot(argument).unwrap();
+                std::env::set_current_dir("/").unwrap();
+                say("changed");
+            }
+            "setuid" => {
+                // SAFETY: it takes no pointer; the C library does it on all threads.
+                assert_eq!(0, unsafe { libc::setuid(argument.parse().unwrap()) });
+                say("changed");
+            }
+            "limit-files" => {
+                let bytes = argument.parse().unwrap();
+                let limit = libc::rlimit {
+                    rlim_cur: bytes,
+                    rlim_max: bytes,
+                };
+                // SAFETY: `limit` is a live rlimit.
+                assert_eq!(0, unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) });
+                say("changed");
+            }
+            "path" => {
+                let path = agent.run_dir().unwrap();
+                say(&format!("path {}", path.display()));
+            }
+            "unwritten" => match agent.finish() {
+                Ok(outcome) => {
+                    let summary = outcome.summary();
+                    let named =
+                        |file: &String| summary.contains(&format!("{file} was not written"));
+                    assert!(outcome.unwritten().iter().all(named), "{summary}");
+                    say(&format!("unwritten {}", outcome.unwritten().join(" ")));
+                }
+                Err(error) => say(&format!("error {error}")),
+            },
             "exit" => std::process::exit(0),
             other => panic!("no such command: {other}"),
         }

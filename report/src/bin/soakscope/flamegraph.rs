@@ -149,7 +149,7 @@ struct Document {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let dir = RunDir::open(&args.path)?;
-    let info = dir.info()?;
+    let (info, _) = dir.info_or_guess()?;
     let (drawn, profile, notes) = if args.diff {
         difference(args, &dir, &info)?
     } else {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use soakscope_report::{LeakOptions, RunDir, judge_timeline, leaks_text, read_timeline};
+use soakscope_report::{LeakOptions, RunDir, Timeline, judge_timeline, leaks_text, read_timeline};
 
 use crate::Outcome;
 use crate::answer::Answer;
@@ -25,11 +25,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    let mut notes = Vec::new();
     let timeline = if args.path.is_dir() {
-        RunDir::open(&args.path)?.timeline()?
+        // A run that was killed before its first row is a run.
+        RunDir::open(&args.path)?
+            .timeline()
+            .unwrap_or_else(|error| {
+                notes.push(format!("no timeline: {error}"));
+                Timeline::default()
+            })
     } else {
         read_timeline(&args.path)?
     };
+    notes.extend(timeline.losses());
     let mut options = LeakOptions::default();
     options.seed = args.seed;
     let report = judge_timeline(&timeline, &options);
@@ -40,5 +48,5 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     Ok(answer
         .exiting_with(report.verdict.exit_code())
-        .remarking(timeline.losses()))
+        .remarking(notes))
 }
