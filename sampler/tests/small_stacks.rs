@@ -2,7 +2,7 @@
 //! of a C library, coroutines, a stack that overflows. Each case is a process
 //! of its own for each clock and frequency, because what goes wrong ends it.
 //!
-//! `SMALL_STACK_RUNS` has the number of runs of each, 3 unless set.
+//! `SMALL_STACK_RUNS` has the number of runs of each, 2 unless set.
 
 mod support;
 
@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use soakscope_sampler::{Clock, CpuSampler};
 use support::{child, role, spin_here, start, thread_cpu};
 
-const CLOCKS: [Clock; 3] = [Clock::Timer, Clock::Perf, Clock::Wall];
+const CLOCKS: [Clock; 4] = [Clock::Timer, Clock::Perf, Clock::Wall, Clock::Pprof];
 const BUSY: Duration = Duration::from_millis(150);
 
 fn runs() -> usize {
-    std::env::var("SMALL_STACK_RUNS").map_or(3, |runs| runs.parse().expect("a number"))
+    std::env::var("SMALL_STACK_RUNS").map_or(2, |runs| runs.parse().expect("a number"))
 }
 
 /// Runs `test` in children, on each clock at 99 and 999 Hz, and has `check` look

@@ -16,17 +16,7 @@ use super::clock::Clock;
 use super::engine::{Engine, EngineConfig};
 use super::window::{CpuSample, CpuStats};
 use crate::error::Error;
-use crate::excluded;
-
-unsafe extern "C" {
-    /// The handler of the `pprof` crate, declared only for its address: its
-    /// own frames are at the top of every stack that it reports.
-    fn perf_signal_handler(
-        signal: libc::c_int,
-        info: *mut libc::siginfo_t,
-        context: *mut libc::c_void,
-    );
-}
+use crate::{excluded, sys};
 
 pub(crate) struct PprofEngine {
     config: EngineConfig,
@@ -65,6 +55,13 @@ impl PprofEngine {
             .frequency(config.frequency_hz as i32)
             .build()
             .map_err(|e| refused(&e))
+            .and_then(|guard| match sys::shelter_pprof() {
+                Ok(()) => Ok(guard),
+                Err(source) => Err(Error::System {
+                    call: "giving the pprof engine's handler a stack of its own",
+                    source,
+                }),
+            })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -78,7 +75,7 @@ impl PprofEngine {
         };
         let report = guard.report().build_unresolved().map_err(|e| refused(&e))?;
         let period = self.config.period();
-        let handler = perf_signal_handler as *const () as u64;
+        let handlers = sys::pprof_handlers();
         let mut names: HashMap<Vec<u8>, Arc<str>> = HashMap::new();
         for (key, count) in report.data {
             let count = count.max(0) as u64;
@@ -104,7 +101,7 @@ impl PprofEngine {
                 thread_id: (key.thread_id >> 12) as u32,
                 thread_name,
                 label: 0,
-                stack: interrupted_stack(&frames, handler),
+                stack: interrupted_stack(&frames, handlers),
                 truncated: frames.len() >= pprof::MAX_DEPTH,
                 count,
                 weight: saturating_times(period, count),
@@ -126,13 +123,18 @@ fn saturating_times(period: Duration, count: u64) -> Duration {
 /// addresses of the call.
 ///
 /// `frames` are (instruction pointer, start of its function). Above the
-/// handler's frame there are the unwinder's, below it the trampoline that the
-/// kernel returns through, and below that the interrupted code.
-fn interrupted_stack(frames: &[(u64, u64)], handler: u64) -> Vec<u64> {
+/// handler's frame there are the unwinder's, below it what calls it on a stack
+/// of ours, then the trampoline that the kernel returns through, and below that
+/// the interrupted code.
+fn interrupted_stack(frames: &[(u64, u64)], handlers: (u64, u64)) -> Vec<u64> {
+    let (handler, caller) = handlers;
     let first = frames
         .iter()
         .position(|(_, function)| *function == handler)
-        .map_or(0, |index| index + 2);
+        .map_or(0, |index| {
+            let called = frames.get(index + 1).is_some_and(|f| f.1 == caller);
+            index + 2 + usize::from(called)
+        });
     let frames = frames.get(first..).unwrap_or_default();
     frames
         .iter()
@@ -193,8 +195,10 @@ mod tests {
     #[test]
     fn the_handlers_frames_are_taken_off_and_calls_are_pointed_at() {
         let frames = [(9, 8), (101, 100), (300, 300), (401, 400), (501, 500)];
-        assert_eq!(interrupted_stack(&frames, 100), [401, 500]);
-        assert_eq!(interrupted_stack(&frames[3..], 100), [401, 500]);
-        assert_eq!(interrupted_stack(&frames[..2], 100), [0u64; 0]);
+        assert_eq!(interrupted_stack(&frames, (100, 200)), [401, 500]);
+        assert_eq!(interrupted_stack(&frames[3..], (100, 200)), [401, 500]);
+        assert_eq!(interrupted_stack(&frames[..2], (100, 200)), [0u64; 0]);
+        let called = [(101, 100), (201, 200), (300, 300), (401, 400), (501, 500)];
+        assert_eq!(interrupted_stack(&called, (100, 200)), [401, 500]);
     }
 }

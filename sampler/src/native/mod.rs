@@ -11,6 +11,7 @@
 //! | `perf_clock`, `timer_clock`, `wall_clock` | what makes the signals |
 //! | `signals`, `timers`, `tasks` | the kernel's interfaces |
 //! | `masks`, `blocked` | threads that block our signal |
+//! | `sheltered` | the `pprof` crate's handler on a stack of ours |
 //! | `alternate_stacks` | alternate signal stacks for threads without one |
 
 mod aggregate;
@@ -26,6 +27,8 @@ mod perf_clock;
 mod record;
 mod ring;
 pub(crate) mod shared;
+#[cfg(feature = "pprof-engine")]
+pub(crate) mod sheltered;
 mod signals;
 mod sync;
 pub(crate) mod tables;

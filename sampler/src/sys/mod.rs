@@ -112,6 +112,46 @@ pub(crate) fn sampling_signal() -> Option<libc::c_int> {
     None
 }
 
+/// Has the handler of the `pprof` crate, which is installed, stand on a stack of
+/// our own; its address, and that of what calls it.
+#[cfg(all(
+    feature = "pprof-engine",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn shelter_pprof() -> std::io::Result<()> {
+    crate::native::sheltered::shelter()
+}
+
+/// Where the handler of the `pprof` crate begins, and what calls it.
+#[cfg(all(
+    feature = "pprof-engine",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn pprof_handlers() -> (u64, u64) {
+    crate::native::sheltered::handlers()
+}
+
+/// Elsewhere it stays as the crate installs it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn shelter_pprof() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Where the handler of the `pprof` crate begins; nothing of ours calls it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pprof_handlers() -> (u64, u64) {
+    unsafe extern "C" {
+        fn perf_signal_handler(
+            signal: libc::c_int,
+            info: *mut libc::siginfo_t,
+            context: *mut libc::c_void,
+        );
+    }
+    (perf_signal_handler as *const () as u64, 0)
+}
+
 /// User and system time of the whole process, dead threads included.
 pub(crate) fn process_cpu_time() -> Duration {
     // SAFETY: an all-zero `rusage` is a valid value of that plain C struct.
