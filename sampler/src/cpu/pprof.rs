@@ -77,7 +77,7 @@ impl PprofEngine {
             return Ok(());
         };
         let report = guard.report().build_unresolved().map_err(|e| refused(&e))?;
-        let period = self.config.period();
+        let period = Duration::from_secs(1) / self.config.frequency_hz;
         let handler = perf_signal_handler as *const () as u64;
         let mut names: HashMap<Vec<u8>, Arc<str>> = HashMap::new();
         for (key, count) in report.data {
