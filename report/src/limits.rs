@@ -207,7 +207,7 @@ pub(crate) const PROFILE_MEMORY: Limit = Limit::new(
 
 /// Memory that is made of the sum of a run's profiles.
 pub(crate) const MERGED_MEMORY: Limit = Limit::new(
-    64 << 20,
+    56 << 20,
     "bytes of stacks, names and labels in the sum of all windows",
     "name a part of the run with --from and --to",
 );

@@ -1,7 +1,5 @@
 //! What every way of sampling has in common.
 
-use std::time::Duration;
-
 use super::clock::Clock;
 use super::window::{CpuSample, CpuStats};
 use crate::error::Error;
@@ -24,12 +22,6 @@ pub(crate) trait Engine: Send + Sync {
 #[derive(Clone, Debug)]
 pub(crate) struct EngineConfig {
     pub(crate) frequency_hz: u32,
-}
-
-impl EngineConfig {
-    pub(crate) fn period(&self) -> Duration {
-        Duration::from_secs(1) / self.frequency_hz
-    }
 }
 
 /// The engine of [`Clock::Off`].

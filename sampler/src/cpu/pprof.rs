@@ -74,7 +74,7 @@ impl PprofEngine {
             return Ok(());
         };
         let report = guard.report().build_unresolved().map_err(|e| refused(&e))?;
-        let period = self.config.period();
+        let period = Duration::from_secs(1) / self.config.frequency_hz;
         let handlers = sys::pprof_handlers();
         let mut names: HashMap<Vec<u8>, Arc<str>> = HashMap::new();
         for (key, count) in report.data {
