@@ -182,4 +182,25 @@ mod tests {
         assert_eq!(first, Warnings::MAX as usize);
         assert!(given(601));
     }
+
+    #[test]
+    fn what_comes_later_is_later_and_nothing_is_before_the_start() {
+        let run = crate::three_days::Simulation::new("time-at");
+        let session = run.session();
+        let at = |seconds| session.time_at(session.started + Duration::from_secs(seconds));
+        assert_eq!(at(0), session.start_time);
+        assert_eq!(
+            at(90).duration_since(at(30)),
+            jiff::SignedDuration::from_secs(60)
+        );
+        let before = session
+            .started
+            .checked_sub(Duration::from_secs(5))
+            .expect("uptime");
+        assert_eq!(session.time_at(before), session.start_time);
+        assert_eq!(
+            session.nanos_at(session.started + Duration::from_nanos(7)),
+            session.nanos_at(session.started) + 7
+        );
+    }
 }

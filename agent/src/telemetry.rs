@@ -8,8 +8,12 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metrics::{Gauge, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit,
+};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::ours::Ours;
 
 static METADATA: Metadata<'static> = Metadata::new("soakscope", Level::INFO, None);
 
@@ -32,6 +36,57 @@ pub(crate) struct Seconds {
     pub(crate) waited: [Option<f64>; 3],
 }
 
+/// Our recorder as the process's. In a child that is forked off, the service's
+/// metrics go nowhere: the recorder's tables may be locked for good there.
+struct OfThisProcess {
+    recorder: Arc<PrometheusRecorder>,
+    ours: Ours,
+}
+
+impl OfThisProcess {
+    fn recorder(&self) -> Option<&PrometheusRecorder> {
+        (!self.ours.is_forked()).then_some(&*self.recorder)
+    }
+}
+
+impl Recorder for OfThisProcess {
+    fn describe_counter(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+        if let Some(recorder) = self.recorder() {
+            recorder.describe_counter(key, unit, text);
+        }
+    }
+
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+        if let Some(recorder) = self.recorder() {
+            recorder.describe_gauge(key, unit, text);
+        }
+    }
+
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+        if let Some(recorder) = self.recorder() {
+            recorder.describe_histogram(key, unit, text);
+        }
+    }
+
+    fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+        self.recorder().map_or_else(Counter::noop, |recorder| {
+            recorder.register_counter(key, metadata)
+        })
+    }
+
+    fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+        self.recorder().map_or_else(Gauge::noop, |recorder| {
+            recorder.register_gauge(key, metadata)
+        })
+    }
+
+    fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
+        self.recorder().map_or_else(Histogram::noop, |recorder| {
+            recorder.register_histogram(key, metadata)
+        })
+    }
+}
+
 impl Telemetry {
     pub(crate) fn new() -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
@@ -48,7 +103,11 @@ impl Telemetry {
 
     /// Makes our recorder the process's, where it has none. Answers whether.
     pub(crate) fn install(&self) -> bool {
-        metrics::set_global_recorder(Arc::clone(&self.recorder)).is_ok()
+        let ours = OfThisProcess {
+            recorder: Arc::clone(&self.recorder),
+            ours: Ours::now(),
+        };
+        metrics::set_global_recorder(ours).is_ok()
     }
 
     /// Sets a gauge; `None` is a value that could not be read.

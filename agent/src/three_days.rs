@@ -41,7 +41,7 @@ static ALLOC: HeapProfiler = HeapProfiler::system();
 const HOUR: u32 = 3_600;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Simulation {
+pub(crate) struct Simulation {
     path: PathBuf,
     session: Arc<Session>,
     ticking: Ticking,
@@ -66,7 +66,11 @@ impl Memory {
 }
 
 impl Simulation {
-    fn new(name: &str) -> Self {
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn new(name: &str) -> Self {
         Self::with_series(name, 1)
     }
 

@@ -156,7 +156,15 @@ impl Writer {
             rest: [None; LANES],
             shared: Arc::clone(&shared),
         };
+        let described = scribe.dir.clone();
         let thread = threads::spawn(threads::WRITE, move || scribe.run())?;
+        // Apart, as a disk takes its time for it and rows are not to wait. Without
+        // a thread for it, the seal does it.
+        let _ = threads::spawn(threads::SYNC, move || {
+            if let Err(error) = described.sync_info() {
+                tracing::debug!(target: "soakscope", %error, "run.json may not be on the disk yet");
+            }
+        });
         Ok(Self {
             shared,
             _thread: thread,
@@ -244,9 +252,6 @@ struct Scribe {
 
 impl Scribe {
     fn run(&mut self) {
-        if let Err(error) = self.dir.sync_info() {
-            tracing::debug!(target: "soakscope", %error, "run.json may not be on the disk yet");
-        }
         loop {
             let refused = self.write_all() | self.describe();
             if !refused {

@@ -102,7 +102,7 @@ impl RunDir {
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(Error::io("make directory", parent))?;
+        fs::create_dir_all(parent).map_err(Error::io("make directory", path))?;
         let base = File::open(parent).map_err(Error::io("open", parent))?;
         let name = path
             .file_name()
