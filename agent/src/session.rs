@@ -12,13 +12,14 @@ use crate::budgets::LiveBudgets;
 use crate::config::Config;
 use crate::drops::Drops;
 use crate::exposition;
+use crate::job::Job;
 use crate::ours::Ours;
 use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
 use crate::spans::Spans;
 use crate::telemetry::Telemetry;
 use crate::timeline::history::History;
-use crate::writer::{Job, Writer};
+use crate::writer::Writer;
 
 pub(crate) struct Session {
     pub(crate) service: String,

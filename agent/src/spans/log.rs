@@ -14,9 +14,9 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use soakscope_report::tag_of_span;
 
 use super::interval::sum_up;
+use crate::job::Job;
 use crate::own_bytes;
 use crate::session::Session;
-use crate::writer::Job;
 
 /// Minutes of a stretch, where spans are few.
 const STRETCH_MIN: f64 = 1.0;
