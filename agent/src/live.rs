@@ -2,15 +2,12 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Map;
-use soakscope_report::{
-    Budgets, Error as ReportError, RunDir, RunInfo, RunState, Trust, Verdict, judge, seal_judged,
-};
+use soakscope_report::{Budgets, RunDir, RunInfo, RunState, Trust};
 use soakscope_sampler::resources::Resources;
 use soakscope_sampler::{Clock, ClockChoice, CpuSampler, heap, quiet_writes};
 use tokio::runtime::Handle;
@@ -29,12 +26,10 @@ use crate::outcome::Outcome;
 use crate::own_bytes::OwnBytes;
 use crate::phases::{Nested, Phases};
 use crate::profiles::heap_watch::HeapWatch;
-use crate::profiles::profile::add_lines;
 use crate::profiles::profiler::{Profiler, ProfilerHandle};
 use crate::session::{Session, rfc3339};
 use crate::spans::Spans;
 use crate::telemetry::Telemetry;
-use crate::threads;
 use crate::timeline::history::History;
 use crate::timeline::ticker::Ticker;
 use crate::timeline::tokio_runtime::Runtime;
@@ -43,14 +38,6 @@ use crate::writer::Writer;
 
 /// How long the seal waits for the disk.
 const FLUSH: Duration = Duration::from_secs(10);
-/// How long it waits for a disk that takes the files of a run that is judged.
-const SEAL: Duration = Duration::from_secs(60);
-/// How long it may take to have all files on the disk, not only handed over.
-const SYNC: Duration = Duration::from_secs(10);
-
-/// The rows in memory are judged where they cover so much more of the run than
-/// those on disk.
-const FAR_LONGER: f64 = 1.1;
 
 /// How long the seal waits for its last event to be written.
 const FLUSH_EVENT: Duration = Duration::from_secs(1);
@@ -65,7 +52,7 @@ static RUNNING: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Live {
     pub(crate) session: Arc<Session>,
     pub(crate) judged: Judged,
-    dir: RunDir,
+    pub(crate) dir: RunDir,
     info: Arc<Mutex<RunInfo>>,
     profiler: Option<ProfilerHandle>,
     state: Mutex<State>,
@@ -299,86 +286,6 @@ impl Live {
         }
         *state = State::Finished(Box::new(outcome.clone()));
         Ok(outcome)
-    }
-
-    /// Seals on a thread of the agent's: who calls is a thread of the service,
-    /// on which a refused write would raise a signal, and which a disk that does
-    /// not answer must not hold for ever.
-    fn seal_apart(self: &Arc<Self>) -> Result<Outcome, Error> {
-        let (reply, answers) = channel();
-        let live = Arc::clone(self);
-        let there = reply.clone();
-        let thread = threads::spawn(threads::SEAL, move || live.seal(&there));
-        if thread.is_err() {
-            quiet_writes(|| self.seal(&reply));
-        }
-        drop(reply);
-        let mut outcome = answers.recv().map_err(|_| Error::Seal)?;
-        match answers.recv_timeout(SEAL) {
-            Ok(whole) => {
-                outcome = whole;
-                // It is at its end, and with it goes its part of this agent.
-                if let Ok(thread) = thread {
-                    let _ = thread.join();
-                }
-            }
-            Err(_) => outcome.add_unwritten(&format!(
-                "some files, as the disk did not take them in {} s",
-                SEAL.as_secs()
-            )),
-        }
-        Ok(outcome)
-    }
-
-    /// Judges and writes. Answers with the verdict as soon as that is known,
-    /// and again when everything is written.
-    fn seal(&self, reply: &Sender<Outcome>) {
-        let info = self.info();
-        let mut run = self.dir.load_described(info);
-        let kept = self.session.history.timeline();
-        if kept.span_hours() > run.timeline.span_hours() * FAR_LONGER {
-            run.timeline = kept;
-            run.notes.push(
-                "timeline.csv lacks much of the run; judged by the rows that were kept in memory"
-                    .to_owned(),
-            );
-        }
-        let mut verdict = judge(&run);
-        // Nobody listens any more where the disk took too long.
-        let _ = reply.send(Outcome::new(
-            &run,
-            verdict.clone(),
-            self.dir.path(),
-            Vec::new(),
-        ));
-        let mut unwritten = Vec::new();
-        let mut note = |verdict: &mut Verdict, name: &str, written: Result<(), ReportError>| {
-            if let Err(error) = written {
-                verdict
-                    .notes
-                    .push(format!("{name} was not written: {error}"));
-                unwritten.push(name.to_owned());
-            }
-        };
-        if let Some(cpu) = &mut run.cpu {
-            add_lines(cpu);
-            let written = self.dir.write_artifact("cpu.pb.gz", &cpu.encode());
-            note(&mut verdict, "cpu.pb.gz", written);
-        }
-        // Last, and on the disk after all that it says is there.
-        let files = seal_judged(&self.dir, &run, &mut verdict);
-        let until = Instant::now() + SYNC;
-        let synced = self.dir.sync(|| Instant::now() < until);
-        if let Err(error) = synced {
-            verdict
-                .notes
-                .push(format!("not all files are on the disk: {error}"));
-        }
-        let written = self.dir.write_info(&run.info);
-        note(&mut verdict, "run.json", written);
-        unwritten.extend(files);
-        run.files = self.dir.artifacts();
-        let _ = reply.send(Outcome::new(&run, verdict, self.dir.path(), unwritten));
     }
 
     fn trust(&self, info: &RunInfo) -> Trust {

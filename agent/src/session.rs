@@ -13,13 +13,14 @@ use crate::config::Config;
 use crate::drops::Drops;
 use crate::exposition;
 use crate::families::{self, Hidden};
+use crate::job::Job;
 use crate::ours::Ours;
 use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
 use crate::spans::Spans;
 use crate::telemetry::{self, Telemetry};
 use crate::timeline::history::History;
-use crate::writer::{Job, Writer};
+use crate::writer::Writer;
 
 pub(crate) struct Session {
     pub(crate) service: String,
@@ -194,5 +195,26 @@ mod tests {
         let first = (0..45_000).filter(|n| given(n % 600)).count();
         assert_eq!(first, Warnings::MAX as usize);
         assert!(given(601));
+    }
+
+    #[test]
+    fn what_comes_later_is_later_and_nothing_is_before_the_start() {
+        let run = crate::three_days::Simulation::new("time-at");
+        let session = run.session();
+        let at = |seconds| session.time_at(session.started + Duration::from_secs(seconds));
+        assert_eq!(at(0), session.start_time);
+        assert_eq!(
+            at(90).duration_since(at(30)),
+            jiff::SignedDuration::from_secs(60)
+        );
+        let before = session
+            .started
+            .checked_sub(Duration::from_secs(5))
+            .expect("uptime");
+        assert_eq!(session.time_at(before), session.start_time);
+        assert_eq!(
+            session.nanos_at(session.started + Duration::from_nanos(7)),
+            session.nanos_at(session.started) + 7
+        );
     }
 }

@@ -10,8 +10,12 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use metrics::{Gauge, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit,
+};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::ours::Ours;
 
 static METADATA: Metadata<'static> = Metadata::new("soakscope", Level::INFO, None);
 
@@ -36,6 +40,57 @@ pub(crate) struct Seconds {
     pub(crate) waited: [Option<f64>; 3],
 }
 
+/// A recorder for the process. In a child that is forked off, the service's
+/// metrics go nowhere: the recorder's tables may be locked for good there.
+struct OfThisProcess {
+    recorder: PrometheusRecorder,
+    ours: Ours,
+}
+
+impl OfThisProcess {
+    fn recorder(&self) -> Option<&PrometheusRecorder> {
+        (!self.ours.is_forked()).then_some(&self.recorder)
+    }
+}
+
+impl Recorder for OfThisProcess {
+    fn describe_counter(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+        if let Some(recorder) = self.recorder() {
+            recorder.describe_counter(key, unit, text);
+        }
+    }
+
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+        if let Some(recorder) = self.recorder() {
+            recorder.describe_gauge(key, unit, text);
+        }
+    }
+
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, text: SharedString) {
+        if let Some(recorder) = self.recorder() {
+            recorder.describe_histogram(key, unit, text);
+        }
+    }
+
+    fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+        self.recorder().map_or_else(Counter::noop, |recorder| {
+            recorder.register_counter(key, metadata)
+        })
+    }
+
+    fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+        self.recorder().map_or_else(Gauge::noop, |recorder| {
+            recorder.register_gauge(key, metadata)
+        })
+    }
+
+    fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
+        self.recorder().map_or_else(Histogram::noop, |recorder| {
+            recorder.register_histogram(key, metadata)
+        })
+    }
+}
+
 impl Telemetry {
     pub(crate) fn new() -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
@@ -56,6 +111,10 @@ impl Telemetry {
     pub(crate) fn install(&self) -> bool {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
+        let recorder = OfThisProcess {
+            recorder,
+            ours: Ours::now(),
+        };
         metrics::set_global_recorder(recorder).is_ok() && self.service.set(handle).is_ok()
     }
 

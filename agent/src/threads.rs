@@ -19,6 +19,8 @@ pub(crate) const HEAP: &str = "soakscope-heap";
 pub(crate) const BREACH: &str = "soakscope-alert";
 pub(crate) const END: &str = "soakscope-end";
 pub(crate) const SEAL: &str = "soakscope-seal";
+/// Has the beginning of a run on the disk, and ends.
+pub(crate) const SYNC: &str = "soakscope-sync";
 pub(crate) const ADMIN: &str = "soakscope-admin";
 /// Threads that the admin server leaves longer work to.
 pub(crate) const ADMIN_WORK: &str = "soakscope-work";
@@ -59,6 +61,7 @@ mod tests {
             BREACH.to_owned(),
             END.to_owned(),
             SEAL.to_owned(),
+            SYNC.to_owned(),
             ADMIN.to_owned(),
             ADMIN_WORK.to_owned(),
             "soakscope-drain".to_owned(),

@@ -23,6 +23,7 @@ use soakscope_sampler::{HeapProfiler, exclude_current_thread, heap_live_bytes};
 
 use crate::config::Config;
 use crate::drops::Drops;
+use crate::job::Job;
 use crate::ours::Ours;
 use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
@@ -33,7 +34,7 @@ use crate::telemetry::Telemetry;
 use crate::timeline::history::History;
 use crate::timeline::ticker::Ticking;
 use crate::timeline::tracked::{Closure, Tracked};
-use crate::writer::{Job, Writer};
+use crate::writer::Writer;
 
 #[global_allocator]
 static ALLOC: HeapProfiler = HeapProfiler::system();
@@ -41,7 +42,7 @@ static ALLOC: HeapProfiler = HeapProfiler::system();
 const HOUR: u32 = 3_600;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Simulation {
+pub(crate) struct Simulation {
     path: PathBuf,
     session: Arc<Session>,
     ticking: Ticking,
@@ -66,7 +67,11 @@ impl Memory {
 }
 
 impl Simulation {
-    fn new(name: &str) -> Self {
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn new(name: &str) -> Self {
         Self::with_series(name, 1)
     }
 

@@ -17,6 +17,7 @@ use soakscope_report::{Error as ReportError, RunDir, RunInfo};
 use crate::appender::Appender;
 use crate::drops::Drops;
 use crate::error::Error;
+use crate::job::{Job, LANES};
 use crate::profiles::retention::{Retention, Step};
 use crate::threads;
 
@@ -30,50 +31,6 @@ const SLOW: Duration = Duration::from_secs(1);
 /// spans and however often something happens to it.
 const MAX_SPAN_BYTES: u64 = 40 << 20;
 const MAX_EVENT_BYTES: u64 = 10 << 20;
-
-/// One thing to write.
-#[derive(Debug)]
-pub(crate) enum Job {
-    Timeline(String),
-    Spans(String),
-    SpanLog(String),
-    Event(String),
-    Profile { name: String, bytes: Vec<u8> },
-}
-
-/// In the order in which they are given up when there is no room.
-const LANES: usize = 5;
-
-impl Job {
-    fn lane(&self) -> usize {
-        match self {
-            Job::Profile { .. } => 0,
-            Job::SpanLog(_) => 1,
-            Job::Spans(_) => 2,
-            Job::Event(_) => 3,
-            Job::Timeline(_) => 4,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Job::Timeline(line) | Job::Spans(line) | Job::SpanLog(line) | Job::Event(line) => {
-                line.len()
-            }
-            Job::Profile { bytes, .. } => bytes.len(),
-        }
-    }
-
-    fn lost(&self) -> &'static str {
-        match self {
-            Job::Timeline(_) => "timeline_rows",
-            Job::Spans(_) => "span_rows",
-            Job::SpanLog(_) => "span_histograms",
-            Job::Event(_) => "events",
-            Job::Profile { .. } => "profile_windows",
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -156,7 +113,15 @@ impl Writer {
             rest: [None; LANES],
             shared: Arc::clone(&shared),
         };
+        let described = scribe.dir.clone();
         let thread = threads::spawn(threads::WRITE, move || scribe.run())?;
+        // Apart, as a disk takes its time for it and rows are not to wait. Without
+        // a thread for it, the seal does it.
+        let _ = threads::spawn(threads::SYNC, move || {
+            if let Err(error) = described.sync_info() {
+                tracing::debug!(target: "soakscope", %error, "run.json may not be on the disk yet");
+            }
+        });
         Ok(Self {
             shared,
             _thread: thread,
@@ -244,9 +209,6 @@ struct Scribe {
 
 impl Scribe {
     fn run(&mut self) {
-        if let Err(error) = self.dir.sync_info() {
-            tracing::debug!(target: "soakscope", %error, "run.json may not be on the disk yet");
-        }
         loop {
             let refused = self.write_all() | self.describe();
             if !refused {

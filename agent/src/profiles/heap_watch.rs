@@ -11,10 +11,10 @@ use soakscope_sampler::{Detail, heap};
 use super::heap::heap_profile;
 use super::profile::Symbols;
 use crate::error::Error;
+use crate::job::Job;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::threads;
-use crate::writer::Job;
 
 /// The first profile is taken after this long, unless the step is shorter.
 const FIRST: Duration = Duration::from_secs(5);

@@ -16,9 +16,9 @@ use soakscope_sampler::{CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
 
 use super::profile::{Piece, Symbols, cpu_profile};
 use crate::error::Error;
+use crate::job::Job;
 use crate::session::Session;
 use crate::threads;
-use crate::writer::Job;
 
 enum Command {
     /// A phase ended: what was sampled until now belongs to it.

@@ -11,11 +11,11 @@ use super::interval::Interval;
 use super::labels::Kind;
 use super::log::SpanLog;
 use super::spent::Spent;
+use crate::job::Job;
 use crate::own_bytes;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::timeline::row::MB;
-use crate::writer::Job;
 
 /// Minutes between rows of one span, where spans are few.
 const INTERVAL_MIN: f64 = 10.0 / 60.0;

@@ -23,6 +23,7 @@ use super::tokio_runtime::Runtime;
 use super::tracked::{Answer, Tracked};
 use super::wall_clock::WallClock;
 use crate::error::Error;
+use crate::job::Job;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::spans::interval::Interval;
@@ -30,7 +31,6 @@ use crate::spans::rows::SpanRows;
 use crate::stop::Stop;
 use crate::telemetry::Seconds;
 use crate::threads;
-use crate::writer::Job;
 
 /// How often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);

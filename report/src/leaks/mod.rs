@@ -1,6 +1,8 @@
 //! Did anything leak? Judges every series of a timeline by itself.
 //!
-//! A series passes through five steps: the rows of steady load are chosen
+//! What the agent itself holds is taken off first (`observer`), and of thousands of
+//! series those that stand still are left out (`screen`). A series passes through
+//! five steps: the rows of steady load are chosen
 //! (`window`), reduced to the floor of each block so that a saw-tooth counts
 //! by its bottom (`blocks`), relieved of what the load explains (`load`), and
 //! fitted with a line, bends, steps and cycles (`shape`) under every noise that

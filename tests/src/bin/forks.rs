@@ -25,6 +25,7 @@ fn builder(run: PathBuf) -> soakscope::Builder {
         .listen("127.0.0.1:0")
         .cpu_clock(Clock::Timer)
         .cpu_frequency(999)
+        .global_recorder(true)
         .tick(Duration::from_millis(10))
         .track("series", || 7.0)
 }
@@ -37,6 +38,7 @@ fn request(route: usize) {
     );
     let _entered = span.entered();
     let _inner = tracing::info_span!("inner").entered();
+    metrics::counter!("requests", "route" => route.to_string()).increment(1);
     tracing::error!("a failure");
 }
 
