@@ -59,7 +59,10 @@ fn a_thread_of_any_name_is_in_the_profile_by_it() {
     is_ready.recv().expect("it burns");
     // By its `comm` while it lives, by its last sample afterwards.
     let alive = sampler.threads().expect("threads answer");
-    assert!(names(&alive.samples).contains(&ODD.1.to_owned()), "{alive:?}");
+    assert!(
+        names(&alive.samples).contains(&ODD.1.to_owned()),
+        "{alive:?}"
+    );
     drop(ended);
     thread.join().expect("it ends");
     let window = sampler.stop().expect("it stops");
