@@ -71,6 +71,34 @@ fn a_thread_of_any_name_is_in_the_profile_by_it() {
 }
 
 #[test]
+fn a_thread_of_any_name_that_cannot_answer_is_listed() {
+    let sampler = CpuSampler::builder()
+        .clock(Clock::Timer)
+        .start()
+        .expect("timers are to be had");
+    let (ended, may_end) = std::sync::mpsc::channel::<()>();
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        name_thread(ODD.0);
+        // SAFETY: a zeroed set is filled before use; only this thread's mask
+        // changes.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&mut all);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &all, std::ptr::null_mut());
+        }
+        ready.send(()).expect("somebody waits");
+        let _ = may_end.recv();
+    });
+    is_ready.recv().expect("it blocks its signals");
+    let listed = sampler.threads().expect("threads answer");
+    let mut names = listed.samples.iter().map(|sample| &*sample.thread_name);
+    assert!(names.any(|name| name == ODD.1), "{listed:?}");
+    drop(ended);
+    thread.join().expect("it ends");
+}
+
+#[test]
 fn a_process_of_any_name_and_many_groups_is_read() {
     if !in_child("a_process_of_any_name_and_many_groups_is_read") {
         return;

@@ -20,6 +20,8 @@
 //! | `limit-files BYTES` | limits the size of files that it writes | `changed` |
 //! | `path` | | `path`, the run directory |
 //! | `unwritten` | seals the run | `unwritten`, what is missing |
+//! | `be-odd` | takes a name that is not UTF-8 and, as root, 600 groups | `odd` |
+//! | `lose-status` | puts another file in place of the agent's `status` | `lost` |
 //! | `exit` | leaves without sealing | |
 //!
 //! End of input drops the agent, as a service does that returns from `main`.
@@ -28,6 +30,8 @@
 #![allow(clippy::unwrap_used, reason = "a test's own program")]
 
 use std::io::{BufRead, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use soakscope::Agent;
@@ -181,8 +185,40 @@ fn main() {
                 }
                 Err(error) => say(&format!("error {error}")),
             },
+            "be-odd" => {
+                be_odd();
+                say("odd");
+            }
+            "lose-status" => {
+                lose_status();
+                say("lost");
+            }
             "exit" => std::process::exit(0),
             other => panic!("no such command: {other}"),
+        }
+    }
+}
+
+/// Gives the process a name that is not UTF-8, and more groups than fit into the
+/// first 4,096 bytes of its `status`.
+fn be_odd() {
+    std::fs::write("/proc/self/comm", b"\xff\n\tz").unwrap();
+    let groups: Vec<libc::gid_t> = (0..600).map(|n| 4_000_000_000 + n).collect();
+    // SAFETY: `groups` has as many entries as are announced.
+    let refused = unsafe { libc::setgroups(groups.len(), groups.as_ptr()) } != 0;
+    assert!(!refused || std::fs::metadata("/proc/self").unwrap().uid() != 0);
+}
+
+/// What a service does to the agent that closes descriptors it does not know,
+/// and opens a file of its own.
+fn lose_status() {
+    let other = std::fs::File::open("/dev/null").unwrap();
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+        let target = std::fs::read_link(entry.path()).unwrap_or_default();
+        if target.ends_with("status") {
+            let kept: i32 = entry.file_name().to_str().unwrap().parse().unwrap();
+            // SAFETY: both are open descriptors; the agent's stays one.
+            assert!(unsafe { libc::dup2(other.as_raw_fd(), kept) } >= 0);
         }
     }
 }
