@@ -12,6 +12,15 @@ use support::{burn, spin_here, start};
 #[global_allocator]
 static ALLOC: HeapProfiler = HeapProfiler::system();
 
+/// Ends the busy threads, also when an assertion fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Forks and runs `work` in the child; whether it ended well within its time.
 fn in_child(work: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child runs `work`, which uses nothing that another thread may
@@ -79,6 +88,7 @@ fn a_child_is_inert_can_be_sampled_itself_and_its_parent_goes_on() {
         let stop = AtomicBool::new(false);
         let mut sampler = Some(sampler);
         thread::scope(|scope| {
+            let _stop = Stop(&stop);
             for _ in 0..3 {
                 scope.spawn(|| {
                     while !stop.load(Ordering::Relaxed) {
@@ -100,7 +110,6 @@ fn a_child_is_inert_can_be_sampled_itself_and_its_parent_goes_on() {
                     "{clock}, round {round}"
                 );
             }
-            stop.store(true, Ordering::Relaxed);
         });
         let sampler = sampler.take().expect("it is there");
         sampler.drain().expect("it drains");

@@ -175,8 +175,7 @@ fn the_agent_s_threads_have_names_of_their_own_and_block_what_is_the_service_s()
             line.expect("a field").trim().to_owned()
         };
         let name = field("Name:");
-        // The sampler's own is made in the sampler.
-        if !name.starts_with("soakscope-") || name == "soakscope-drain" {
+        if !name.starts_with("soakscope-") {
             continue;
         }
         let blocked = u64::from_str_radix(&field("SigBlk:"), 16).expect("a mask");
