@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde_json::Map;
 use soakscope_report::{Budgets, RunDir, RunInfo, RunState, Trust};
 use soakscope_sampler::resources::Resources;
-use soakscope_sampler::{Clock, ClockChoice, CpuSampler, heap, quiet_writes};
+use soakscope_sampler::{
+    Clock, ClockChoice, CpuSampler, Error as SamplerError, heap, quiet_writes,
+};
 use tokio::runtime::Handle;
 
 use crate::admin::{Admin, Bound};
@@ -119,7 +121,7 @@ impl Live {
         if heap::stats().is_some() {
             heap::prepare();
         }
-        let sampler = sampler(&config)?;
+        let (sampler, no_clock) = sampler(&config)?;
         let start_time = Timestamp::now();
         let started = Instant::now();
         let mut info = facts::run_info(service, &config, start_time, sampler.as_ref());
@@ -165,6 +167,9 @@ impl Live {
         });
         if recorder_refused {
             session.warn("the service has a metrics recorder of its own, which stays; its metrics are not on the agent's /metrics");
+        }
+        if let Some(refusal) = no_clock {
+            session.warn(&refusal);
         }
         let profiler = sampler
             .map(|sampler| Profiler::start(Arc::clone(&session), sampler))
@@ -328,13 +333,21 @@ fn budgets(config: &Config) -> Result<Option<(String, Budgets)>, Error> {
     Ok(Some((text, budgets)))
 }
 
-fn sampler(config: &Config) -> Result<Option<CpuSampler>, Error> {
+/// The CPU sampler, or why there is none: where nobody asked for a clock by name
+/// and the system refuses all, the run goes on without a profile.
+fn sampler(config: &Config) -> Result<(Option<CpuSampler>, Option<String>), Error> {
     if config.cpu_clock == ClockChoice::Only(Clock::Off) {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let sampler = CpuSampler::builder()
+    let started = CpuSampler::builder()
         .frequency(config.cpu_frequency)
         .clock(config.cpu_clock)
-        .start()?;
-    Ok(Some(sampler))
+        .start();
+    match started {
+        Ok(sampler) => Ok((Some(sampler), None)),
+        Err(refusal @ SamplerError::NoClock(_)) => {
+            Ok((None, Some(format!("no CPU profile is taken: {refusal}"))))
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -119,6 +119,50 @@ fn a_host_that_resets_every_handler_is_not_ended_by_it_and_is_sampled_again() {
 }
 
 #[test]
+fn the_pprof_engine_leaves_sigprof_to_a_host_that_handles_it() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    own(libc::SIGPROF);
+    match CpuSampler::builder().clock(Clock::Pprof).start() {
+        Err(Error::ClockRefused { clock, reason }) => {
+            assert_eq!(clock, Clock::Pprof);
+            assert!(reason.contains("SIGPROF"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(raise(libc::SIGPROF), 1, "the host's handler was taken");
+    disown(libc::SIGPROF);
+    // One that takes it while the engine runs keeps it.
+    let sampler = start(Clock::Pprof, 99).expect("it runs");
+    burn(0.1);
+    own(libc::SIGPROF);
+    sampler.drain().expect("it drains");
+    assert_eq!(raise(libc::SIGPROF), 1, "the host's handler was taken");
+    let window = sampler.stop().expect("it stops");
+    assert!(!window.stats.warnings.is_empty(), "{:?}", window.stats);
+    assert_eq!(raise(libc::SIGPROF), 1, "the host's handler was taken");
+    disown(libc::SIGPROF);
+}
+
+/// A host that handles every signal there is has no profile, and its handlers.
+#[test]
+fn where_the_host_handles_all_signals_no_clock_runs() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let mut all: Vec<libc::c_int> = (libc::SIGRTMIN()..=libc::SIGRTMAX()).collect();
+    all.extend([libc::SIGWINCH, libc::SIGURG, libc::SIGPROF, libc::SIGTRAP]);
+    for signal in &all {
+        own(*signal);
+    }
+    match CpuSampler::builder().start() {
+        Err(Error::NoClock(tried)) => assert!(!tried.is_empty()),
+        other => panic!("{other:?}"),
+    }
+    for signal in &all {
+        assert_eq!(raise(*signal), 1, "{signal}");
+        disown(*signal);
+    }
+}
+
+#[test]
 fn a_taken_sigtrap_means_timers() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     own(libc::SIGTRAP);

@@ -148,8 +148,8 @@ fn every_dependency_comes_from_crates_io() {
         let name = package["name"].as_str().expect("a name");
         match package["source"].as_str() {
             Some(source) => {
-                let registry = "registry+https://github.com/rust-lang/crates.io-index";
-                assert_eq!(source, registry, "{name}");
+                assert!(source.starts_with("registry+"), "{name}: {source}");
+                assert!(source.ends_with("/crates.io-index"), "{name}: {source}");
             }
             None => assert!(name.starts_with("soakscope"), "{name} is no crate of ours"),
         }

@@ -171,12 +171,12 @@ impl Directory {
     /// Opens a file to read. What is no regular file is refused, without
     /// waiting for whoever is at its other end.
     pub(super) fn read(&self, name: &str) -> io::Result<RunFile> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = openat(&self.fd, name, flags, Mode::empty()).map_err(|error| match error {
-            Errno::LOOP => io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is a link, which is not followed",
-            ),
+            Errno::LOOP => refused("it is a link"),
+            // A socket, or a pipe that nobody reads.
+            Errno::NXIO => refused("it is not a regular file"),
             error => error.into(),
         })?;
         RunFile::new(Arc::new(File::from(fd)))
@@ -317,6 +317,15 @@ impl Directory {
     }
 }
 
+fn refused(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "{what}; of a run directory only regular files are read, and no links are followed"
+        ),
+    )
+}
+
 const OPEN_DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
@@ -336,10 +345,7 @@ impl RunFile {
         if file.metadata()?.is_file() {
             return Ok(RunFile { file, at: 0 });
         }
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is no regular file",
-        ))
+        Err(refused("it is not a regular file"))
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {

@@ -51,6 +51,12 @@ impl PprofEngine {
     }
 
     fn guard(config: &EngineConfig) -> Result<ProfilerGuard<'static>, Error> {
+        if sys::pprof_is_taken() {
+            return Err(Error::ClockRefused {
+                clock: Clock::Pprof,
+                reason: "the program handles SIGPROF itself".to_owned(),
+            });
+        }
         ProfilerGuardBuilder::default()
             .frequency(config.frequency_hz as i32)
             .build()
@@ -163,8 +169,12 @@ impl Engine for PprofEngine {
         let mut state = self.state();
         self.collect(&mut state)?;
         // The crate can only start afresh by being stopped and started.
-        if state.guard.take().is_some() {
-            state.guard = Some(Self::guard(&self.config)?);
+        if let Some(guard) = state.guard.take() {
+            sys::stop_pprof(|| drop(guard));
+            match Self::guard(&self.config) {
+                Ok(guard) => state.guard = Some(guard),
+                Err(error) => state.stats.warnings.push(error.to_string()),
+            }
         }
         Ok(std::mem::take(&mut state.pending))
     }
@@ -184,7 +194,9 @@ impl Engine for PprofEngine {
         if let Err(error) = self.collect(&mut state) {
             state.stats.warnings.push(error.to_string());
         }
-        state.guard = None;
+        if let Some(guard) = state.guard.take() {
+            sys::stop_pprof(|| drop(guard));
+        }
     }
 }
 

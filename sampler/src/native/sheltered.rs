@@ -7,6 +7,7 @@
 use std::io;
 use std::mem;
 
+use super::signals::{self, Owner};
 use crate::private_stacks::{self, signal_entry};
 
 unsafe extern "C" {
@@ -45,4 +46,33 @@ pub(crate) fn shelter() -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+fn current() -> libc::sigaction {
+    // SAFETY: all-zero is a valid `sigaction` to be written over.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    // SAFETY: a null new action only asks; `action` is valid for writes.
+    unsafe { libc::sigaction(libc::SIGPROF, std::ptr::null(), &mut action) };
+    action
+}
+
+fn is_ours(action: &libc::sigaction) -> bool {
+    let (handler, caller) = handlers();
+    [handler, caller].contains(&(action.sa_sigaction as u64))
+}
+
+/// Whether the program handles SIGPROF itself, which the crate does not ask.
+pub(crate) fn is_taken() -> bool {
+    signals::owner(libc::SIGPROF) == Owner::SomebodyElse && !is_ours(&current())
+}
+
+/// Runs `stop`, in which the crate resets SIGPROF whoever handles it by now, and
+/// gives it back to the program where that had taken it.
+pub(crate) fn stop(stop: impl FnOnce()) {
+    let before = current();
+    stop();
+    if signals::owner(libc::SIGPROF) == Owner::Nobody && !is_ours(&before) {
+        // SAFETY: an action that was in force a moment ago.
+        unsafe { libc::sigaction(libc::SIGPROF, &before, std::ptr::null_mut()) };
+    }
 }

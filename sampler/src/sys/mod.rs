@@ -112,6 +112,39 @@ pub(crate) fn sampling_signal() -> Option<libc::c_int> {
     None
 }
 
+/// Whether the program handles the signal of the `pprof` crate itself.
+#[cfg(all(
+    feature = "pprof-engine",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn pprof_is_taken() -> bool {
+    crate::native::sheltered::is_taken()
+}
+
+/// Runs `stop`, in which the `pprof` crate resets its signal, and leaves the
+/// program's handler as it is.
+#[cfg(all(
+    feature = "pprof-engine",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn stop_pprof(stop: impl FnOnce()) {
+    crate::native::sheltered::stop(stop);
+}
+
+/// Elsewhere nobody asks.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pprof_is_taken() -> bool {
+    false
+}
+
+/// Elsewhere as the crate does it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn stop_pprof(stop: impl FnOnce()) {
+    stop();
+}
+
 /// Has the handler of the `pprof` crate, which is installed, stand on a stack of
 /// our own; its address, and that of what calls it.
 #[cfg(all(
