@@ -294,6 +294,10 @@ pub struct Run {
     pub heap: Vec<HeapShot>,
     /// What was missing, lost or unreadable, in sentences.
     pub notes: Vec<String>,
+    /// Of these, what a verdict cannot do without: it does not pass.
+    pub unread: Vec<String>,
+    /// The same of the spans, which only budgets need.
+    pub unread_spans: Vec<String>,
     /// Files of the run that a person may want to open.
     pub files: Vec<PathBuf>,
 }

@@ -155,6 +155,7 @@ pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
         LeakBudget::Off => Vec::new(),
     };
     rules.extend(budgets_rule(&run.budgets));
+    rules.extend(unread_rule(run));
     let verdict = Verdict3::all(rules.iter().map(|rule| rule.verdict));
     let mut notes = run.notes.clone();
     notes.extend(trust_notes(run));
@@ -172,6 +173,14 @@ pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
         trust: run.info.trust.clone(),
         notes,
     }
+}
+
+/// What could not be read is not taken for good.
+fn unread_rule(run: &Run) -> Option<RuleResult> {
+    let spans = run.unread_spans.iter().filter(|_| !run.budgets.is_empty());
+    let unread: Vec<&str> = run.unread.iter().chain(spans).map(String::as_str).collect();
+    (!unread.is_empty())
+        .then(|| RuleResult::new("unread", Verdict3::Inconclusive, unread.join("; ")))
 }
 
 /// The causes of a leak of memory; none where memory does not leak.

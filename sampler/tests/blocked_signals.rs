@@ -131,6 +131,11 @@ fn a_thread_that_waits_for_all_signals_gets_none_of_ours() {
         thread::spawn(wait(0.3, 1)).join()
     });
     let workers = [(); 2].map(|()| thread::spawn(|| burn(1.0)));
+    // Asking all threads for their stacks does not ask those that wait.
+    for _ in 0..3 {
+        let asked = sampler.threads().expect("stacks can be had");
+        assert!(asked.samples.iter().any(|sample| sample.stack.is_empty()));
+    }
     for worker in workers {
         worker.join().expect("it ends well");
     }
@@ -138,4 +143,52 @@ fn a_thread_that_waits_for_all_signals_gets_none_of_ours() {
     late.join().expect("it ends well").expect("it ends well");
     drop(sampler);
     assert_eq!(RECEIVED.load(Ordering::SeqCst), 0);
+}
+
+/// Timers count against a limit that is the program's, too.
+#[test]
+fn a_quarter_of_the_limit_on_queued_signals_is_left_to_the_program() {
+    if role().is_none() {
+        return in_child("a_quarter_of_the_limit_on_queued_signals_is_left_to_the_program");
+    }
+    let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+    let queued: u64 = status
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("SigQ:")?
+                .split_once('/')?
+                .0
+                .trim()
+                .parse()
+                .ok()
+        })
+        .expect("a number");
+    let limit = queued + 40;
+    let limits = libc::rlimit {
+        rlim_cur: limit,
+        rlim_max: limit,
+    };
+    // SAFETY: `limits` is valid for the read.
+    assert_eq!(
+        unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &limits) },
+        0
+    );
+    let sampler = start(Clock::Timer, 99).expect("timers run");
+    let threads: Vec<_> = (0..100).map(|_| thread::spawn(|| burn(0.05))).collect();
+    let mut own = Vec::new();
+    for _ in 0..5 {
+        let mut timer: libc::timer_t = std::ptr::null_mut();
+        // SAFETY: a timer without a signal of its own; the id is valid for the
+        // write.
+        let made =
+            unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, std::ptr::null_mut(), &mut timer) };
+        own.push(made);
+        burn(0.02);
+    }
+    for thread in threads {
+        thread.join().expect("it ends well");
+    }
+    assert_eq!(own, [0; 5], "the program's own timers");
+    let window = sampler.stop().expect("it stops");
+    assert!(window.stats.samples > 0, "{:?}", window.stats);
 }

@@ -201,7 +201,32 @@ fn a_host_that_takes_the_signal_later_gets_it_and_sampling_goes_on() {
     burn(0.3);
     let window = sampler.stop().expect("it stops");
     let coverage = window.coverage().expect("CPU time was used");
-    assert!(coverage > 0.9, "{coverage}, {:?}", moved.stats);
+    let (used, excluded) = (window.cpu_used, window.cpu_excluded);
+    assert!(
+        coverage > 0.9,
+        "{coverage} of {used:?} less {excluded:?}, {:?}",
+        moved.stats
+    );
+    for signal in IGNORED_BY_DEFAULT {
+        disown(signal);
+    }
+}
+
+#[test]
+fn the_wall_clock_moves_when_its_signal_is_taken() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let sampler = start(Clock::Wall, 99).expect("it runs");
+    for signal in IGNORED_BY_DEFAULT {
+        own(signal);
+    }
+    while sampler.stats().warnings.is_empty() {
+        burn(0.01);
+    }
+    assert_eq!(sampler.clock(), Clock::Wall);
+    sampler.drain().expect("it drains");
+    burn(0.5);
+    let window = sampler.stop().expect("it stops");
+    assert!(window.stats.samples > 5, "{:?}", window.stats);
     for signal in IGNORED_BY_DEFAULT {
         disown(signal);
     }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soakscope_sampler::{CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
+use soakscope_sampler::{Clock, CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
 
 use super::profile::{Piece, Symbols, cpu_profile};
 use crate::error::Error;
@@ -57,13 +57,15 @@ pub(crate) struct Figures {
     pub(crate) drops: BTreeMap<&'static str, u64>,
     /// Stacks that were cut off.
     pub(crate) truncated: u64,
+    /// The clock measures something else than CPU time.
+    of_wall_time: bool,
 }
 
 impl Figures {
     /// Attributed ÷ used; `None` before anything was used.
     pub(crate) fn coverage(&self) -> Option<f64> {
         let used = self.used.as_secs_f64();
-        (used > 0.0).then(|| self.attributed.as_secs_f64() / used)
+        (used > 0.0 && !self.of_wall_time).then(|| self.attributed.as_secs_f64() / used)
     }
 
     fn add(&mut self, window: &CpuWindow) {
@@ -72,6 +74,7 @@ impl Figures {
         self.attributed += stats.attributed;
         self.used += window.cpu_used.saturating_sub(window.cpu_excluded);
         self.truncated += stats.truncated;
+        self.of_wall_time = window.clock == Clock::Wall;
         for (cause, count) in &stats.drops {
             *self.drops.entry(cause).or_default() += count;
         }
@@ -163,6 +166,7 @@ impl Profiler {
             number: 0,
             trust: Arc::clone(&trust),
             complained: false,
+            passed_on: Vec::new(),
         };
         let thread = threads::spawn(threads::CPU, move || drain.run(&orders))?;
         Ok(Self {
@@ -197,7 +201,12 @@ struct Drain {
     number: u32,
     trust: Arc<Trust>,
     complained: bool,
+    /// The sampler's warnings that are the run's by now.
+    passed_on: Vec<String>,
 }
+
+/// Different warnings of the sampler that are passed on in one run.
+const MAX_PASSED_ON: usize = 100;
 
 impl Drain {
     fn run(&mut self, orders: &Receiver<Command>) {
@@ -248,6 +257,20 @@ impl Drain {
         self.drain(self.session.phases.current().name);
     }
 
+    /// Has what the sampler warns of among the run's warnings, each once.
+    fn pass_on(&mut self, stats: &CpuStats) {
+        let refused = stats
+            .fallbacks
+            .iter()
+            .map(|fallback| format!("a CPU clock was refused: {fallback}"));
+        for warning in refused.chain(stats.warnings.iter().cloned()) {
+            if self.passed_on.len() < MAX_PASSED_ON && !self.passed_on.contains(&warning) {
+                self.session.warn(&warning);
+                self.passed_on.push(warning);
+            }
+        }
+    }
+
     /// Takes what was sampled since the last time; all of it is of one phase.
     fn drain(&mut self, phase: String) {
         let window = match self.sampler.drain() {
@@ -278,6 +301,7 @@ impl Drain {
             self.session.drops.set(cause, *count);
         }
         drop(figures);
+        self.pass_on(&window.stats);
         for sample in &window.samples {
             self.session.spans.sampled(sample.label, sample.weight);
         }

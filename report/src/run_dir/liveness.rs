@@ -105,6 +105,13 @@ fn by_lock(dir: &RunDir, there: &Process) -> Liveness {
 
 /// Runs of format 1.0 know a host's name and an id.
 fn before_1_1(dir: &RunDir, info: &RunInfo) -> Liveness {
+    // Whoever holds the directory writes to it, whatever the description says.
+    if dir.directory().is_locked() == Some(true) {
+        return Liveness::Running;
+    }
+    if info.pid == 0 {
+        return Liveness::Unknown;
+    }
     let here = rustix::system::uname();
     let here = here.nodename().to_string_lossy();
     if info

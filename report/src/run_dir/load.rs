@@ -107,7 +107,11 @@ impl RunDir {
                 run.notes.extend(timeline.losses());
                 run.timeline = timeline;
             }
-            Err(error) => run.notes.push(format!("no timeline: {error}")),
+            Err(error) => {
+                let note = format!("no timeline: {error}");
+                run.unread.push(note.clone());
+                run.notes.push(note);
+            }
         }
         match self.read_events() {
             Ok(events) => {
@@ -133,18 +137,30 @@ impl RunDir {
             }
             Ok(None) => None,
             Err(error) => {
-                run.notes.push(format!("budgets not judged: {error}"));
+                let note = format!("budgets not judged: {error}");
+                run.unread.push(note.clone());
+                run.notes.push(note);
                 None
             }
         };
+        // Budgets of the process hold whether or not the spans can be read.
+        let without_spans = watch.clone();
         // The span files of three days are read once for both.
         match self.read_spans(&SpanRange::default(), watch) {
             Ok(read) => {
                 run.spans = read.totals;
+                run.unread_spans.clone_from(&read.notes);
                 run.notes.extend(read.notes);
                 run.budgets = read.watch.map(|watch| watch.outcomes()).unwrap_or_default();
             }
-            Err(error) => run.notes.push(format!("no spans: {error}")),
+            Err(error) => {
+                let note = format!("no spans: {error}");
+                run.budgets = without_spans
+                    .map(|watch| watch.outcomes())
+                    .unwrap_or_default();
+                run.unread_spans.push(note.clone());
+                run.notes.push(note);
+            }
         }
         match self.heap_shots() {
             Ok((heap, notes)) => {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{masks, signals, tasks};
+use super::{masks, signals, tasks, wall_clock};
 use crate::{excluded, sys};
 
 /// Threads looked at in one check; more are looked at in turn.
@@ -67,7 +67,7 @@ impl Watch {
             let used = sys::clock_time(sys::thread_cpu_clock(tid));
             let mask = masks::of_thread(tid).filter(|mask| mask.blocks(signal));
             let armed = is_armed(tid);
-            if armed && masks::is_waited_for(tid, signal) {
+            if armed && !wall_clock::may_be_sent(signal, tid) {
                 leave.push(tid);
             }
             let (Some(used), Some(mask)) = (used, mask) else {
@@ -90,7 +90,6 @@ impl Watch {
                 blind.used = used;
                 if armed {
                     self.lost += since;
-                    leave.push(tid);
                 }
             }
         }

@@ -146,19 +146,22 @@ impl Driver {
             .then(|| self.give_way(epoch, "a debugger was attached"))
     }
 
-    /// Stops the clock; the clocks of CPU time go on as timers.
+    /// Stops the clock and starts it with another signal; that of CPU time goes
+    /// on as timers.
     fn give_way(&mut self, epoch: u32, why: &str) -> String {
         let clock = self.clock();
         self.stop();
-        if clock == Clock::Wall {
-            return format!("the wall clock stopped: {why}");
-        }
         let period = Duration::from_nanos(shared::PERIOD.load(Relaxed));
-        match TimerClock::start(epoch, period, &mut Vec::new()) {
-            Ok(timer) => {
-                let signal = signals::name(timer.signal());
-                *self = Driver::Timer(timer);
-                format!("{why}: the {clock} clock went on as timers with {signal}")
+        let again = match clock {
+            Clock::Wall => WallClock::start(epoch, period).map(Driver::Wall),
+            _ => TimerClock::start(epoch, period, &mut Vec::new()).map(Driver::Timer),
+        };
+        match again {
+            Ok(driver) => {
+                *self = driver;
+                let signal = self.signal().map(signals::name).unwrap_or_default();
+                let now = self.clock();
+                format!("{why}: the {clock} clock went on as {now} with {signal}")
             }
             Err(error) => format!("{why}: the {clock} clock stopped; {error}"),
         }

@@ -50,6 +50,23 @@ pub(crate) fn of_thread(tid: u32) -> Option<Mask> {
     parse(&status)
 }
 
+/// Signals that are queued for this user, a timer being one each, and how many
+/// may be; from `/proc/self/status`.
+pub(crate) fn queued() -> Option<(i64, i64)> {
+    let mut status = Vec::with_capacity(4096);
+    File::open("/proc/self/status")
+        .ok()?
+        .read_to_end(&mut status)
+        .ok()?;
+    let line = status
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"SigQ:"))?;
+    let (queued, limit) = std::str::from_utf8(line.trim_ascii())
+        .ok()?
+        .split_once('/')?;
+    Some((queued.parse().ok()?, limit.parse().ok()?))
+}
+
 /// The masks in the text of `status`, which is bytes: a thread's name may be
 /// anything.
 fn parse(status: &[u8]) -> Option<Mask> {

@@ -49,7 +49,7 @@ use crate::error::Error;
 use crate::fork::PerProcess;
 use crate::own_threads::spawn_own;
 use crate::private_stacks;
-use crate::sys::SignalMask;
+use crate::sys::{self, SignalMask};
 use crate::{Clock, CpuSample, CpuStats};
 use aggregate::Aggregate;
 use driver::Driver;
@@ -242,6 +242,8 @@ impl Core {
     fn run(&self) {
         let mut next_check = Instant::now();
         let mut blocked = blocked::Watch::default();
+        // CPU time of the process when the signal was last seen to be ours.
+        let mut looked = sys::process_cpu_time();
         while !self.stopping.load(Ordering::Acquire) {
             shared::WAKE.store(0, Ordering::SeqCst);
             let armed = self.empty_ring();
@@ -251,9 +253,15 @@ impl Core {
                 driver.adopt(armed);
                 driver.tick(now)
             };
-            if let Some(note) = lock(&self.driver).keep_signal(self.epoch) {
+            let used = sys::process_cpu_time();
+            let kept = lock(&self.driver).keep_signal(self.epoch);
+            if let Some(note) = kept {
+                let lost = used.saturating_sub(looked).as_nanos() as u64;
+                let period = shared::PERIOD.load(Ordering::Relaxed).max(1);
+                count::TAKEN.fetch_add(lost / period, Ordering::Relaxed);
                 self.warn(note);
             }
+            looked = used;
             // Not before there is a clock, and then at once.
             let check = now >= next_check && lock(&self.driver).signal().is_some();
             if check {
@@ -394,8 +402,10 @@ impl Engine for NativeEngine {
         let value = cookie(self.core.epoch, Cause::Dump, *number);
         let mut answers = Vec::new();
         for chunk in wall_clock::sampled_threads().chunks(DUMP_CHUNK) {
-            let mut asked: Vec<u32> = chunk.to_vec();
-            asked.retain(|tid| wall_clock::send(signal, *tid, value));
+            // A thread that blocks the signal or waits for it is not asked.
+            let (mut asked, mut silent): (Vec<u32>, Vec<u32>) = chunk.iter().partition(|tid| {
+                wall_clock::may_be_sent(signal, **tid) && wall_clock::send(signal, **tid, value)
+            });
             let patience = Instant::now() + DUMP_PATIENCE;
             while !asked.is_empty() && Instant::now() < patience {
                 let mut consumer = lock(&self.core.consumer);
@@ -411,9 +421,9 @@ impl Engine for NativeEngine {
                     thread::sleep(Duration::from_micros(200));
                 }
             }
-            // A thread that blocks the signal cannot answer: say that it is
-            // there.
-            answers.extend(asked.into_iter().filter_map(|tid| {
+            // Of those that cannot answer it is said that they are there.
+            silent.append(&mut asked);
+            answers.extend(silent.into_iter().filter_map(|tid| {
                 Some(CpuSample {
                     thread_id: tid,
                     thread_name: tasks::name(tid)?.into(),
@@ -442,6 +452,8 @@ impl Engine for NativeEngine {
         let mut driver = lock(&self.core.driver);
         driver.adopt(armed);
         driver.stop();
+        // The next clock chooses anew: what was taken may be free again.
+        shared::TIMER_SIGNAL.store(0, Ordering::Relaxed);
         tables::release(settled);
     }
 }

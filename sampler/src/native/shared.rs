@@ -18,7 +18,7 @@
 //! the owner's swap by its load of the count.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::ring::Ring;
 use crate::symbols::mappings;
@@ -47,6 +47,9 @@ pub(crate) static TICK: AtomicU64 = AtomicU64::new(0);
 pub(crate) static THINNING: AtomicU64 = AtomicU64::new(1);
 /// The signal that timers send.
 pub(crate) static TIMER_SIGNAL: AtomicU32 = AtomicU32::new(0);
+/// How many timers may still be made: what the user's limit on queued signals
+/// leaves, less a reserve for the program.
+pub(crate) static TIMERS_LEFT: AtomicI64 = AtomicI64::new(i64::MAX);
 /// Set by a handler that met code of no known module.
 pub(crate) static UNKNOWN_CODE: AtomicU32 = AtomicU32::new(0);
 /// What the drain thread sleeps on; changes when it is to wake up.
@@ -110,6 +113,9 @@ pub(crate) mod count {
         /// The thread cannot be seen because it blocks the signal; counted
         /// from the CPU time it used meanwhile.
         BLOCKED = "signal blocked";
+        /// The program took the signal or reset its handler; counted from the
+        /// CPU time it used until that was noticed.
+        TAKEN = "signal taken";
         /// The ring had no room.
         RING_FULL = "ring full";
         /// A signal interrupted our own handler.

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{self, Cause, claims, cookie, count};
 use super::timers::{self, First, Target, TimerId};
-use super::{masks, signals, tasks};
+use super::{masks, signals, tasks, wall_clock};
 use crate::error::{Error, Fallback};
 use crate::{Clock, excluded, sys};
 
@@ -67,6 +67,13 @@ pub(crate) struct TimerClock {
     wait: Duration,
     /// Threads that could not be given a timer, cumulative.
     pub(crate) refused: u64,
+}
+
+/// Timers count against the user's limit on queued signals (RLIMIT_SIGPENDING),
+/// as do the program's own timers and signals: a quarter of it stays theirs.
+fn leave_a_reserve() {
+    let left = masks::queued().map_or(i64::MAX, |(queued, limit)| limit - limit / 4 - queued);
+    shared::TIMERS_LEFT.store(left, Relaxed);
 }
 
 fn refusal(why: i32) -> Error {
@@ -165,6 +172,7 @@ impl TimerClock {
     /// gone. `Ok(true)` when there were new ones; an error when no thread at
     /// all can be given one.
     fn scan(&mut self) -> Result<bool, Error> {
+        leave_a_reserve();
         let alive = tasks::list();
         let mut seen: HashMap<u32, TimerId> = HashMap::with_capacity(alive.len());
         let mut came = false;
@@ -193,13 +201,13 @@ impl TimerClock {
                 let certain = self.hidden.contains_key(&tid)
                     || self.suspected.contains(&tid)
                     || self.midlife.contains(&tid);
+                // It may be blocked only while it is born, or while our handler
+                // runs on it: look again soon.
+                came |= !self.hidden.contains_key(&tid);
                 if certain {
                     hidden.insert(tid, self.pass_over(tid));
                 } else {
-                    // It may be blocked only while it is born, or while our
-                    // handler runs on it: look again soon.
                     suspected.insert(tid);
-                    came = true;
                 }
                 continue;
             }
@@ -259,8 +267,7 @@ impl TimerClock {
     /// Whether a signal for this thread would wait, or be received with
     /// `sigwait` as if it were for it.
     fn is_hidden(&self, tid: u32) -> bool {
-        masks::is_waited_for(tid, self.signal)
-            || masks::of_thread(tid).is_some_and(|mask| mask.blocks(self.signal))
+        !wall_clock::may_be_sent(self.signal, tid)
     }
 
     /// Counts a thread's CPU time so far as lost, and as not to be accounted for

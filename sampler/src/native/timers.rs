@@ -2,7 +2,9 @@
 //! and know nothing of another thread's clock.
 
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 
+use super::shared;
 use crate::sys;
 
 /// The kernel's id of a timer.
@@ -50,6 +52,9 @@ pub(crate) fn create(
             libc::CLOCK_PROCESS_CPUTIME_ID
         }
     };
+    if shared::TIMERS_LEFT.fetch_sub(1, Relaxed) <= 0 {
+        return Err(libc::EAGAIN);
+    }
     let mut id: TimerId = 0;
     // SAFETY: `event` and `id` are valid for the read and the write that
     // timer_create makes of them.

@@ -6,13 +6,13 @@
 //! the number of threads; a sample stands for the time since the same thread's
 //! last signal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::shared::{self, Cause, cookie};
 use super::signals::{self, Owner};
-use super::tasks;
+use super::{masks, tasks};
 use crate::error::Error;
 use crate::{Clock, excluded};
 
@@ -28,6 +28,10 @@ pub(crate) struct WallClock {
     threads: Vec<u32>,
     /// When each thread was signalled last.
     last: HashMap<u32, Instant>,
+    /// Threads that must not be sent the signal; some are looked at with each
+    /// listing.
+    left: HashSet<u32>,
+    looked: usize,
     listed: Instant,
     turn: usize,
     next: Instant,
@@ -52,6 +56,15 @@ pub(crate) fn prepare_signal() -> Result<libc::c_int, Error> {
     Ok(signal)
 }
 
+/// Whether a signal may be sent to a thread: not to one that blocks it, for
+/// which it would wait, nor to one that waits for it with `sigwait`, which would
+/// take it for its own.
+pub(crate) fn may_be_sent(signal: libc::c_int, tid: u32) -> bool {
+    let blocks = || masks::of_thread(tid).is_some_and(|mask| mask.blocks(signal));
+    // Our handler blocks all signals, for some microseconds: hence twice.
+    !masks::is_waited_for(tid, signal) && !(blocks() && blocks())
+}
+
 /// Threads that are not excluded.
 pub(crate) fn sampled_threads() -> Vec<u32> {
     let mut threads = tasks::list();
@@ -69,6 +82,8 @@ impl WallClock {
             threads: Vec::new(),
             last: HashMap::new(),
             listed: now.checked_sub(2 * LIST_AGE).unwrap_or(now),
+            left: HashSet::new(),
+            looked: 0,
             turn: 0,
             next: now,
         })
@@ -94,10 +109,23 @@ impl WallClock {
             self.listed = now;
             let threads = &self.threads;
             self.last.retain(|tid, _| threads.contains(tid));
+            self.left.retain(|tid| threads.contains(tid));
+            for step in 0..threads.len().min(PER_ROUND) {
+                let tid = threads[(self.looked + step) % threads.len()];
+                if may_be_sent(self.signal, tid) {
+                    self.left.remove(&tid);
+                } else {
+                    self.left.insert(tid);
+                }
+            }
+            self.looked = (self.looked + PER_ROUND) % threads.len().max(1);
         }
         for _ in 0..self.threads.len().min(PER_ROUND) {
             self.turn = (self.turn + 1) % self.threads.len();
             let tid = self.threads[self.turn];
+            if self.left.contains(&tid) {
+                continue;
+            }
             let last = self.last.insert(tid, now).unwrap_or(now - self.period);
             let micros = now.duration_since(last).as_micros() as u64;
             send(self.signal, tid, cookie(self.epoch, Cause::Wall, micros));
