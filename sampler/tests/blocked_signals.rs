@@ -169,10 +169,8 @@ fn a_quarter_of_the_limit_on_queued_signals_is_left_to_the_program() {
         rlim_max: limit,
     };
     // SAFETY: `limits` is valid for the read.
-    assert_eq!(
-        unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &limits) },
-        0
-    );
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &limits) };
+    assert_eq!(set, 0);
     let sampler = start(Clock::Timer, 99).expect("timers run");
     let threads: Vec<_> = (0..100).map(|_| thread::spawn(|| burn(0.05))).collect();
     let mut own = Vec::new();
