@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use soakscope_report::BudgetOutcome;
+use soakscope_report::{BudgetOutcome, printable};
 use soakscope_sampler::ClockChoice;
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
@@ -228,7 +228,9 @@ impl Builder {
         name: impl Into<String>,
         value: impl FnMut() -> f64 + Send + 'static,
     ) -> Self {
-        self.tracked.push((name.into(), Box::new(value)));
+        // The name is a column's, which people look at in a terminal.
+        let name = printable(&name.into()).into_owned();
+        self.tracked.push((name, Box::new(value)));
         self
     }
 

@@ -19,11 +19,13 @@
 //! request that the thread works on, the route of that request, and the
 //! innermost span it is in. 0 is none of them.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use soakscope_report::printable;
 use tracing::Metadata;
 
 use super::wanted::Wanted;
@@ -376,7 +378,11 @@ impl Table {
         let text: Arc<str> = text.into();
         let number = self.add(Name {
             kind: room.kind(),
-            text: Arc::clone(&text),
+            // Found again as it came, written as a terminal bears it.
+            text: match printable(&text) {
+                Cow::Borrowed(_) => Arc::clone(&text),
+                Cow::Owned(harmless) => harmless.into(),
+            },
             http: http(),
         });
         let names = &mut self.rooms[room as usize];
@@ -502,6 +508,16 @@ mod tests {
             let number = labels.number(Room::Routed, &name, || None);
             assert_eq!(text_of(&labels, number), name);
         }
+    }
+
+    #[test]
+    fn a_name_is_kept_as_a_terminal_bears_it_and_found_as_it_came() {
+        let labels = Labels::default();
+        let raw = "GET /\u{1b}[31m";
+        let number = labels.number(Room::Unrouted, raw, || None);
+        assert_eq!(labels.number(Room::Unrouted, raw, || None), number);
+        let name = labels.name(number).expect("it has a place");
+        assert_eq!(&*name.text, "GET /\u{fffd}[31m");
     }
 
     #[test]

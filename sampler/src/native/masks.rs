@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 
+use super::signals::OPEN_IN_HANDLER;
 use super::tasks;
 use crate::excluded;
 
@@ -20,8 +21,18 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
+    /// Whether the thread blocks a signal, and not just because our handler
+    /// runs on it, which blocks all but one.
     pub(crate) fn blocks(self, signal: libc::c_int) -> bool {
-        self.blocked >> (signal - 1) & 1 != 0
+        self.blocked >> (signal - 1) & 1 != 0 && !self.is_of_our_handler()
+    }
+
+    fn is_of_our_handler(self) -> bool {
+        let bit = |signal: libc::c_int| 1u64 << (signal - 1);
+        let open = bit(OPEN_IN_HANDLER);
+        // Two cannot be blocked, and two are the C library's own.
+        let never = bit(libc::SIGKILL) | bit(libc::SIGSTOP) | bit(32) | bit(33);
+        self.blocked & open == 0 && self.blocked | open | never == u64::MAX
     }
 
     pub(crate) fn is_pending(self, signal: libc::c_int) -> bool {
@@ -125,6 +136,19 @@ mod tests {
         assert!(!mask.blocks(libc::SIGPROF));
         assert!(mask.is_pending(libc::SIGHUP) && !mask.is_pending(libc::SIGWINCH));
         assert_eq!(parse(b"Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn our_handler_is_told_from_a_thread_that_blocks_everything() {
+        let mask = |blocked| Mask {
+            blocked,
+            pending: 0,
+        };
+        let all = !(1 << 8 | 1 << 18 | 1 << 31 | 1 << 32);
+        assert!(mask(all).blocks(libc::SIGWINCH));
+        let in_handler = all & !(1 << (OPEN_IN_HANDLER - 1));
+        assert!(!mask(in_handler).blocks(libc::SIGWINCH));
+        assert!(mask(1 << (libc::SIGWINCH - 1)).blocks(libc::SIGWINCH));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::io;
 use std::mem;
 
-use super::signals::{self, Owner};
+use super::signals::{self, OPEN_IN_HANDLER, Owner};
 use crate::private_stacks::{self, signal_entry};
 
 unsafe extern "C" {
@@ -39,7 +39,10 @@ pub(crate) fn shelter() -> io::Result<()> {
     action.sa_sigaction = entry as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
     // SAFETY: `sa_mask` is a valid set to fill.
-    unsafe { libc::sigfillset(&mut action.sa_mask) };
+    unsafe {
+        libc::sigfillset(&mut action.sa_mask);
+        libc::sigdelset(&mut action.sa_mask, OPEN_IN_HANDLER);
+    }
     // SAFETY: `entry` has the signature that SA_SIGINFO asks for, and all signals
     // in its mask.
     if unsafe { libc::sigaction(libc::SIGPROF, &action, std::ptr::null_mut()) } != 0 {

@@ -11,6 +11,11 @@ use super::handler::entry;
 use super::masks;
 use crate::error::Error;
 
+/// The one signal that our handler leaves open: nobody sends it (it was for
+/// faults of a coprocessor's stack), so that a mask of all others shows, from
+/// outside, a thread that is in the handler.
+pub(crate) const OPEN_IN_HANDLER: libc::c_int = libc::SIGSTKFLT;
+
 type Action = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
 fn handler_address() -> usize {
@@ -54,7 +59,10 @@ pub(crate) fn install(signal: libc::c_int) -> Result<(), Error> {
     // with SA_ONSTACK would begin at the top of the alternate stack, over the
     // frame that ours returns through.
     // SAFETY: `sa_mask` is a valid set to fill.
-    unsafe { libc::sigfillset(&mut action.sa_mask) };
+    unsafe {
+        libc::sigfillset(&mut action.sa_mask);
+        libc::sigdelset(&mut action.sa_mask, OPEN_IN_HANDLER);
+    }
     // SAFETY: `entry` has the signature that SA_SIGINFO asks for and keeps
     // to the rules of handlers, as its file says.
     if unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) } != 0 {
