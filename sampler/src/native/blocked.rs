@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{masks, signals, tasks, wall_clock};
+use super::{masks, signals, tasks};
 use crate::{excluded, sys};
 
 /// Threads looked at in one check; more are looked at in turn.
@@ -33,7 +33,7 @@ struct Blind {
     /// Its CPU time at that look.
     used: Duration,
     /// It used CPU time from one look to the next, so it is not just being
-    /// born, nor in our handler: both block all signals for a moment.
+    /// born, when all signals are blocked for a moment.
     certain: bool,
 }
 
@@ -67,7 +67,7 @@ impl Watch {
             let used = sys::clock_time(sys::thread_cpu_clock(tid));
             let mask = masks::of_thread(tid).filter(|mask| mask.blocks(signal));
             let armed = is_armed(tid);
-            if armed && !wall_clock::may_be_sent(signal, tid) {
+            if armed && (mask.is_some() || masks::is_waited_for(tid, signal)) {
                 leave.push(tid);
             }
             let (Some(used), Some(mask)) = (used, mask) else {

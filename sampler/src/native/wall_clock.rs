@@ -60,9 +60,8 @@ pub(crate) fn prepare_signal() -> Result<libc::c_int, Error> {
 /// which it would wait, nor to one that waits for it with `sigwait`, which would
 /// take it for its own.
 pub(crate) fn may_be_sent(signal: libc::c_int, tid: u32) -> bool {
-    let blocks = || masks::of_thread(tid).is_some_and(|mask| mask.blocks(signal));
-    // Our handler blocks all signals, for some microseconds: hence twice.
-    !(masks::is_waited_for(tid, signal) || (blocks() && blocks()))
+    !(masks::is_waited_for(tid, signal)
+        || masks::of_thread(tid).is_some_and(|mask| mask.blocks(signal)))
 }
 
 /// Threads that are not excluded.
