@@ -101,6 +101,29 @@ impl TimerClock {
         })?;
         signals::install(signal)?;
         shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
+        shared::MIDWAY.store(0, Relaxed);
+        Self::with_signal(epoch, signal, period, warnings)
+    }
+
+    /// Starts in the place of a clock that ran until now, and accounted for the
+    /// time of all threads.
+    pub(crate) fn start_midway(
+        epoch: u32,
+        signal: libc::c_int,
+        period: Duration,
+        warnings: &mut Vec<Fallback>,
+    ) -> Result<Self, Error> {
+        shared::MIDWAY.store(1, Relaxed);
+        Self::with_signal(epoch, signal, period, warnings)
+    }
+
+    fn with_signal(
+        epoch: u32,
+        signal: libc::c_int,
+        period: Duration,
+        warnings: &mut Vec<Fallback>,
+    ) -> Result<Self, Error> {
+        shared::BY_TIMERS.store(1, Relaxed);
         let period = period.as_nanos() as u64;
         shared::TICK.store(tick(), Relaxed);
         // At every tick, so that a young thread is met at its first.
