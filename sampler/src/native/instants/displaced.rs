@@ -16,6 +16,9 @@ use crate::sys;
 /// The observer may wait for its CPU this long, in nanoseconds: the kernel ends
 /// what it does in a system call first. Who ran at the instant runs until then.
 const MAX_DELAY: u64 = 250_000;
+/// A thread that is found asleep went to sleep within this time, in nanoseconds:
+/// where the observer waited longer, it ran something else at the instant.
+const MAX_DELAY_OF_SLEEP: u64 = 20_000;
 /// Files of threads that are held open: reading is half of opening.
 const MAX_FILES: usize = 8;
 
@@ -26,6 +29,8 @@ pub(super) struct Displaced {
     /// Nanoseconds run and waited, at the last instant.
     run: u64,
     waited: u64,
+    /// How long it waited for its CPU at this instant.
+    delay: u64,
     /// When the calling thread was switched in, once it is known.
     began: Option<u64>,
     /// Of threads that ran here, the last one first.
@@ -39,6 +44,8 @@ pub(super) enum Found {
     Runnable,
     /// It was about to sleep, in the kernel: a signal would wake it.
     Asleep,
+    /// It sleeps by now, and it cannot be said what it did at the instant.
+    Unknown,
 }
 
 impl Displaced {
@@ -59,6 +66,7 @@ impl Displaced {
             sched: OwnFile::new(open("sched")?),
             run: 0,
             waited: 0,
+            delay: 0,
             began: None,
             files: Vec::new(),
         };
@@ -80,11 +88,11 @@ impl Displaced {
         let (Some(Some(run)), Some(Some(waited))) = (numbers.next(), numbers.next()) else {
             return Err(unreadable("schedstat"));
         };
-        let delay = waited.saturating_sub(self.waited);
+        self.delay = waited.saturating_sub(self.waited);
         self.run = run;
         self.waited = waited;
         self.began = None;
-        Ok(delay <= MAX_DELAY)
+        Ok(self.delay <= MAX_DELAY)
     }
 
     /// When the calling thread was switched in.
@@ -114,6 +122,8 @@ impl Displaced {
         }
         Ok(Some(if is_runnable(tid) {
             Found::Runnable
+        } else if self.delay > MAX_DELAY_OF_SLEEP {
+            Found::Unknown
         } else {
             Found::Asleep
         }))

@@ -200,6 +200,10 @@ impl Observer {
                     is_found = true;
                     post.record(thread, seen.weight(weight));
                 }
+                Ok(Some(Found::Unknown)) => {
+                    is_found = true;
+                    result = Ok(false);
+                }
                 Err(error) => result = Err(error),
             }
         };
