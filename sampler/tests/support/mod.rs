@@ -3,6 +3,7 @@
 
 pub mod heap;
 pub mod library;
+pub mod loads;
 
 use std::hint::black_box;
 use std::time::Duration;
