@@ -310,7 +310,7 @@ fn cell(load: &str, clock: &str, hz: u32, count: u32, seconds: f64) {
     let own = profile.own.unwrap_or(reading);
     let judged = done
         .as_ref()
-        .map(|done| profile.seen.against(&done.spent))
+        .map(|done| profile.seen.against(&done.spent, 0.0))
         .unwrap_or_default();
     Cell {
         points: judged.points,

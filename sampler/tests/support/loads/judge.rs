@@ -27,8 +27,8 @@ impl Seen {
         }
     }
 
-    /// How far off the shares are.
-    pub fn against(&self, spent: &[f64; 4]) -> Judgement {
+    /// How far off the shares are, where each may be off by `allowed` points.
+    pub fn against(&self, spent: &[f64; 4], allowed: f64) -> Judgement {
         let (seen, all): (f64, f64) = (self.weight.iter().sum(), spent.iter().sum());
         // What so many samples of equal weight would be worth.
         let worth = seen * seen / self.squares;
@@ -47,6 +47,7 @@ impl Seen {
             judged.points = judged.points.max(points.abs());
             judged.error = judged.error.max(error);
             judged.errors = judged.errors.max(points.abs() / error);
+            judged.beyond = judged.beyond.max((points.abs() - allowed) / error);
         }
         judged
     }
@@ -62,6 +63,8 @@ pub struct Judgement {
     pub error: f64,
     /// The largest difference, in standard errors.
     pub errors: f64,
+    /// The same of what is beyond the points allowed.
+    pub beyond: f64,
 }
 
 /// Which function an address is in.
