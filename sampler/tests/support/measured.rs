@@ -41,10 +41,15 @@ impl Measuring {
             .frequency(hz)
             .start()
             .unwrap_or_else(|error| panic!("{clock}: {error}"));
+        Measuring::of(sampler, load, Load::start(load))
+    }
+
+    /// The same of a sampler and a load that run already.
+    pub fn of(sampler: CpuSampler, name: &str, load: Load) -> Self {
         Measuring {
-            name: load.to_owned(),
+            name: name.to_owned(),
             sampler,
-            load: Load::start(load),
+            load,
             windows: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ pub mod heap;
 pub mod library;
 pub mod loads;
 pub mod measured;
+pub mod quota;
 pub mod seccomp;
 
 use std::hint::black_box;
