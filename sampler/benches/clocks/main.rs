@@ -12,6 +12,8 @@
 mod engine;
 #[path = "../../tests/support/loads/mod.rs"]
 mod loads;
+#[path = "../../tests/support/seccomp.rs"]
+mod seccomp;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -19,7 +21,14 @@ use std::time::{Duration, Instant};
 use engine::Engine;
 use loads::{Load, cpus, pin};
 
-const CLOCKS: [&str; 5] = ["instants", "timer", "perf", "pprof", "dial9"];
+const CLOCKS: [&str; 6] = [
+    "instants",
+    "timer",
+    "perf",
+    "pprof",
+    "dial9",
+    "dial9, no perf",
+];
 const SCHEDULED: [&str; 3] = ["each 4 ms", "ms grid", "at random"];
 const AT_90: [&str; 3] = [
     "each 4 ms, 90 % busy",
@@ -33,11 +42,12 @@ const OTHERS: [&str; 5] = [
     "half kernel time",
     "300 idle threads",
 ];
-const ODD: [&str; 9] = [
+const ODD: [&str; 10] = [
     "bursts",
     "phases of the tick",
     "whole ticks",
     "ring",
+    "tiny ring",
     "naps",
     "two priorities",
     "mover",

@@ -1,6 +1,7 @@
 //! Refusal of system calls by a real seccomp filter, as a container or a
 //! sandbox does it. A filter cannot be taken off again: use it in a process of
 //! its own.
+#![allow(dead_code, unreachable_pub)]
 
 /// One call that is refused.
 #[derive(Clone, Copy)]

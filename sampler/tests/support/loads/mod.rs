@@ -18,12 +18,37 @@ pub mod scheduled;
 pub mod threads;
 pub mod work;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use soakscope_sampler::set_label;
+
+/// What a thread of a load does before its first function and at its end, for
+/// samplers that have to be shown each thread.
+pub static THREADS: OnceLock<BeginAndEnd> = OnceLock::new();
+
+pub type BeginAndEnd = (fn(), fn());
+
+struct Shown;
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Some((_, end)) = THREADS.get() {
+            end();
+        }
+    }
+}
+
+thread_local! {
+    static SHOWN: Shown = {
+        if let Some((begin, _)) = THREADS.get() {
+            begin();
+        }
+        Shown
+    };
+}
 
 /// What a running load shares with its threads.
 #[derive(Default)]
@@ -44,6 +69,7 @@ impl Context {
     /// Runs `work` as function `index`: its CPU time is read before and after,
     /// and the thread's label is `index + 1` meanwhile.
     pub fn run(&self, index: usize, work: impl FnOnce()) {
+        SHOWN.with(|_| ());
         let label = set_label(index as u64 + 1);
         let before = thread_cpu();
         work();
@@ -107,7 +133,7 @@ pub struct Done {
 type Body = fn(&Arc<Context>);
 
 /// Every load by name.
-pub const LOADS: [(&str, Body); 21] = [
+pub const LOADS: [(&str, Body); 22] = [
     ("each 4 ms", scheduled::each_4_ms),
     ("each 4 ms, 90 % busy", scheduled::each_4_ms_at_90),
     ("ms grid", scheduled::on_a_grid),
@@ -124,6 +150,7 @@ pub const LOADS: [(&str, Body); 21] = [
     ("phases of the tick", odd::phases_of_the_tick),
     ("whole ticks", odd::whole_ticks),
     ("ring", odd::ring),
+    ("tiny ring", odd::tiny_ring),
     ("naps", odd::naps),
     ("two priorities", odd::two_priorities),
     ("mover", odd::mover),

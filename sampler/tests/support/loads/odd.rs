@@ -61,6 +61,15 @@ pub fn whole_ticks(context: &Arc<Context>) {
 
 /// Four threads hand over to each other: one runs at a time.
 pub fn ring(context: &Arc<Context>) {
+    hand_over(context, [20.0, 50.0, 100.0, 200.0]);
+}
+
+/// The same, sooner than a signal arrives.
+pub fn tiny_ring(context: &Arc<Context>) {
+    hand_over(context, [4.0, 8.0, 12.0, 20.0]);
+}
+
+fn hand_over(context: &Arc<Context>, lengths: [f64; 4]) {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..4).map(|_| mpsc::channel::<()>()).unzip();
     senders[0].send(()).expect("its receiver is there");
     thread::scope(|scope| {
@@ -68,7 +77,7 @@ pub fn ring(context: &Arc<Context>) {
             let next = senders[(index + 1) % 4].clone();
             scope.spawn(move || {
                 while receiver.recv().is_ok() {
-                    context.spend(index, [20.0, 50.0, 100.0, 200.0][index]);
+                    context.spend(index, lengths[index]);
                     if context.stopped() || next.send(()).is_err() {
                         return;
                     }
