@@ -21,7 +21,7 @@ use support::{command, role};
 static TURN: Mutex<()> = Mutex::new(());
 
 fn instants() -> Clock {
-    "timer".parse().expect("a clock")
+    "instants".parse().expect("a clock")
 }
 
 /// Runs each of these loads in a child of this test with so many CPUs.

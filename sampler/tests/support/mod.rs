@@ -1,6 +1,7 @@
 //! Work of known cost for the tests.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod case;
 pub mod heap;
 pub mod library;
 pub mod loads;
