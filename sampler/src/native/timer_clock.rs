@@ -99,6 +99,16 @@ impl TimerClock {
             clock: Clock::Timer,
             reason: "the program handles every signal that could be used".to_owned(),
         })?;
+        let midlife: HashSet<u32> = tasks::list().into_iter().collect();
+        if midlife.is_empty() {
+            // Which threads are old enough to count from now cannot be known,
+            // nor which have none yet.
+            return Err(Error::ClockRefused {
+                clock: Clock::Timer,
+                reason: "the threads of this process cannot be listed: /proc/self/task is hidden"
+                    .to_owned(),
+            });
+        }
         signals::install(signal)?;
         shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
         shared::MIDWAY.store(0, Relaxed);
@@ -144,7 +154,7 @@ impl TimerClock {
             meets_young,
             process: None,
             threads: HashMap::new(),
-            midlife: tasks::list().into_iter().collect(),
+            midlife,
             hidden: HashMap::new(),
             suspected: HashSet::new(),
             unseen: Duration::ZERO,
@@ -197,6 +207,11 @@ impl TimerClock {
     fn scan(&mut self) -> Result<bool, Error> {
         leave_a_reserve();
         let alive = tasks::list();
+        if alive.is_empty() {
+            // No longer to be had: new threads arm themselves when the process
+            // timer meets them.
+            return Ok(false);
+        }
         let mut seen: HashMap<u32, TimerId> = HashMap::with_capacity(alive.len());
         let mut came = false;
         let mut refusal_seen = None;

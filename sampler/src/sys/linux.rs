@@ -91,7 +91,16 @@ pub(crate) fn clock_time(clock: libc::clockid_t) -> Option<Duration> {
 
 /// Major and minor number of the kernel's release.
 pub(crate) fn kernel_version() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    // Not from `/proc`, which may be hidden.
+    // SAFETY: all-zero is a valid `utsname`, which the call writes over with
+    // texts that end in 0.
+    let release = unsafe {
+        let mut names: libc::utsname = std::mem::zeroed();
+        libc::uname(&mut names);
+        std::ffi::CStr::from_ptr(names.release.as_ptr())
+            .to_string_lossy()
+            .into_owned()
+    };
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
         .map_while(|n| n.parse::<u32>().ok());
