@@ -99,16 +99,6 @@ impl TimerClock {
             clock: Clock::Timer,
             reason: "the program handles every signal that could be used".to_owned(),
         })?;
-        let midlife: HashSet<u32> = tasks::list().into_iter().collect();
-        if midlife.is_empty() {
-            // Which threads are old enough to count from now cannot be known,
-            // nor which have none yet.
-            return Err(Error::ClockRefused {
-                clock: Clock::Timer,
-                reason: "the threads of this process cannot be listed: /proc/self/task is hidden"
-                    .to_owned(),
-            });
-        }
         signals::install(signal)?;
         shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
         shared::MIDWAY.store(0, Relaxed);
@@ -133,6 +123,16 @@ impl TimerClock {
         period: Duration,
         warnings: &mut Vec<Fallback>,
     ) -> Result<Self, Error> {
+        let midlife: HashSet<u32> = tasks::list().into_iter().collect();
+        if midlife.is_empty() {
+            // Which threads are old enough to count from now cannot be known,
+            // nor which have none yet.
+            return Err(Error::ClockRefused {
+                clock: Clock::Timer,
+                reason: "the threads of this process cannot be listed: /proc/self/task is hidden"
+                    .to_owned(),
+            });
+        }
         shared::BY_TIMERS.store(1, Relaxed);
         let period = period.as_nanos() as u64;
         shared::TICK.store(tick(), Relaxed);
