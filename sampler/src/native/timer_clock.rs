@@ -99,6 +99,30 @@ impl TimerClock {
             clock: Clock::Timer,
             reason: "the program handles every signal that could be used".to_owned(),
         })?;
+        signals::install(signal)?;
+        shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
+        shared::MIDWAY.store(0, Relaxed);
+        Self::with_signal(epoch, signal, period, warnings)
+    }
+
+    /// Starts in the place of a clock that ran until now, and accounted for the
+    /// time of all threads.
+    pub(crate) fn start_midway(
+        epoch: u32,
+        signal: libc::c_int,
+        period: Duration,
+        warnings: &mut Vec<Fallback>,
+    ) -> Result<Self, Error> {
+        shared::MIDWAY.store(1, Relaxed);
+        Self::with_signal(epoch, signal, period, warnings)
+    }
+
+    fn with_signal(
+        epoch: u32,
+        signal: libc::c_int,
+        period: Duration,
+        warnings: &mut Vec<Fallback>,
+    ) -> Result<Self, Error> {
         let midlife: HashSet<u32> = tasks::list().into_iter().collect();
         if midlife.is_empty() {
             // Which threads are old enough to count from now cannot be known,
@@ -109,8 +133,7 @@ impl TimerClock {
                     .to_owned(),
             });
         }
-        signals::install(signal)?;
-        shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
+        shared::BY_TIMERS.store(1, Relaxed);
         let period = period.as_nanos() as u64;
         shared::TICK.store(tick(), Relaxed);
         // At every tick, so that a young thread is met at its first.
