@@ -103,7 +103,11 @@ pub(crate) fn any(matches: impl Fn(&sys::ThreadHandle) -> bool) -> bool {
 /// The ids of the threads that are excluded.
 pub(crate) fn ids() -> Vec<u32> {
     let registry = registry();
-    registry.alive.iter().map(|entry| entry.thread.tid).collect()
+    registry
+        .alive
+        .iter()
+        .map(|entry| entry.thread.tid)
+        .collect()
 }
 
 /// How many living threads are excluded.

@@ -77,8 +77,8 @@ mod thread_state;
 mod unwind;
 
 pub use cpu::{
-    Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow, InstantStats,
-    UnknownClock,
+    Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow,
+    InstantStats, UnknownClock,
 };
 pub use error::{Error, Fallback};
 pub use fork::{ClosedInChild, fork_generation, watch_forks};

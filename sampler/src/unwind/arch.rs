@@ -62,13 +62,9 @@ mod native {
     /// made once more, the program counter stands on the instruction again.
     pub(crate) fn in_system_call(context: &libc::ucontext_t) -> bool {
         const SYSCALL: u64 = 2;
-        let [pc, behind, flags, kept] = [
-            libc::REG_RIP,
-            libc::REG_RCX,
-            libc::REG_EFL,
-            libc::REG_R11,
-        ]
-        .map(|greg| context.uc_mcontext.gregs[greg as usize] as u64);
+        let [pc, behind, flags, kept] =
+            [libc::REG_RIP, libc::REG_RCX, libc::REG_EFL, libc::REG_R11]
+                .map(|greg| context.uc_mcontext.gregs[greg as usize] as u64);
         (behind == pc || behind == pc.wrapping_add(SYSCALL)) && flags == kept
     }
 

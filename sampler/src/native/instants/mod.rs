@@ -272,7 +272,10 @@ impl InstantsClock {
 
     /// CPU time of threads that block the signal.
     pub(crate) fn unseen(&self) -> Duration {
-        let by_timers = self.timers.as_ref().map_or(Duration::ZERO, TimerClock::unseen);
+        let by_timers = self
+            .timers
+            .as_ref()
+            .map_or(Duration::ZERO, TimerClock::unseen);
         Duration::from_nanos(self.counts.blocked.load(Relaxed)) + by_timers
     }
 
@@ -350,7 +353,14 @@ impl InstantsClock {
 
     /// What was counted with another method is no measure of this one.
     fn use_method(&mut self, method: Method) {
-        if std::env::var_os("DBG").is_some() { eprintln!("method {method:?} due {} dropped {} late {:?}", self.recent.sums.due, self.recent.sums.dropped, self.counts.dropped()); }
+        if std::env::var_os("DBG").is_some() {
+            eprintln!(
+                "method {method:?} due {} dropped {} late {:?}",
+                self.recent.sums.due,
+                self.recent.sums.dropped,
+                self.counts.dropped()
+            );
+        }
         self.counts.method.set(method);
         self.recent.sums = Sums::default();
     }
@@ -495,6 +505,10 @@ fn publish_cpus(observers: &[usize], allowed: usize) {
     }
     // Where each CPU has one, nobody needs to look.
     let observers = observers.len() as u32;
-    let others = if allowed > observers as usize { observers } else { 0 };
+    let others = if allowed > observers as usize {
+        observers
+    } else {
+        0
+    };
     shared::OBSERVERS.store(others, Relaxed);
 }

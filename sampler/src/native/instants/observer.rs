@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::super::directed;
 use super::super::record::{self, FIXED, IN_KERNEL, Kind, TRUNCATED};
 use super::super::shared::{self, Cause, cookie, count};
-use super::super::directed;
 use super::counts::Counts;
 use super::cpus;
 use super::displaced::{Displaced, Found};

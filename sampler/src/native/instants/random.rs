@@ -38,7 +38,10 @@ mod tests {
             counts[random.below(10) as usize] += 1;
         }
         // Five deviations of a count of 10,000.
-        assert!(counts.iter().all(|count| (9_500..10_500).contains(count)), "{counts:?}");
+        assert!(
+            counts.iter().all(|count| (9_500..10_500).contains(count)),
+            "{counts:?}"
+        );
         assert_eq!(random.below(0), 0);
     }
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::shared::{Cause, cookie, count};
 use super::super::directed;
+use super::super::shared::{Cause, cookie, count};
 use super::cpus;
 use super::displaced::Displaced;
 use super::method::Method;
