@@ -35,7 +35,7 @@ fn reported(windows: &[CpuWindow]) -> u64 {
         .map(|window| {
             let instants = window.stats.instants.as_ref().expect("the clock counts");
             let dropped: u64 = instants.dropped.values().sum();
-            dropped + window.stats.dropped() + u64::from(!instants.by_timers.is_zero())
+            dropped + window.stats.dropped() + instants.by_timers.as_secs_f64().ceil() as u64
         })
         .sum()
 }

@@ -18,7 +18,7 @@ use crate::error::{Error, Fallback};
 pub(crate) enum Driver {
     Idle,
     Perf(PerfClock),
-    Instants(InstantsClock),
+    Instants(Box<InstantsClock>),
     Timer(TimerClock),
     Wall(WallClock),
     /// Stopped; what it was.
@@ -39,7 +39,7 @@ impl Driver {
         shared::PERIOD.store(period.as_nanos() as u64, Relaxed);
         Ok(match clock {
             Clock::Perf => Driver::Perf(PerfClock::start(epoch, frequency_hz)?),
-            Clock::Instants => Driver::Instants(InstantsClock::start(epoch, period)?),
+            Clock::Instants => Driver::Instants(Box::new(InstantsClock::start(epoch, period)?)),
             Clock::Timer => Driver::Timer(TimerClock::start(epoch, period, notes)?),
             Clock::Wall => Driver::Wall(WallClock::start(epoch, period)?),
             other => {
@@ -183,7 +183,9 @@ impl Driver {
         let period = Duration::from_nanos(shared::PERIOD.load(Relaxed));
         let again = match clock {
             Clock::Wall => WallClock::start(epoch, period).map(Driver::Wall),
-            Clock::Instants => InstantsClock::start(epoch, period).map(Driver::Instants),
+            Clock::Instants => {
+                InstantsClock::start(epoch, period).map(|clock| Driver::Instants(Box::new(clock)))
+            }
             _ => TimerClock::start(epoch, period, &mut Vec::new()).map(Driver::Timer),
         };
         match again {

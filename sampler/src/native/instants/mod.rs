@@ -353,14 +353,6 @@ impl InstantsClock {
 
     /// What was counted with another method is no measure of this one.
     fn use_method(&mut self, method: Method) {
-        if std::env::var_os("DBG").is_some() {
-            eprintln!(
-                "method {method:?} due {} dropped {} late {:?}",
-                self.recent.sums.due,
-                self.recent.sums.dropped,
-                self.counts.dropped()
-            );
-        }
         self.counts.method.set(method);
         self.recent.sums = Sums::default();
     }
