@@ -102,7 +102,7 @@ fn under(what: &str) {
             let clock = sampler.clock();
             two_busy_threads(0.15);
             judge(what, &sampler.stop().expect("it stops"));
-            if clock == "timer".parse().expect("a clock") {
+            if clock == "instants".parse().expect("a clock") {
                 return;
             }
         }
@@ -112,7 +112,7 @@ fn under(what: &str) {
         }
     }
     // What Auto did not take says why when it is asked for by name, or is right.
-    match start("timer".parse::<Clock>().expect("a clock")) {
+    match start("instants".parse::<Clock>().expect("a clock")) {
         Ok(sampler) => {
             two_busy_threads(0.15);
             judge(what, &sampler.stop().expect("it stops"));
@@ -180,7 +180,7 @@ fn every_call_answered_with_enosys() {
 fn every_call_refused_while_it_runs() {
     if let Some(what) = role() {
         let (call, errno) = what.split_once(' ').expect("a call and an answer");
-        let sampler = start("timer".parse::<Clock>().expect("a clock")).expect("it starts");
+        let sampler = start("instants".parse::<Clock>().expect("a clock")).expect("it starts");
         two_busy_threads(0.05);
         refuse(&[refused(call, errno)]);
         sampler.drain().expect("it drains");

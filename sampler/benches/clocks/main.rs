@@ -1,7 +1,7 @@
 //! What each clock makes of loads of known truth, and what it costs, beside
 //! rivals under the same loads: `cargo bench -p soakscope-sampler --bench clocks`
-//! (a quarter of an hour; `-- quick` takes three minutes, `-- one LOAD CLOCK HZ
-//! CPUS SECONDS` is one cell).
+//! (a quarter of an hour; `-- quick` takes three minutes, `-- cell LOAD CLOCK HZ
+//! CPUS SECONDS` is one of its cells).
 //!
 //! Every cell is a process of its own, because signals, timers and CPU masks
 //! belong to the process.
@@ -73,12 +73,9 @@ fn main() {
             );
         }
         ["work", clock, hz] => work(clock, hz.parse().unwrap()),
-        ["one", load, clock, hz, cpus, seconds] => {
-            println!("{}", child(&["cell", load, clock, hz, cpus, seconds]));
-        }
         ["quick"] => quick(),
         [] => full(),
-        _ => panic!("{arguments:?}: none, `quick`, or `one LOAD CLOCK HZ CPUS SECONDS`"),
+        _ => panic!("{arguments:?}: none, `quick`, or `cell LOAD CLOCK HZ CPUS SECONDS`"),
     }
 }
 
@@ -318,6 +315,11 @@ fn cell(load: &str, clock: &str, hz: u32, count: u32, seconds: f64) {
     let reading = (loads::thread_cpu() - read_before).as_secs_f64();
     let profile = engine.finish();
     let own = profile.own.unwrap_or(reading);
+    eprintln!(
+        "seen {:.3?} of {:.3?}",
+        profile.seen.weight,
+        done.as_ref().map(|done| done.spent)
+    );
     let judged = done
         .as_ref()
         .map(|done| profile.seen.against(&done.spent, 0.0))

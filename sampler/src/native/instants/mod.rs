@@ -73,13 +73,16 @@ const JUDGE_EVERY: Duration = Duration::from_millis(250);
 const HALF_LIFE: f64 = 8.0;
 /// Instants that must have been due before it is judged how many were dropped.
 const ENOUGH: f64 = 100.0;
-/// The share of instants dropped above which observers look at other CPUs, and
-/// the one above which timers serve, if CPU time is missing.
+/// The share of instants dropped below which timers need not serve, and the one
+/// above which they do, if CPU time is missing.
 const FEW_DROPPED: f64 = 0.1;
 const MANY_DROPPED: f64 = 0.2;
 /// CPU time is missing where it is more than this share, and more than so many
 /// deviations of what chance makes of it.
 const MAX_MISSING: f64 = 0.1;
+/// The same of time that instants dropped can explain, above which observers look
+/// at other CPUs.
+const MAX_ASTRAY: f64 = 0.04;
 const DEVIATIONS: f64 = 2.5;
 /// When the better method is tried again: after this time, and then twice as
 /// long each time that it fails.
@@ -327,6 +330,7 @@ impl InstantsClock {
         if due < ENOUGH {
             return;
         }
+        let dropped_time = dropped * self.period.as_secs_f64();
         let dropped = dropped / due;
         // Where threads wait for a CPU together with the observer, nobody runs at
         // the instants that it misses, and nothing is missing.
@@ -334,8 +338,16 @@ impl InstantsClock {
         let chance = (used * self.period.as_secs_f64()).sqrt();
         let is_missing = missing > MAX_MISSING * used && missing > DEVIATIONS * chance;
         let alone = self.cpus.len() < 2;
+        let is_astray = |missing: f64, dropped_time: f64| {
+            missing > MAX_ASTRAY * used
+                && missing > DEVIATIONS * chance
+                && dropped_time * 2.0 > missing
+        };
         match self.counts.method.get() {
-            Method::Displaced if !alone && dropped > FEW_DROPPED && is_missing => {
+            // Where other processes want the CPU too, an observer that wakes lets
+            // them in before itself, so that instants are dropped for what runs at
+            // them. Of all instants they may be few: an idle CPU drops none.
+            Method::Displaced if !alone && is_astray(missing, dropped_time) => {
                 self.retry = now + self.pause;
                 self.pause = (self.pause * 2).min(MAX_RETRY);
                 self.use_method(Method::Moving);

@@ -99,6 +99,9 @@ impl Observer {
             let length = self.interval(method) * stride;
             let due = slot + self.random.below(length);
             slot += length;
+            if let (Method::Displaced, Some(displaced)) = (method, &mut self.displaced) {
+                displaced.goes();
+            }
             if !self.sleep_until(due) {
                 return;
             }
