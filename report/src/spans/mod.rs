@@ -1,6 +1,7 @@
 //! The spans of a run: what `spans.csv` says of each name over the whole run
 //! or a part of it, and the percentiles of that part from `spans.hlog`.
 
+mod agreement;
 mod histogram;
 mod log;
 mod read;
@@ -13,6 +14,7 @@ pub(crate) use log::{Interval, intervals};
 pub(crate) use read::{Row, rows};
 pub(crate) use totals::Totals;
 
+pub use agreement::{Agreement, agreement};
 pub use log::{span_of_tag, tag_of_span};
 pub use top::{SpanCost, top_spans};
 
@@ -45,9 +47,21 @@ pub struct SpanTotal {
     pub busy_ms: f64,
     /// Time in which they were open and not entered; `None` if unknown.
     pub idle_ms: Option<f64>,
-    /// CPU time sampled: of a request with all spans inside it, of any other
-    /// span with no further one inside; `None` if unknown.
+    /// CPU time: of a request with all spans inside it, of any other span with
+    /// no further one inside; `None` if unknown. Where
+    /// [`cpu_se_ms`](Self::cpu_se_ms) is known that of a request is measured by
+    /// its threads' clocks, else all of it is sampled.
     pub cpu_ms: Option<f64>,
+    /// How many of those that ended had their CPU time measured.
+    pub cpu_measured: u64,
+    /// The standard error of `cpu_ms`, 0 where every request was measured;
+    /// `None` if unknown.
+    pub cpu_se_ms: Option<f64>,
+    /// CPU samples that fell there.
+    pub cpu_samples: u64,
+    /// CPU time that these samples stand for, scaled to nothing; `None` if
+    /// unknown.
+    pub cpu_sampled_ms: Option<f64>,
     /// Bytes allocated, estimated, in MB of 1024² bytes, of the same spans as
     /// `cpu_ms`; `None` if unknown.
     pub alloc_mb: Option<f64>,

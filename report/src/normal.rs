@@ -1,10 +1,10 @@
-//! The two distributions a verdict needs: the normal one and Student's t.
+//! The two distributions that judging needs: the normal one and Student's t.
 
 /// The probability that a standard normal variable exceeds `z`.
 ///
 /// By the continued fraction of Mills' ratio in the tail and its series near
 /// zero (Abramowitz & Stegun 1964, 26.2.14 and 26.2.10).
-pub(super) fn upper_tail(z: f64) -> f64 {
+pub(crate) fn upper_tail(z: f64) -> f64 {
     if z < 0.0 {
         return 1.0 - upper_tail(-z);
     }
@@ -27,19 +27,19 @@ pub(super) fn upper_tail(z: f64) -> f64 {
 /// By Wallace's transformation to a normal variable (Wallace 1959, "Bounds on
 /// normal approximations to Student's and the chi-square distributions"),
 /// right to a few parts in a thousand of the probability from 5 degrees on.
-pub(super) fn student_upper_tail(t: f64, freedom: f64) -> f64 {
+pub(crate) fn student_upper_tail(t: f64, freedom: f64) -> f64 {
     let shrink = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0);
     let z = shrink * (freedom * (t * t / freedom).ln_1p()).sqrt();
     upper_tail(if t < 0.0 { -z } else { z })
 }
 
 /// The point that a standard normal variable exceeds with probability `tail`.
-pub(super) fn quantile(tail: f64) -> f64 {
+pub(crate) fn quantile(tail: f64) -> f64 {
     bisect(-40.0, 40.0, |z| upper_tail(z) > tail)
 }
 
 /// Where `above` turns from true to false between `low` and `high`.
-pub(super) fn bisect(mut low: f64, mut high: f64, above: impl Fn(f64) -> bool) -> f64 {
+pub(crate) fn bisect(mut low: f64, mut high: f64, above: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         if above(middle) {
