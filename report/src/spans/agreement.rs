@@ -39,11 +39,14 @@ const DESIGN_EFFECT: f64 = 3.0;
 /// Samples that must be expected of a route to compare it alone.
 const LEAST_EXPECTED: f64 = 5.0;
 
-/// Samples that are expected of rare routes that are compared together.
+/// Samples that are expected of rare routes that are compared together, and how
+/// many such pools there are at most: many small ones would show nothing.
 const POOLED_EXPECTED: f64 = 30.0;
+const MAX_POOLS: f64 = 4.0;
 
-/// Requests that must be measured of a route, if not all are.
-const LEAST_MEASURED: u64 = 30;
+/// Requests that must be measured of a route, if not all are: of fewer, the rare
+/// costly one is too easily missed.
+const LEAST_MEASURED: u64 = 100;
 
 /// A difference that matters, in points.
 const MATERIAL: f64 = 2.0;
@@ -292,10 +295,12 @@ fn compared(strata: Vec<Stratum>, totals: &Totals) -> Vec<Stratum> {
     let costliest = compared.iter().chain(&rare).map(|s| s.each_ms);
     rest.each_ms = costliest.fold(rest.each_ms, f64::max);
     rare.sort_by(|a, b| a.each_ms.total_cmp(&b.each_ms));
+    let of_rare: f64 = rare.iter().map(|stratum| totals.expected(stratum)).sum();
+    let enough = POOLED_EXPECTED.max(of_rare / MAX_POOLS);
     let mut pool = Stratum::default();
     for stratum in rare {
         pool.take(stratum);
-        if totals.expected(&pool) >= POOLED_EXPECTED {
+        if totals.expected(&pool) >= enough {
             compared.push(named(std::mem::take(&mut pool)));
         }
     }
@@ -319,3 +324,6 @@ fn named(mut pool: Stratum) -> Stratum {
     pool.name = format!("<{} rare routes>", pool.routes);
     pool
 }
+
+#[cfg(test)]
+mod tests;
