@@ -77,7 +77,7 @@ pub use leaks::{
 };
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};
-pub use number::number;
+pub use number::{number, percent, plus_minus};
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
     ValueType,
@@ -88,7 +88,8 @@ pub use run_dir::{
 };
 pub use seal::{seal, seal_judged};
 pub use spans::{
-    Agreement, SpanCost, SpanRange, SpanTotal, agreement, span_of_tag, tag_of_span, top_spans,
+    Agreement, SpanCost, SpanRange, SpanTotal, agreement, measured_spans, sampling_error_ms,
+    span_of_tag, tag_of_span, top_spans,
 };
 pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};

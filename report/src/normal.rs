@@ -33,6 +33,22 @@ pub(crate) fn student_upper_tail(t: f64, freedom: f64) -> f64 {
     upper_tail(if t < 0.0 { -z } else { z })
 }
 
+/// Standard errors in the 95 % interval of a mean, on either side, where the
+/// error is had from this many values.
+pub(crate) fn errors_within_95(values: u64) -> f64 {
+    match values {
+        0..=2 => 12.71,
+        3 => 4.30,
+        4 => 3.18,
+        5 => 2.78,
+        // Above all that is asked for, the two are the same.
+        1_000.. => 1.96,
+        _ => bisect(0.0, 20.0, |t| {
+            student_upper_tail(t, values as f64 - 1.0) > 0.025
+        }),
+    }
+}
+
 /// The point that a standard normal variable exceeds with probability `tail`.
 pub(crate) fn quantile(tail: f64) -> f64 {
     bisect(-40.0, 40.0, |z| upper_tail(z) > tail)
@@ -68,6 +84,14 @@ mod tests {
             assert!((upper_tail(-z) - (1.0 - tail)).abs() < 1e-8, "{z}");
         }
         assert!((quantile(0.025) - 1.959_963_985).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_error_of_few_values_is_wider() {
+        for (values, errors) in [(2, 12.71), (6, 2.571), (11, 2.228), (31, 2.042)] {
+            assert!((errors_within_95(values) / errors - 1.0).abs() < 0.01);
+        }
+        assert!((errors_within_95(999) - errors_within_95(1_000)).abs() < 0.01);
     }
 
     #[test]
