@@ -1,6 +1,6 @@
 //! The requests and spans of a run, as far as a page has room.
 
-use crate::number::or_dash;
+use crate::number::{or_dash, within_or_dash};
 use crate::run::Run;
 use crate::spans::SpanTotal;
 use crate::table::Table;
@@ -60,8 +60,11 @@ fn row(span: &SpanTotal) -> Vec<String> {
         or_dash(span.p99_ms),
         or_dash(span.max_ms),
         or_dash(busy),
-        or_dash(span.cpu_ms.map(|ms| ms / 1_000.0)),
-        or_dash(span.cpu_ms_each()),
+        within_or_dash(
+            span.cpu_ms.map(|ms| ms / 1_000.0),
+            span.cpu_within_ms().map(|ms| ms / 1_000.0),
+        ),
+        within_or_dash(span.cpu_ms_each(), span.cpu_ms_each_within()),
         or_dash(span.alloc_kb_each()),
     ]
 }
