@@ -195,7 +195,7 @@ impl Trust {
             return Some(1.0);
         }
         let coverage = self.coverage?;
-        (coverage + self.coverage_within.unwrap_or(0.0) < WHOLE_COVERAGE).then(|| 1.0 - coverage)
+        (coverage + self.coverage_within.unwrap_or(0.0) < WHOLE_COVERAGE).then_some(1.0 - coverage)
     }
 
     /// CPU time was used, and there is no sample of it.

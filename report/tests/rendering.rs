@@ -235,13 +235,15 @@ fn the_summary_says_the_verdict_first_and_leaves_nothing_out() {
 
 /// Trust of a run whose profile is whole, and which was checked.
 fn trust() -> Trust {
-    let mut agreement = Agreement::default();
-    agreement.routes = 4;
-    agreement.largest_difference = 1.2;
-    agreement.within = 3.1;
-    agreement.route = "GET /report".into();
-    agreement.sampled_share = 76.1;
-    agreement.measured_share = 32.9;
+    let agreement = Agreement {
+        routes: 4,
+        largest_difference: 1.2,
+        route: "GET /report".into(),
+        sampled_share: 76.1,
+        measured_share: 32.9,
+        within: 3.1,
+        beyond_chance: false,
+    };
     Trust {
         cpu_clock: Some("instants".into()),
         cpu_seconds_used: Some(61.3),
