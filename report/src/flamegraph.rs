@@ -6,9 +6,10 @@ use inferno::flamegraph::color::{MultiPalette, Palette};
 use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
 
 use crate::error::Error;
+use crate::frame_titles::{Samples, with_intervals};
 use crate::names::printable;
 use crate::number::{WITHIN_95, number};
-use crate::profile::{Profile, ValueType, stacks};
+use crate::profile::{Cost, Profile, ValueType, stacks};
 use crate::svg::escape;
 use crate::trust::Trust;
 
@@ -129,6 +130,8 @@ const FEW: u64 = 100;
 struct Heading {
     title: String,
     subtitle: String,
+    /// How sure the frames' shares are; `None` where samples are not counted.
+    samples: Option<Samples>,
 }
 
 impl Heading {
@@ -141,11 +144,12 @@ impl Heading {
         let mut heading = Heading {
             title: title.to_owned(),
             subtitle: options.subtitle.clone(),
+            samples: None,
         };
         // Where samples themselves are drawn, the widths say how many.
         let drawn = |profile: &&Profile| profile.value_index("samples") != Some(index);
         let profiles = profiles.iter().filter(|profile| drawn(profile));
-        let counts: Vec<u64> = profiles.filter_map(|p| p.sample_count()).collect();
+        let counts: Vec<u64> = profiles.clone().filter_map(|p| p.sample_count()).collect();
         let Some(least) = counts.iter().min().copied() else {
             return heading;
         };
@@ -161,6 +165,14 @@ impl Heading {
             }
             _ => format!("{title}, {counts} samples"),
         };
+        let mut sure = profiles
+            .rev()
+            .map(|p| Cost::whole(p, index).equal_samples());
+        heading.samples = sure.next().flatten().map(|after| Samples {
+            after,
+            // Only shares can be compared: what grew for being longer is sure to.
+            before: sure.next().flatten().filter(|_| options.normalize),
+        });
         heading
     }
 }
@@ -251,7 +263,10 @@ fn draw(
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut drawing, lines.iter().map(String::as_str), &mut svg)
         .map_err(|error| Error::Render(error.to_string()))?;
-    Ok(svg)
+    Ok(match heading.samples {
+        Some(samples) => with_intervals(&String::from_utf8_lossy(&svg), samples).into_bytes(),
+        None => svg,
+    })
 }
 
 /// The picture of an empty profile.

@@ -17,6 +17,9 @@ const MAX_COVERAGE: f64 = 1.5;
 /// anybody counted it.
 const WHOLE_COVERAGE: f64 = 0.95;
 
+/// The cause of what is lost of threads that no signal reaches.
+const SIGNAL_BLOCKED: &str = "signal blocked";
+
 /// Bytes of a route's name that a picture has room for.
 const ROUTE_BYTES: usize = 28;
 
@@ -229,6 +232,10 @@ impl Trust {
         notes.extend(self.agreement.as_ref().and_then(Agreement::warning));
         for (cause, count) in self.drops.iter().filter(|(_, count)| **count > 0) {
             notes.push(match cause.strip_prefix("bytes_refused_") {
+                None if cause == SIGNAL_BLOCKED => format!(
+                    "lost: {count} samples of threads that block the profiler's signal \
+                     ({SIGNAL_BLOCKED}); their CPU time is in no flame graph and no function"
+                ),
                 Some(why) => format!(
                     "the disk refused {count} bytes when they were first written ({})",
                     why.replace('_', " ")

@@ -382,13 +382,13 @@ fn a_profile_without_samples_of_a_busy_service_is_no_clean_bill() {
     assert!(notes[0].contains("there is no CPU sample, though 61.3 CPU seconds"));
     let (facts, notes) = said(|trust| {
         trust.coverage = Some(0.8);
-        trust.drops = [("signals_blocked".to_owned(), 120)].into();
+        trust.drops = [("signal blocked".to_owned(), 120)].into();
     });
     assert!(!facts.contains("was lost"), "{facts}");
     assert!(
         notes
             .iter()
-            .any(|note| note.contains("120 (signals_blocked)")),
+            .any(|note| note.contains("120 samples of threads that block")),
         "{notes:?}"
     );
     let (facts, _) = said(|trust| trust.coverage = Some(0.8));
@@ -460,9 +460,9 @@ fn time_in_the_kernel_is_a_frame_of_its_own_everywhere() {
         let at = builder.location(None, address, &[(write, 0)]);
         // An address of 0 that nobody knows is another place.
         let unknown = builder.location(None, 0, &[]);
-        builder.sample(&[in_kernel, at], &[70, 700], Vec::new());
-        builder.sample(&[at], &[20, 200], Vec::new());
-        builder.sample(&[unknown, at], &[10, 100], Vec::new());
+        builder.sample(&[in_kernel, at], &[70, 700_000_000], Vec::new());
+        builder.sample(&[at], &[20, 200_000_000], Vec::new());
+        builder.sample(&[unknown, at], &[10, 100_000_000], Vec::new());
         builder.build().encode()
     };
     let mut merger = soakscope_report::Merger::new();
@@ -489,7 +489,8 @@ fn time_in_the_kernel_is_a_frame_of_its_own_everywhere() {
     let json = soakscope_report::speedscope(&profile, 1, "CPU");
     assert!(json.contains("{\"name\":\"[kernel]\"}"), "{json}");
     let drawn = svg(flamegraph(&profile, &FlameOptions::default()).unwrap());
-    assert!(drawn.contains("[kernel] ("), "{drawn}");
+    assert!(drawn.contains(", 70.00% ± 6.35)</title>"), "{drawn}");
+    assert!(drawn.contains("<title>[kernel] ("), "{drawn}");
 }
 
 #[test]
