@@ -115,6 +115,7 @@ impl SpanRows {
                     count: interval.count(),
                     errors: interval.errors,
                     cpu_ms: None,
+                    cpu_se_ms: None,
                     alloc_mb: None,
                     durations_ns: Some(interval.durations_ns()),
                 });
@@ -170,6 +171,7 @@ impl SpanRows {
                     count: 0,
                     errors: 0,
                     cpu_ms,
+                    cpu_se_ms: None,
                     alloc_mb,
                     durations_ns: None,
                 });
