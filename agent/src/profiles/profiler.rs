@@ -15,9 +15,12 @@ use std::time::{Duration, Instant};
 use soakscope_sampler::{Clock, CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
 
 use super::profile::{Piece, Symbols, cpu_profile};
+use super::strata::Used;
 use crate::error::Error;
 use crate::job::Job;
 use crate::session::Session;
+use crate::spans::cpu::Consumer;
+use crate::spans::sampled::Sampled;
 use crate::threads;
 
 enum Command {
@@ -122,6 +125,11 @@ impl ProfilerHandle {
             .map_err(|_| over())?
     }
 
+    /// Whether samples are of CPU time.
+    pub(crate) fn samples_cpu(&self) -> bool {
+        !self.figures().of_wall_time
+    }
+
     pub(crate) fn figures(&self) -> Figures {
         let figures = self.trust.0.lock();
         figures
@@ -163,6 +171,7 @@ impl Profiler {
             window: Vec::new(),
             began: Instant::now(),
             tap: None,
+            left: None,
             number: 0,
             trust: Arc::clone(&trust),
             complained: false,
@@ -198,6 +207,8 @@ struct Drain {
     /// When the window's first piece began.
     began: Instant,
     tap: Option<Vec<Piece>>,
+    /// What was used in windows without a sample, since the last that had one.
+    left: Option<Used>,
     number: u32,
     trust: Arc<Trust>,
     complained: bool,
@@ -236,6 +247,7 @@ impl Drain {
                     let piece = self.sampler.threads().map(|window| Piece {
                         phase: self.session.phases.current().name,
                         window: Arc::new(window),
+                        used: None,
                     });
                     let _ = reply.send(piece.map_err(|error| error.to_string()));
                 }
@@ -302,11 +314,18 @@ impl Drain {
         }
         drop(figures);
         self.pass_on(&window.stats);
-        for sample in &window.samples {
-            self.session.spans.sampled(sample.label, sample.weight);
+        // What is sampled by the clock on the wall is no CPU time.
+        if window.clock != Clock::Wall {
+            for sample in &window.samples {
+                let sampled = Sampled::of(sample);
+                self.session.spans.sampled(sample.label, &sampled);
+            }
         }
+        let spans = &self.session.spans;
+        let measured = spans.take_measured(Consumer::Profile);
         let piece = Piece {
             phase,
+            used: Used::of(&window, measured.as_ref(), &spans.labels),
             window: Arc::new(window),
         };
         if let Some(tap) = &mut self.tap {
@@ -330,10 +349,15 @@ impl Drain {
     fn cut(&mut self) {
         let pieces = std::mem::take(&mut self.window);
         if pieces.iter().all(|piece| piece.window.samples.is_empty()) {
+            for used in pieces.iter().filter_map(|piece| piece.used.as_ref()) {
+                self.left.get_or_insert_default().add(used);
+            }
             return;
         }
+        let left = self.left.take();
         let mut profile = cpu_profile(
             &pieces,
+            left.as_ref(),
             &mut self.symbols,
             Detail::Names,
             &self.session.spans.labels,
