@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::names::printable;
 use crate::number::number;
 use crate::profile::{Profile, ValueType, stacks};
-use crate::run::Trust;
 use crate::svg::escape;
+use crate::trust::Trust;
 
 /// How a flame graph is drawn.
 #[derive(Debug, Clone, Default)]

@@ -7,8 +7,9 @@ use crate::causes::{Cause, causes};
 use crate::exit_code;
 use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, judge_timeline};
-use crate::run::{Run, RunInfo, RunState, Trust, pretty};
+use crate::run::{Run, RunInfo, RunState, pretty};
 use crate::timeline::Timeline;
+use crate::trust::Trust;
 
 /// The format of `verdict.json`.
 const FORMAT: &str = "1.0";

@@ -171,6 +171,7 @@ fn requests(watch: &mut Watch, name: &str, count: u64) {
         count,
         errors: 0,
         cpu_ms: None,
+        cpu_se_ms: None,
         alloc_mb: None,
         durations_ns: Some(&durations),
     });

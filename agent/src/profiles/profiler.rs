@@ -54,6 +54,8 @@ pub(crate) struct Figures {
     pub(crate) samples: u64,
     /// CPU time the samples stand for.
     pub(crate) attributed: Duration,
+    /// The sum of the squares of what each sample stands for, in square seconds.
+    squares: f64,
     /// CPU time the process used, less the agent's own threads.
     pub(crate) used: Duration,
     /// What the sampler lost, by cause.
@@ -71,11 +73,22 @@ impl Figures {
         (used > 0.0 && !self.of_wall_time).then(|| self.attributed.as_secs_f64() / used)
     }
 
+    /// Half the width of the coverage's 95 % interval: each sample might as well
+    /// have fallen a little earlier or later, outside of what was used.
+    pub(crate) fn coverage_within(&self) -> Option<f64> {
+        /// Of the normal distribution.
+        const Z: f64 = 1.96;
+        self.coverage()?;
+        Some(Z * self.squares.sqrt() / self.used.as_secs_f64())
+    }
+
     fn add(&mut self, window: &CpuWindow) {
         let stats: &CpuStats = &window.stats;
         self.samples += stats.samples;
         self.attributed += stats.attributed;
         self.used += window.cpu_used.saturating_sub(window.cpu_excluded);
+        let squares = |sample: &CpuSample| Sampled::of(sample).squares / 1e18;
+        self.squares += window.samples.iter().map(squares).sum::<f64>();
         self.truncated += stats.truncated;
         self.of_wall_time = window.clock == Clock::Wall;
         for (cause, count) in &stats.drops {

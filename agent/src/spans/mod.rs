@@ -2,6 +2,7 @@
 //! the CPU time sampled in them.
 
 pub(crate) mod buckets;
+pub(crate) mod checked;
 pub(crate) mod costs;
 pub(crate) mod cpu;
 pub(crate) mod entered;
@@ -29,6 +30,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use soakscope_report::Agreement;
+
 use self::cpu::{ByRoute, Consumer, Cpu};
 use self::findings::Findings;
 use self::interval::Interval;
@@ -52,6 +55,8 @@ pub(crate) struct Spans {
     pub(crate) cpu: Arc<Cpu>,
     /// CPU time sampled, by a thread's word, since it was last taken.
     sampled: Mutex<HashMap<u64, Sampled>>,
+    /// Whether samples and measurement agree, as of the last rows.
+    agreement: Mutex<Option<Agreement>>,
 }
 
 impl Spans {
@@ -65,6 +70,7 @@ impl Spans {
             requests_in_flight: AtomicI64::new(0),
             cpu: Cpu::new(),
             sampled: Mutex::default(),
+            agreement: Mutex::default(),
         }
     }
 
@@ -148,6 +154,20 @@ impl Spans {
     pub(crate) fn take_measured(&self, consumer: Consumer) -> Option<ByRoute> {
         let measured = self.cpu.take(consumer, &self.labels.gone());
         self.cpu.measures().then_some(measured)
+    }
+
+    pub(crate) fn set_agreement(&self, found: Option<Agreement>) {
+        *self
+            .agreement
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
+    /// Whether samples give each route the CPU time that was measured in it; `None`
+    /// where nothing can be said.
+    pub(crate) fn agreement(&self) -> Option<Agreement> {
+        let agreement = self.agreement.lock();
+        agreement.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The number of a request's name.

@@ -8,6 +8,7 @@ use soakscope_report::{Cell, SpanInterval, TimelineWriter};
 use soakscope_sampler::heap::allocated_by_label;
 use soakscope_sampler::{excluded_cpu_time, process_cpu_time};
 
+use super::checked::Checked;
 use super::costs::{Cost, Costs, Key, Rest};
 use super::cpu::Consumer;
 use super::interval::Interval;
@@ -27,7 +28,7 @@ const INTERVAL_MIN: f64 = 10.0 / 60.0;
 const FEW: f64 = 16.0;
 
 /// The row of CPU time outside of any request.
-const NO_REQUEST: &str = "<no request>";
+pub(crate) const NO_REQUEST: &str = "<no request>";
 
 const COLUMNS: [&str; 18] = [
     "elapsed_min",
@@ -59,6 +60,7 @@ pub(crate) struct SpanRows {
     /// CPU time that the process had used by the last rows.
     used: Duration,
     rest: Rest,
+    checked: Checked,
     writer: Option<TimelineWriter>,
     gathered: BTreeMap<Key, Interval>,
     log: SpanLog,
@@ -87,6 +89,7 @@ impl SpanRows {
         let interval_min = INTERVAL_MIN * many * 0.99;
         if phase != self.phase || elapsed_min - self.since_min >= interval_min {
             self.write(elapsed_min, session);
+            self.check(false, session);
             phase.clone_into(&mut self.phase);
         }
         self.log.advance(elapsed_min, phase, session);
@@ -99,13 +102,17 @@ impl SpanRows {
         let held = gathered.map(|(key, interval)| {
             key.1.capacity() + interval.bytes() + size_of::<(Key, Interval)>()
         });
-        held.sum::<usize>() + own_bytes::table(&self.allocated) + self.log.bytes()
+        held.sum::<usize>()
+            + own_bytes::table(&self.allocated)
+            + self.log.bytes()
+            + self.checked.bytes()
     }
 
     /// Writes what is left.
     pub(crate) fn finish(&mut self, elapsed_min: f64, session: &Session) {
         self.gather(elapsed_min, session);
         self.write(elapsed_min, session);
+        self.check(true, session);
         self.log.write(elapsed_min, session);
     }
 
@@ -125,6 +132,7 @@ impl SpanRows {
                     count: interval.count(),
                     errors: interval.errors,
                     cpu_ms: None,
+                    cpu_se_ms: None,
                     alloc_mb: None,
                     durations_ns: Some(interval.durations_ns()),
                 });
@@ -158,6 +166,7 @@ impl SpanRows {
         for (key, interval) in rows {
             let cost = costs.under(&key);
             let alloc_mb = alloc_mb.as_ref().map(|spent| spent.under(&key));
+            self.checked.row(&key, interval.count(), &cost);
             if let Some(budgets) = &session.budgets {
                 budgets.spans(&SpanInterval {
                     name: &key.1,
@@ -168,6 +177,7 @@ impl SpanRows {
                     count: 0,
                     errors: 0,
                     cpu_ms: cost.cpu_ms,
+                    cpu_se_ms: cost.se_ms,
                     alloc_mb,
                     durations_ns: None,
                 });
@@ -190,6 +200,7 @@ impl SpanRows {
             cells.extend(spent(&cost, alloc_mb));
             session.writer.send(Job::Spans(writer.row(&cells)));
         }
+        self.checked.no_request(&costs.no_request);
         let alloc_mb = alloc_mb.map(|s| s.no_request).filter(|n| *n > 0.0);
         if costs.no_request.some() || alloc_mb.is_some() {
             let mut cells = vec![Cell::Empty; COLUMNS.len() - SPENT];
@@ -199,6 +210,15 @@ impl SpanRows {
             cells[10] = Cell::Text("none".to_owned());
             cells.extend(spent(&costs.no_request, alloc_mb));
             session.writer.send(Job::Spans(writer.row(&cells)));
+        }
+    }
+
+    /// Holds samples against what was measured, and warns where they disagree.
+    fn check(&mut self, is_last: bool, session: &Session) {
+        let (found, warning) = self.checked.look(is_last);
+        session.spans.set_agreement(found);
+        if let Some(warning) = warning {
+            session.warn(&warning);
         }
     }
 

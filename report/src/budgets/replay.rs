@@ -31,7 +31,7 @@ impl SpanFiles {
         if request && self.requests.len() < SPANS && !self.requests.contains(&*row.span) {
             self.requests.insert(row.span.clone().into_owned());
         }
-        let [count, errors, _, _, cpu_ms, _, alloc_mb] = row.numbers;
+        let [count, errors, _, _, cpu_ms, _, alloc_mb, _, cpu_se_ms, ..] = row.numbers;
         let whole = |count: Option<f64>| count.unwrap_or(0.0) as u64;
         if !self.goes_on(1) {
             return;
@@ -44,6 +44,7 @@ impl SpanFiles {
             count: whole(count),
             errors: whole(errors),
             cpu_ms,
+            cpu_se_ms,
             alloc_mb,
             durations_ns: None,
         });

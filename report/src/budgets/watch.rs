@@ -26,8 +26,10 @@ pub struct SpanInterval<'a> {
     pub count: u64,
     /// How many of them failed.
     pub errors: u64,
-    /// CPU time sampled in them, in milliseconds.
+    /// CPU time spent in them, in milliseconds.
     pub cpu_ms: Option<f64>,
+    /// The standard error of `cpu_ms`; `None` if unknown.
+    pub cpu_se_ms: Option<f64>,
     /// Bytes allocated in them, in MB of 1024² bytes.
     pub alloc_mb: Option<f64>,
     /// How long they took, in nanoseconds, where that is told here.

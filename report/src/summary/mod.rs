@@ -18,8 +18,9 @@ use crate::findings::Finding;
 use crate::leaks::{LeakReport, SeriesOutcome, SeriesVerdict};
 use crate::limits::{LISTED_FINDINGS, LISTED_PHASES};
 use crate::number::{duration, number, or_dash, readable};
-use crate::run::{Run, Trust};
+use crate::run::Run;
 use crate::table::Table;
+use crate::trust::Trust;
 use phase_facts::PhaseFacts;
 use spans::span_table;
 

@@ -85,6 +85,11 @@ impl Part {
         }
     }
 
+    /// Whether it is not narrowed to some threads or spans.
+    pub(crate) fn is_of_all(&self) -> bool {
+        self.thread.is_none() && self.span.is_none()
+    }
+
     fn range(&self) -> ProfileRange {
         let mut range = ProfileRange::default();
         range.phase.clone_from(&self.phase);
