@@ -7,7 +7,8 @@
 //! others share what is left. Between two ticks there is no time to reckon:
 //! when what was allowed is used up the pressure rises, each step of which
 //! halves the requests that are measured, and a little more is allowed. So a
-//! burst of any size costs a few times its tick's allowance at most.
+//! burst of any size costs a few times the allowance of its tick, or of a second
+//! where little was used before.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
@@ -161,7 +162,10 @@ impl Allowance {
             .ceil()
             .clamp(1.0, f64::from(1 << MAX_RAISE));
         self.stride.store(stride as u32, Relaxed);
-        self.left.store(all as i64, Relaxed);
+        // What is not used may be in the next ticks, a second's worth at most.
+        let kept = self.left.load(Relaxed).max(0) as f64;
+        let left = (kept + all).min(all.max(self.per_second));
+        self.left.store(left as i64, Relaxed);
         self.more.store((all / 4.0) as i64 + 1, Relaxed);
         self.pressure.store(0, Relaxed);
         self.tick.fetch_add(1, Relaxed);

@@ -51,6 +51,12 @@ impl Meter {
         }
     }
 
+    fn leave_out(&self) {
+        if let Some(route) = self.cpu.routes.get(self.route) {
+            route.leave_out(self.drawn);
+        }
+    }
+
     fn stayed(&self, took: Duration, thin: u32) {
         let Some(route) = self.cpu.routes.get(self.route) else {
             return;
@@ -158,6 +164,9 @@ impl Seat {
     fn change(&mut self, to: Option<&Arc<Meter>>) {
         let next = to.and_then(|meter| {
             let thin = meter.cpu.allowance.thin(meter.opened_at_tick);
+            if thin == 0 {
+                meter.leave_out();
+            }
             (thin > 0).then_some((meter, thin))
         });
         let other = |desk: &&Arc<Desk>| to.is_some_and(|meter| !Arc::ptr_eq(&meter.cpu, &desk.cpu));

@@ -190,3 +190,126 @@ impl Cpu {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use soakscope_sampler::thread_cpu_time;
+
+    use super::*;
+
+    fn stay(seat: &mut Seat, meter: Option<&Arc<Meter>>, work: impl FnOnce()) {
+        seat.pass(None, meter);
+        work();
+        seat.pass(meter, None);
+    }
+
+    fn spin(time: Duration) {
+        let end = thread_cpu_time() + time;
+        while thread_cpu_time() < end {}
+    }
+
+    /// Of one route or of many, of short requests or of ones that come and go.
+    #[test]
+    fn a_burst_of_requests_costs_a_few_seconds_of_what_is_allowed() {
+        for (routes, stays) in [(1, 1), (100, 1), (3, 1_000)] {
+            let cpu = Cpu::new();
+            let mut seat = Seat::EMPTY;
+            for number in 0..200_000 / stays {
+                let meter = cpu.open(number % routes + 1);
+                for _ in 0..stays {
+                    stay(&mut seat, meter.as_ref(), || {});
+                }
+                if let Some(meter) = meter {
+                    meter.ended();
+                }
+            }
+            let spent = cpu.allowance.readings() as f64 / cpu.allowance.per_second();
+            let first = f64::from(routes) * 4.0 / cpu.allowance.per_second();
+            assert!(
+                spent < 6.0 + first,
+                "{routes} routes, {stays} stays: {spent} s"
+            );
+        }
+    }
+
+    #[test]
+    fn each_who_asks_has_all_of_it_for_stretches_of_its_own() {
+        let cpu = Cpu::new();
+        let mut seat = Seat::EMPTY;
+        let mut begin = thread_cpu_time();
+        let mut sums = [Measured::default(); 2];
+        let mut truth = Duration::ZERO;
+        for (round, consumer) in [
+            Consumer::Rows,
+            Consumer::Rows,
+            Consumer::Profile,
+            Consumer::Rows,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let meter = cpu.open(7).expect("all are measured");
+            // It is on this thread while somebody asks.
+            seat.pass(None, Some(&meter));
+            spin(Duration::from_millis(3));
+            let taken = cpu.take(consumer, &[]);
+            assert_eq!(taken.len(), 1, "round {round}");
+            sums[consumer as usize].add(&taken[&7]);
+            spin(Duration::from_millis(1));
+            seat.pass(Some(&meter), None);
+            meter.ended();
+            truth += thread_cpu_time() - begin;
+            begin = thread_cpu_time();
+        }
+        for consumer in [Consumer::Rows, Consumer::Profile] {
+            let rest = cpu.take(consumer, &[]);
+            sums[consumer as usize].add(&rest[&7]);
+            let sum = sums[consumer as usize];
+            assert_eq!((sum.requests, sum.variance), (4, 0.0));
+            let (cpu_ms, truth_ms) = (sum.cpu_ns / 1e6, truth.as_secs_f64() * 1e3);
+            assert!(
+                cpu_ms >= 16.0 && cpu_ms <= truth_ms,
+                "{cpu_ms} of {truth_ms}"
+            );
+            assert!(cpu.take(consumer, &[]).is_empty(), "it was taken");
+        }
+    }
+
+    #[test]
+    fn threads_that_end_leave_nothing_behind_and_what_they_used_is_kept() {
+        let cpu = Cpu::new();
+        let meter = cpu.open(1).expect("the first");
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| {
+                    let mut seat = Seat::EMPTY;
+                    seat.pass(None, Some(&meter));
+                    spin(Duration::from_millis(1));
+                });
+            }
+        });
+        meter.ended();
+        let taken = cpu.take(Consumer::Rows, &[]);
+        assert!(taken[&1].cpu_ns >= 20e6, "{taken:?}");
+        let alive = lock(&cpu.desks)
+            .all
+            .iter()
+            .filter_map(Weak::upgrade)
+            .count();
+        assert_eq!(alive, 0);
+        drop(meter);
+        // The numbers of names that gave way are forgotten.
+        cpu.take(Consumer::Rows, &[(1, 2)]);
+        assert!(cpu.open(1).is_none());
+    }
+
+    #[test]
+    fn after_the_end_of_a_run_nothing_is_measured() {
+        let cpu = Cpu::new();
+        assert!(cpu.measures() && cpu.open(1).is_some());
+        cpu.stop();
+        assert!(!cpu.measures() && cpu.open(1).is_none() && cpu.open(2).is_none());
+    }
+}

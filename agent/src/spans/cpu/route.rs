@@ -23,8 +23,10 @@ const CHOSEN: u64 = u64::MAX;
 const MAX_REMEMBERED: f64 = 64.0;
 /// A block is given up where k is off by more than this factor.
 const TOO_FAR: f64 = 1.5;
-/// In a second without requests half of what was needed is kept for them.
-const HALF_LIFE_SECONDS: f64 = 1.0;
+/// After this time a change of what is needed counts for half …
+const HALF_LIFE_SECONDS: f64 = 0.25;
+/// … but a rise by this factor at once.
+const SURGE: f64 = 2.0;
 
 /// Apart from its neighbours, so that threads do not slow each other down.
 #[derive(Debug, Default)]
@@ -33,6 +35,11 @@ pub(crate) struct Route {
     opened: AtomicU64,
     /// The place of the next request that is measured.
     next: AtomicU64,
+    /// Stays of measured requests that were left out, each as often as its request
+    /// stands for: of requests that opened in blocks of this stretch, and of others.
+    left_out: [AtomicU64; 2],
+    /// Counts stretches of time.
+    stretch: AtomicU64,
     kept: Mutex<Option<Box<Kept>>>,
 }
 
@@ -49,8 +56,6 @@ struct Kept {
     known: Known,
     /// Measured requests that ended.
     ended: u64,
-    /// Counts stretches of time.
-    stretch: u64,
     /// Since some ticks: requests that were measured, and readings for them.
     measured: f64,
     readings: f64,
@@ -103,7 +108,6 @@ impl Default for Kept {
             sums: Sums::default(),
             known: Known::default(),
             ended: 0,
-            stretch: 0,
             measured: 0.0,
             readings: 0.0,
             opened_by: 0,
@@ -151,7 +155,7 @@ impl Route {
         kept.measured += 1.0;
         Some(Drawn {
             weight,
-            stretch: kept.stretch,
+            stretch: self.stretch.load(Relaxed),
         })
     }
 
@@ -186,7 +190,8 @@ impl Route {
         let mut kept = self.kept();
         let kept = kept.get_or_insert_default();
         // Both are written under this lock alone.
-        if since.swap(kept.stretch, Relaxed) != kept.stretch {
+        let stretch = self.stretch.load(Relaxed);
+        if since.swap(stretch, Relaxed) != stretch {
             mine.store(0, Relaxed);
         }
         let before = mine.load(Relaxed);
@@ -194,7 +199,7 @@ impl Route {
         mine.store(before.saturating_add(more), Relaxed);
         kept.sums.used(Used {
             weight: stay.weight,
-            opened_here: stay.opened_in == kept.stretch,
+            opened_here: stay.opened_in == stretch,
             before: before as f64,
             stay: stay.took_ns as f64,
             thin: stay.thin,
@@ -202,6 +207,13 @@ impl Route {
         if young {
             kept.readings += 2.0;
         }
+    }
+
+    /// A measured request is on a thread, and that is not looked at.
+    pub(crate) fn leave_out(&self, drawn: Drawn) {
+        let here = drawn.stretch == self.stretch.load(Relaxed);
+        let in_blocks = drawn.weight > 1 && here;
+        self.left_out[usize::from(!in_blocks)].fetch_add(u64::from(drawn.weight), Relaxed);
     }
 
     /// A measured request ended.
@@ -220,10 +232,11 @@ impl Route {
             in_blocks += opened.saturating_sub(kept.from);
             kept.from = kept.from.max(opened);
         }
-        kept.stretch += 1;
+        self.stretch.fetch_add(1, Relaxed);
+        let left_out = [0, 1].map(|at: usize| self.left_out[at].swap(0, Relaxed));
         let sums = std::mem::take(&mut kept.sums);
         let stretch = Stretch {
-            estimate: sums.estimate(in_blocks, &mut kept.known),
+            estimate: sums.estimate(in_blocks, left_out, &mut kept.known),
             ended: std::mem::take(&mut kept.ended),
         };
         let some = stretch.ended > 0 || stretch.estimate != Estimate::default();
@@ -247,8 +260,12 @@ impl Route {
         kept.measured /= much;
         kept.readings /= much;
         let seconds = seconds.max(1e-3);
-        let faded = kept.need_per_second * (-seconds / HALF_LIFE_SECONDS).exp2();
-        kept.need_per_second = (came * each / seconds).max(faded);
+        let (rate, before) = (came * each / seconds, kept.need_per_second);
+        kept.need_per_second = if rate > before * SURGE {
+            rate
+        } else {
+            rate + (before - rate) * (-seconds / HALF_LIFE_SECONDS).exp2()
+        };
         let need = kept.need_per_second * seconds;
         (need > 1e-3 || kept.k > 1).then_some(need)
     }
@@ -407,7 +424,7 @@ mod tests {
         assert_eq!(route.need(1.0), None);
         weights(&route, &allowance, 1_000);
         assert_eq!(route.need(1.0), Some(2_000.0));
-        assert_eq!(route.need(1.0), Some(1_000.0));
-        assert_eq!(route.need(2.0), Some(500.0));
+        assert_eq!(route.need(0.25), Some(250.0));
+        assert_eq!(route.need(0.5), Some(125.0));
     }
 }

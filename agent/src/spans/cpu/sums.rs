@@ -16,8 +16,12 @@
 //! (2.20) and (6.9). Requests of weight 1 are a stratum without any error.
 //! Requests that opened in an earlier stretch add Σ w c, with the variance
 //! Σ w (w - 1) c² (Horvitz and Thompson; on the safe side, as it takes their mean
-//! for unknown). Where only one in j of a request's stays on threads was looked
-//! at, the second stage of Cochran's (11.24) is added: Σ w (j² - j) x² over those.
+//! for unknown).
+//!
+//! Of a measured request's stays on threads one in j may be looked at. What all of
+//! them took is estimated by the same kind of ratio, their number being known,
+//! and adds Σ w (j² - j) (x - x̄)² to the variance: the second stage of Cochran's
+//! (11.24), of stays that took x.
 //!
 //! A stretch in which many requests opened and none was measured has what is
 //! known of the route: the mean and the variance of some requests before, which
@@ -36,13 +40,28 @@ pub(crate) struct Sums {
     n: f64,
     w: [f64; 2],
     a: [f64; 3],
-    /// Of all that opened in the stretch, unweighted: how many, Σ c, Σ c².
-    seen: [f64; 3],
+    /// Of all that opened in the stretch, unweighted: how many, Σ c, Σ c²; of those
+    /// of weight 1, and of the others.
+    seen: [[f64; 3]; 2],
     /// Σ w c and Σ w (w - 1) c² of those that opened earlier.
     earlier: [f64; 2],
-    /// The second stage's variance, of those that opened in the stretch in blocks
-    /// and of others.
-    thinned: [f64; 2],
+    /// Stays of which not all were looked at: of those that opened in the stretch
+    /// in blocks, and of others.
+    thinned: [Thinned; 2],
+    /// How many stays were looked at, and what they took.
+    stays: [f64; 2],
+}
+
+/// Stays one in j of which was looked at.
+#[derive(Debug, Clone, Default)]
+struct Thinned {
+    /// How many were, and for how many requests they were.
+    n: f64,
+    weights: f64,
+    /// Σ w j and Σ w j x.
+    w: [f64; 2],
+    /// Σ w (j² - j) with x⁰, x¹ and x².
+    a: [f64; 3],
 }
 
 /// What is remembered of a route from stretch to stretch.
@@ -51,6 +70,9 @@ pub(crate) struct Known {
     n: f64,
     mean: f64,
     variance: f64,
+    /// Stays, as many at the most, and what one takes.
+    stays: f64,
+    stay: f64,
 }
 
 /// The CPU time of a route in a stretch: nanoseconds, and their square.
@@ -79,7 +101,7 @@ pub(crate) struct Used {
 impl Sums {
     /// A request that is measured opened.
     pub(crate) fn opened(&mut self, weight: u32) {
-        self.seen[0] += 1.0;
+        self.seen[usize::from(weight > 1)][0] += 1.0;
         if weight > 1 {
             let w = f64::from(weight);
             self.n += 1.0;
@@ -93,37 +115,56 @@ impl Sums {
         let (w, j) = (f64::from(used.weight), f64::from(used.thin));
         let more = used.stay * j;
         let squares = (used.before + more).powi(2) - used.before.powi(2);
-        let stage = w * (j * j - j) * used.stay * used.stay;
         let in_blocks = used.weight > 1 && used.opened_here;
-        self.thinned[usize::from(!in_blocks)] += stage;
+        self.stays[0] += 1.0;
+        self.stays[1] += used.stay;
         if used.opened_here {
-            self.seen[1] += more;
-            self.seen[2] += squares;
+            let seen = &mut self.seen[usize::from(used.weight > 1)];
+            seen[1] += more;
+            seen[2] += squares;
         }
-        if used.weight == 1 {
-            self.exact += more;
-        } else if used.opened_here {
-            self.w[1] += w * more;
+        if in_blocks {
             self.a[1] += w * (w - 1.0) * more;
             self.a[2] += w * (w - 1.0) * squares;
-        } else {
-            self.earlier[0] += w * more;
+        } else if used.weight > 1 {
             self.earlier[1] += w * (w - 1.0) * squares;
+        }
+        if used.thin > 1 {
+            self.thinned[usize::from(!in_blocks)].add(w, j, used.stay);
+        } else if in_blocks {
+            self.w[1] += w * more;
+        } else if used.weight > 1 {
+            self.earlier[0] += w * more;
+        } else {
+            self.exact += more;
         }
     }
 
     /// The CPU time of all, `in_blocks` of which opened while one in k was
-    /// measured. What was seen is taken into what is known.
-    pub(crate) fn estimate(&self, in_blocks: u64, known: &mut Known) -> Estimate {
-        let blocks = self.blocks((in_blocks as f64).max(self.n), known);
-        known.learn(self.seen);
+    /// measured. So many stays were left out: of requests that opened in blocks,
+    /// and of others, each counted as often as its request stands for. What was
+    /// seen is taken into what is known.
+    pub(crate) fn estimate(
+        &self,
+        in_blocks: u64,
+        left_out: [u64; 2],
+        known: &mut Known,
+    ) -> Estimate {
+        let [exact, sampled] = self.seen;
+        // They say as well how requests of the route differ.
+        known.learn(exact);
+        known.learn_stays(self.stays);
+        let stays = |at: usize| self.thinned[at].all(left_out[at] as f64, known);
+        let blocks = self.blocks((in_blocks as f64).max(self.n), stays(0), known);
+        let others = stays(1);
+        known.learn(sampled);
         Estimate {
-            cpu_ns: self.exact + self.earlier[0] + blocks.cpu_ns,
-            variance: self.earlier[1] + self.thinned[1] + blocks.variance,
+            cpu_ns: self.exact + self.earlier[0] + others.cpu_ns + blocks.cpu_ns,
+            variance: self.earlier[1] + others.variance + blocks.variance,
         }
     }
 
-    fn blocks(&self, all: f64, known: &Known) -> Estimate {
+    fn blocks(&self, all: f64, stays: Estimate, known: &Known) -> Estimate {
         if self.n == 0.0 {
             let variance = known.variance();
             let of_mean = all * all * variance / known.n.max(1.0);
@@ -133,7 +174,7 @@ impl Sums {
             };
         }
         let factor = all / self.w[0];
-        let mean = self.w[1] / self.w[0];
+        let mean = (self.w[1] + stays.cpu_ns) / self.w[0];
         let squares = self.a[2] - 2.0 * mean * self.a[1] + mean * mean * self.a[0];
         // One more, whose distance from the mean is the mean: of few alone it is
         // not known how requests differ.
@@ -141,7 +182,39 @@ impl Sums {
         let of_request = (within + known.n * known.variance() + mean * mean) / (self.n + known.n);
         Estimate {
             cpu_ns: all * mean,
-            variance: factor * factor * (self.a[0] * of_request + self.thinned[0]),
+            variance: factor * factor * (self.a[0] * of_request + stays.variance),
+        }
+    }
+}
+
+impl Thinned {
+    fn add(&mut self, w: f64, j: f64, stay: f64) {
+        self.n += 1.0;
+        self.weights += w;
+        self.w[0] += w * j;
+        self.w[1] += w * j * stay;
+        for (power, sum) in (0..).zip(&mut self.a) {
+            *sum += w * (j * j - j) * stay.powi(power);
+        }
+    }
+
+    /// What all of them took, those included that were left out.
+    fn all(&self, left_out: f64, known: &Known) -> Estimate {
+        let all = left_out + self.weights;
+        if self.n == 0.0 {
+            let of_mean = all / known.stays.max(1.0);
+            return Estimate {
+                cpu_ns: all * known.stay,
+                variance: all * known.stay * known.stay * (1.0 + of_mean),
+            };
+        }
+        let factor = all / self.w[0];
+        let mean = self.w[1] / self.w[0];
+        let squares = self.a[2] - 2.0 * mean * self.a[1] + mean * mean * self.a[0];
+        let of_few = mean * mean * self.a[0] / self.n;
+        Estimate {
+            cpu_ns: all * mean,
+            variance: factor * factor * (squares.max(0.0) + of_few),
         }
     }
 }
@@ -154,6 +227,14 @@ impl Known {
             self.mean * self.mean
         } else {
             self.variance
+        }
+    }
+
+    fn learn_stays(&mut self, [n, sum]: [f64; 2]) {
+        if n > 0.0 {
+            let all = self.stays + n;
+            self.stay += (sum / n - self.stay) * n / all;
+            self.stays = all.min(MAX_KNOWN);
         }
     }
 
@@ -232,7 +313,7 @@ mod tests {
                     (place, pick) = (0, random.below(k));
                 }
             }
-            let estimate = sums.estimate(u64::from(requests / stretches), &mut known);
+            let estimate = sums.estimate(u64::from(requests / stretches), [0, 0], &mut known);
             sums = Sums::default();
             got += estimate.cpu_ns;
             variance += estimate.variance;
@@ -250,7 +331,7 @@ mod tests {
             sums.opened(1);
             sums.used(whole(1, cost));
         }
-        let estimate = sums.estimate(0, &mut Known::default());
+        let estimate = sums.estimate(0, [0, 0], &mut Known::default());
         assert!((estimate.cpu_ns / truth - 1.0).abs() < 1e-12);
         assert_eq!(estimate.variance, 0.0);
     }
@@ -299,8 +380,8 @@ mod tests {
             sums.opened(1);
             sums.used(whole(1, cost));
         }
-        sums.estimate(0, &mut known);
-        let estimate = Sums::default().estimate(10, &mut known);
+        sums.estimate(0, [0, 0], &mut known);
+        let estimate = Sums::default().estimate(10, [0, 0], &mut known);
         assert!((estimate.cpu_ns - 40e6).abs() < 1.0, "{estimate:?}");
         // Ten requests of a variance of 4, around a mean that three were for.
         let expected = (10.0 + 100.0 / 3.0) * 4e12;
@@ -313,6 +394,7 @@ mod tests {
         let (mut squares, mut held) = (0.0, 0);
         for _ in 0..1_000 {
             let (mut sums, mut truth, mut before) = (Sums::default(), 0.0, 0.0);
+            let mut left_out = 0;
             for _ in 0..400 {
                 let stay = random.service();
                 truth += stay;
@@ -321,9 +403,11 @@ mod tests {
                     (used.opened_here, used.thin, used.before) = (false, 8, before);
                     sums.used(used);
                     before += 8.0 * stay;
+                } else {
+                    left_out += 1;
                 }
             }
-            let estimate = sums.estimate(0, &mut Known::default());
+            let estimate = sums.estimate(0, [0, left_out], &mut Known::default());
             let errors = (estimate.cpu_ns - truth) / estimate.variance.sqrt();
             squares += errors * errors;
             held += u32::from(errors.abs() < 1.96);
@@ -331,5 +415,18 @@ mod tests {
         assert!((900..=990).contains(&held), "{held}");
         let size = (squares / 1_000.0_f64).sqrt();
         assert!((0.8..=1.25).contains(&size), "{size}");
+    }
+
+    #[test]
+    fn stays_none_of_which_was_looked_at_are_as_those_before() {
+        let (mut sums, mut known) = (Sums::default(), Known::default());
+        sums.opened(1);
+        for stay in [1e6, 3e6] {
+            sums.used(whole(1, stay));
+        }
+        sums.estimate(0, [0, 0], &mut known);
+        let estimate = Sums::default().estimate(0, [0, 5], &mut known);
+        assert!((estimate.cpu_ns - 10e6).abs() < 1.0, "{estimate:?}");
+        assert!(estimate.variance.sqrt() > 4e6, "{estimate:?}");
     }
 }
