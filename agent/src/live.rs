@@ -312,6 +312,7 @@ impl Live {
             trust.coverage = figures.coverage();
             trust.coverage_within = figures.coverage_within();
             trust.cpu_samples = Some(figures.samples);
+            trust.instants = figures.instants;
             trust.agreement = session.spans.agreement();
         }
         trust

@@ -100,6 +100,16 @@ pub(crate) fn any(matches: impl Fn(&sys::ThreadHandle) -> bool) -> bool {
     registry().alive.iter().any(|entry| matches(&entry.thread))
 }
 
+/// The ids of the threads that are excluded.
+pub(crate) fn ids() -> Vec<u32> {
+    let registry = registry();
+    registry
+        .alive
+        .iter()
+        .map(|entry| entry.thread.tid)
+        .collect()
+}
+
 /// How many living threads are excluded.
 pub(crate) fn threads() -> u64 {
     let registry = registry();

@@ -56,6 +56,8 @@ pub mod heap;
 ))]
 mod native;
 mod own_bytes;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+mod own_files;
 mod own_threads;
 #[cfg(all(
     target_os = "linux",
@@ -76,7 +78,8 @@ mod thread_state;
 mod unwind;
 
 pub use cpu::{
-    Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow, UnknownClock,
+    Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow,
+    InstantStats, UnknownClock,
 };
 pub use error::{Error, Fallback};
 pub use fork::{ClosedInChild, fork_generation, watch_forks};

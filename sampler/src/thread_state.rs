@@ -69,13 +69,43 @@ pub(crate) fn with<R>(f: impl FnOnce(&ThreadState) -> R) -> R {
     STATE.with(f)
 }
 
+/// Where the words of threads are, by the low bits of their ids. Of threads that
+/// share them, the last one to be introduced has the place.
+static PLACES: [AtomicU64; 4096] = [const { AtomicU64::new(0) }; 4096];
+
+fn place(tid: u32) -> &'static AtomicU64 {
+    &PLACES[tid as usize % PLACES.len()]
+}
+
+/// Has the words of the calling thread found from other threads. Makes one system
+/// call, `gettid`; async-signal-safe.
+#[cold]
+pub(crate) fn introduce(state: &ThreadState) -> u32 {
+    let tid = crate::sys::gettid();
+    state.tid.store(tid, Relaxed);
+    let address = std::ptr::from_ref(state).expose_provenance() as u64;
+    place(tid).store(address, Relaxed);
+    tid
+}
+
+/// Where the words of a thread may be: they go when the thread does, and then
+/// there may be those of another.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+pub(crate) fn address_of(tid: u32) -> Option<u64> {
+    let address = place(tid).load(Relaxed);
+    (address != 0).then_some(address)
+}
+
 /// Sets this thread's context word and returns the one before.
 ///
 /// Every sample taken on this thread until the next call carries it. 0 means
-/// none. The cost is two moves; nothing is shared between threads.
+/// none. The cost is a few moves; nothing is shared between threads.
 #[inline]
 pub fn set_label(word: u64) -> u64 {
     with(|state| {
+        if state.tid.load(Relaxed) == 0 {
+            introduce(state);
+        }
         let previous = state.label.load(Relaxed);
         state.label.store(word, Relaxed);
         previous

@@ -5,51 +5,9 @@
 mod support;
 
 use soakscope_sampler::{Clock, CpuSampler};
-use support::{burn, child, role};
-
-/// Makes the kernel answer EPERM to `calls`, by a real seccomp filter.
 #[cfg(target_arch = "x86_64")]
-fn forbid(calls: &[libc::c_long]) {
-    const LOAD_NUMBER: libc::sock_filter = libc::sock_filter {
-        code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,
-        jt: 0,
-        jf: 0,
-        k: 0,
-    };
-    let answer = |k| libc::sock_filter {
-        code: (libc::BPF_RET | libc::BPF_K) as u16,
-        jt: 0,
-        jf: 0,
-        k,
-    };
-    let mut program = vec![LOAD_NUMBER];
-    for call in calls {
-        program.push(libc::sock_filter {
-            code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-            jt: 0,
-            jf: 1,
-            k: *call as u32,
-        });
-        program.push(answer(libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
-    }
-    program.push(answer(libc::SECCOMP_RET_ALLOW));
-    let filter = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_mut_ptr(),
-    };
-    // SAFETY: the filter and its program are valid for the calls, which only
-    // read them; PR_SET_NO_NEW_PRIVS takes plain numbers.
-    unsafe {
-        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        let installed = libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_TSYNC,
-            &filter,
-        );
-        assert_eq!(installed, 0, "{}", std::io::Error::last_os_error());
-    }
-}
+use support::seccomp::forbid;
+use support::{burn, child, role};
 
 /// The clocks in the order tried, ending with the one in use, and the coverage.
 fn report() {

@@ -20,6 +20,9 @@ use crate::spans::labels::Labels;
 /// Addresses whose names are remembered between windows.
 const REMEMBERED: usize = 50_000;
 
+/// The function above the call site of a thread that was in a system call.
+const KERNEL: &str = "[kernel]";
+
 /// Samples of one phase.
 #[derive(Clone)]
 pub(crate) struct Piece {
@@ -209,11 +212,10 @@ pub(crate) fn cpu_profile(
     let mut weights = weights(pieces, left, names).into_iter();
     for piece in pieces {
         for sample in &piece.window.samples {
-            let stack: Vec<u32> = sample
-                .stack
-                .iter()
-                .map(|address| places.location(&mut builder, *address))
-                .collect();
+            let kernel = sample.in_kernel.then(|| places.kernel(&mut builder));
+            let calls = sample.stack.iter();
+            let calls = calls.map(|address| places.location(&mut builder, *address));
+            let stack: Vec<u32> = kernel.into_iter().chain(calls).collect();
             let weight = weights.next().unwrap_or(0);
             let count = i64::try_from(sample.count).unwrap_or(i64::MAX);
             let mut labels = vec![Label::text("thread", &sample.thread_name)];
@@ -241,6 +243,7 @@ pub(crate) struct Places<'a> {
     symbols: &'a Symbols,
     mappings: Vec<u32>,
     locations: HashMap<u64, u32>,
+    kernel: Option<u32>,
 }
 
 impl<'a> Places<'a> {
@@ -267,7 +270,16 @@ impl<'a> Places<'a> {
             symbols,
             mappings,
             locations: HashMap::new(),
+            kernel: None,
         }
+    }
+
+    /// The frame above the call site of a thread that was in a system call.
+    fn kernel(&mut self, builder: &mut ProfileBuilder) -> u32 {
+        *self.kernel.get_or_insert_with(|| {
+            let function = builder.function(KERNEL, KERNEL, "", 0);
+            builder.location(None, 0, &[(function, 0)])
+        })
     }
 
     pub(crate) fn location(&mut self, builder: &mut ProfileBuilder, address: u64) -> u32 {

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use soakscope_report::Instants;
 use soakscope_sampler::{Clock, CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
 
 use super::profile::{Piece, Symbols, cpu_profile};
@@ -60,6 +61,8 @@ pub(crate) struct Figures {
     pub(crate) used: Duration,
     /// What the sampler lost, by cause.
     pub(crate) drops: BTreeMap<&'static str, u64>,
+    /// What became of instants, on a clock that draws them.
+    pub(crate) instants: Option<Instants>,
     /// Stacks that were cut off.
     pub(crate) truncated: u64,
     /// The clock measures something else than CPU time.
@@ -90,6 +93,15 @@ impl Figures {
         let squares = |sample: &CpuSample| Sampled::of(sample).squares / 1e18;
         self.squares += window.samples.iter().map(squares).sum::<f64>();
         self.truncated += stats.truncated;
+        if let Some(more) = &stats.instants {
+            let sum = self.instants.get_or_insert_default();
+            sum.due += more.due;
+            sum.taken += more.taken;
+            sum.seconds_by_timers += more.by_timers.as_secs_f64();
+            for (cause, count) in &more.dropped {
+                *sum.dropped.entry((*cause).to_owned()).or_default() += count;
+            }
+        }
         self.of_wall_time = window.clock == Clock::Wall;
         for (cause, count) in &stats.drops {
             *self.drops.entry(cause).or_default() += count;

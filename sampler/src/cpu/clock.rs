@@ -12,8 +12,12 @@ pub enum Clock {
     /// signal is SIGTRAP: a program that resets that handler is ended by it.
     /// Linux only.
     Perf,
+    /// Instants drawn at random, and who runs in them: right whatever the load is
+    /// in step with, at a rate of its own. Linux only.
+    Instants,
     /// One POSIX timer per thread on that thread's CPU clock: hardly any cost,
-    /// at the resolution of the kernel's tick. Linux only.
+    /// at the resolution of the kernel's tick: work in step with the tick is seen
+    /// too rarely. Linux only.
     Timer,
     /// The `pprof` crate: one timer for the process. Any Unix; on Linux with the
     /// feature `pprof-engine`.
@@ -25,8 +29,9 @@ pub enum Clock {
 }
 
 impl Clock {
-    const ALL: [Clock; 5] = [
+    const ALL: [Clock; 6] = [
         Clock::Perf,
+        Clock::Instants,
         Clock::Timer,
         Clock::Pprof,
         Clock::Wall,
@@ -37,6 +42,7 @@ impl Clock {
     pub fn name(self) -> &'static str {
         match self {
             Clock::Perf => "perf",
+            Clock::Instants => "instants",
             Clock::Timer => "timer",
             Clock::Pprof => "pprof",
             Clock::Wall => "wall",
@@ -59,7 +65,7 @@ impl fmt::Display for UnknownClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is not a clock; use auto, perf, timer, pprof, wall or off",
+            "`{}` is not a clock; use auto, perf, instants, timer, pprof, wall or off",
             self.0
         )
     }
@@ -81,7 +87,7 @@ impl FromStr for Clock {
 /// Which clock to use: the best that works here, or one in particular.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClockChoice {
-    /// Try `timer`, then `pprof`, and record why each was refused.
+    /// Try `instants`, then `timer`, then `pprof`, and record why each was refused.
     #[default]
     Auto,
     /// This clock or an error.

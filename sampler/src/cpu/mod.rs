@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use clock::{Clock, ClockChoice, UnknownClock};
-pub use window::{CpuSample, CpuStats, CpuWindow};
+pub use window::{CpuSample, CpuStats, CpuWindow, InstantStats};
 
 use crate::error::{Error, Fallback};
 use crate::fork::{fork_generation, watch_forks};
@@ -157,7 +157,7 @@ impl CpuSamplerBuilder {
 /// Not perf: its events raise SIGTRAP, which ends the process when somebody
 /// resets that signal's handler, and goes to a crash reporter that installs one
 /// of its own. It runs for whoever asks for it by name.
-const PREFERENCE: [Clock; 2] = [Clock::Timer, Clock::Pprof];
+const PREFERENCE: [Clock; 3] = [Clock::Instants, Clock::Timer, Clock::Pprof];
 
 fn first_that_starts(
     config: &EngineConfig,
@@ -185,7 +185,9 @@ fn start_engine(clock: Clock, config: &EngineConfig) -> Result<Box<dyn Engine>, 
         #[cfg(not(any(feature = "pprof-engine", not(target_os = "linux"))))]
         Clock::Pprof => Err(not_built_in()),
         Clock::Off => Ok(Box::new(OffEngine)),
-        Clock::Perf | Clock::Timer | Clock::Wall => sys::native_engine(clock, config),
+        Clock::Perf | Clock::Instants | Clock::Timer | Clock::Wall => {
+            sys::native_engine(clock, config)
+        }
     }
 }
 

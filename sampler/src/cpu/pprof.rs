@@ -109,6 +109,7 @@ impl PprofEngine {
                 label: 0,
                 stack: interrupted_stack(&frames, handlers),
                 truncated: frames.len() >= pprof::MAX_DEPTH,
+                in_kernel: false,
                 count,
                 weight: saturating_times(period, count),
             };

@@ -63,6 +63,9 @@ pub struct CpuSample {
     pub stack: Vec<u64>,
     /// The walk stopped before the thread's first frame.
     pub truncated: bool,
+    /// The thread was in a system call, made at `stack[0]`. Known on x86-64, for
+    /// clocks of CPU time.
+    pub in_kernel: bool,
     /// How many times it was seen.
     pub count: u64,
     /// How much time it stands for.
@@ -91,10 +94,51 @@ pub struct CpuStats {
     /// Attempts to give a thread its own timer that the system refused; the
     /// process's timer covers such threads.
     pub threads_refused: u64,
+    /// Instants at which threads were looked at, on [`Clock::Instants`].
+    pub instants: Option<InstantStats>,
     /// Clocks tried before the one in use, and why they were refused.
     pub fallbacks: Vec<Fallback>,
     /// What went wrong without stopping the sampler, newest last; bounded.
     pub warnings: Vec<String>,
+}
+
+/// Instants drawn by [`Clock::Instants`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InstantStats {
+    /// Drawn, and their time has come.
+    pub due: u64,
+    /// At which threads were looked at.
+    pub taken: u64,
+    /// At which none were, by cause: `late`, the observing thread woke too late;
+    /// `delayed`, on one CPU, it had to wait for the CPU; `moved`, it was taken
+    /// off its CPU; `refused`, the system refused a call.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// How long the timers of threads served, as too many were dropped.
+    pub by_timers: Duration,
+}
+
+impl InstantStats {
+    fn since(&self, earlier: &InstantStats) -> InstantStats {
+        InstantStats {
+            due: self.due.saturating_sub(earlier.due),
+            taken: self.taken.saturating_sub(earlier.taken),
+            dropped: counts_since(&self.dropped, &earlier.dropped),
+            by_timers: self.by_timers.saturating_sub(earlier.by_timers),
+        }
+    }
+}
+
+/// What was counted after `earlier`, by cause.
+fn counts_since(
+    now: &BTreeMap<&'static str, u64>,
+    earlier: &BTreeMap<&'static str, u64>,
+) -> BTreeMap<&'static str, u64> {
+    let before = |cause| earlier.get(cause).copied().unwrap_or(0);
+    now.iter()
+        .map(|(cause, count)| (*cause, count.saturating_sub(before(*cause))))
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }
 
 impl CpuStats {
@@ -105,21 +149,18 @@ impl CpuStats {
 
     /// What was counted after `earlier` was taken.
     pub(crate) fn since(&self, earlier: &CpuStats) -> CpuStats {
-        let mut drops = self.drops.clone();
-        for (cause, before) in &earlier.drops {
-            if let Some(now) = drops.get_mut(cause) {
-                *now = now.saturating_sub(*before);
-            }
-        }
-        drops.retain(|_, lost| *lost > 0);
         CpuStats {
             samples: self.samples.saturating_sub(earlier.samples),
             attributed: self.attributed.saturating_sub(earlier.attributed),
-            drops,
+            drops: counts_since(&self.drops, &earlier.drops),
             truncated: self.truncated.saturating_sub(earlier.truncated),
             folded: self.folded.saturating_sub(earlier.folded),
             excluded: self.excluded.saturating_sub(earlier.excluded),
             threads_refused: self.threads_refused.saturating_sub(earlier.threads_refused),
+            instants: self.instants.as_ref().map(|now| {
+                let before = earlier.instants.clone().unwrap_or_default();
+                now.since(&before)
+            }),
             ..self.clone()
         }
     }

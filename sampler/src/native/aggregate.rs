@@ -34,6 +34,7 @@ struct Key {
     tid: u32,
     label: u64,
     truncated: bool,
+    in_kernel: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -89,6 +90,7 @@ impl Aggregate {
             tid: record.tid,
             label: record.label,
             truncated: record.truncated,
+            in_kernel: record.in_kernel,
         };
         let mut fits = self.samples.entries().len() < MAX_SAMPLES;
         if fits {
@@ -108,6 +110,7 @@ impl Aggregate {
                 node: ROOT,
                 label: 0,
                 truncated: true,
+                in_kernel: false,
                 ..key
             };
         }
@@ -140,6 +143,7 @@ impl Aggregate {
                 label: key.label,
                 stack: self.stack(key.node),
                 truncated: key.truncated,
+                in_kernel: key.in_kernel,
                 count: sum.count,
                 weight: Duration::from_nanos(sum.weight),
             });
@@ -178,6 +182,7 @@ mod tests {
         Record {
             kind: Kind::Sample,
             truncated: false,
+            in_kernel: false,
             tid,
             weight: 1_000,
             label: 0,

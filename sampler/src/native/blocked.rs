@@ -4,7 +4,7 @@
 //! A thread inherits the mask of the one that made it, so a program that
 //! blocks all signals before it starts its runtime hides all its threads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::{masks, signals, tasks};
@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     counted: u64,
     /// How many blind threads the last warning named.
     warned_of: usize,
+    /// The threads of the last check; `None` before the first.
+    before: Option<HashSet<u32>>,
 }
 
 struct Blind {
@@ -35,6 +37,15 @@ struct Blind {
     /// It used CPU time from one look to the next, so it is not just being
     /// born, when all signals are blocked for a moment.
     certain: bool,
+}
+
+/// What the clock knows of threads that block the signal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counted {
+    /// CPU time that it counted as lost.
+    pub(crate) unseen: Duration,
+    /// Threads that it met.
+    pub(crate) threads: usize,
 }
 
 /// What a check found.
@@ -50,14 +61,14 @@ pub(crate) struct Found {
 
 impl Watch {
     /// Looks at the next threads and at those known to be blind. A sample is
-    /// due each `period` of CPU time to a thread that `is_armed`; `unseen` is the
-    /// CPU time that the clock itself has counted as lost.
+    /// due each `period` of CPU time to a thread that `is_armed`; `clock` is what the
+    /// clock itself has counted.
     pub(crate) fn check(
         &mut self,
         signal: libc::c_int,
         period: Duration,
         is_armed: impl Fn(u32) -> bool,
-        unseen: Duration,
+        clock: Counted,
     ) -> Found {
         let process = sys::process_cpu_time();
         let since = *self.since.get_or_insert(process);
@@ -80,8 +91,11 @@ impl Watch {
                 self.blind.remove(&tid);
                 continue;
             }
+            // All of the time of one that came since the last check is lost, if it
+            // is blind.
+            let came = self.before.as_ref().is_some_and(|b| !b.contains(&tid));
             let blind = self.blind.entry(tid).or_insert(Blind {
-                used,
+                used: if came { Duration::ZERO } else { used },
                 certain: false,
             });
             let since = used.saturating_sub(blind.used);
@@ -93,6 +107,7 @@ impl Watch {
                 }
             }
         }
+        self.before = Some(threads.iter().copied().collect());
         let counted = (self.lost.as_nanos() / period.as_nanos().max(1)) as u64;
         let lost = counted.saturating_sub(self.counted);
         self.counted = counted;
@@ -102,7 +117,8 @@ impl Watch {
             warning: self.news(
                 signal,
                 threads.len(),
-                self.lost + unseen,
+                self.lost + clock.unseen,
+                clock.threads,
                 process.saturating_sub(since),
             ),
         }
@@ -128,9 +144,13 @@ impl Watch {
         signal: libc::c_int,
         threads: usize,
         lost: Duration,
+        by_clock: usize,
         used: Duration,
     ) -> Option<String> {
         let blind = self.blind.values().filter(|blind| blind.certain).count();
+        // Threads that have ended are counted with those that live.
+        let blind = blind.max(by_clock);
+        let threads = threads.max(blind);
         if blind == 0 || (self.warned_of > 0 && blind <= 2 * self.warned_of) {
             return None;
         }

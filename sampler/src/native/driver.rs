@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::blocked::Counted;
+use super::instants::InstantsClock;
 use super::perf_clock::{self, PerfClock};
 use super::signals::{self, Owner};
 use super::timer_clock::TimerClock;
@@ -10,15 +12,17 @@ use super::timers::TimerId;
 use super::wall_clock::WallClock;
 use super::{shared, tasks};
 use crate::Clock;
+use crate::cpu::InstantStats;
 use crate::error::{Error, Fallback};
 
 pub(crate) enum Driver {
     Idle,
     Perf(PerfClock),
+    Instants(Box<InstantsClock>),
     Timer(TimerClock),
     Wall(WallClock),
     /// Stopped; what it was.
-    Stopped(Clock),
+    Stopped(Clock, Option<InstantStats>),
 }
 
 impl Driver {
@@ -35,6 +39,7 @@ impl Driver {
         shared::PERIOD.store(period.as_nanos() as u64, Relaxed);
         Ok(match clock {
             Clock::Perf => Driver::Perf(PerfClock::start(epoch, frequency_hz)?),
+            Clock::Instants => Driver::Instants(Box::new(InstantsClock::start(epoch, period)?)),
             Clock::Timer => Driver::Timer(TimerClock::start(epoch, period, notes)?),
             Clock::Wall => Driver::Wall(WallClock::start(epoch, period)?),
             other => {
@@ -50,23 +55,26 @@ impl Driver {
         match self {
             Driver::Idle => Clock::Off,
             Driver::Perf(_) => Clock::Perf,
+            Driver::Instants(_) => Clock::Instants,
             Driver::Timer(_) => Clock::Timer,
             Driver::Wall(_) => Clock::Wall,
-            Driver::Stopped(clock) => *clock,
+            Driver::Stopped(clock, _) => *clock,
         }
     }
 
     pub(crate) fn armed(&self) -> usize {
         match self {
             Driver::Perf(clock) => clock.armed(),
+            Driver::Instants(clock) => clock.armed(),
             Driver::Timer(clock) => clock.armed(),
             Driver::Wall(clock) => clock.armed(),
-            Driver::Idle | Driver::Stopped(_) => 0,
+            Driver::Idle | Driver::Stopped(..) => 0,
         }
     }
 
     pub(crate) fn refused(&self) -> u64 {
         match self {
+            Driver::Instants(clock) => clock.refused(),
             Driver::Timer(clock) => clock.refused,
             _ => 0,
         }
@@ -76,6 +84,7 @@ impl Driver {
     pub(crate) fn adopt(&mut self, armed: Vec<(u32, TimerId)>) {
         for (tid, id) in armed {
             match self {
+                Driver::Instants(clock) => clock.adopt(tid, id),
                 Driver::Timer(clock) => clock.adopt(tid, id),
                 _ => super::timers::delete(id),
             }
@@ -83,11 +92,12 @@ impl Driver {
     }
 
     /// Does what is due, and says when the next thing is.
-    pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
+    pub(crate) fn tick(&mut self, now: Instant, notes: &mut Vec<String>) -> Option<Instant> {
         match self {
+            Driver::Instants(clock) => clock.tick(now, notes),
             Driver::Timer(clock) => Some(clock.tick(now)),
             Driver::Wall(clock) => Some(clock.tick(now)),
-            Driver::Idle | Driver::Perf(_) | Driver::Stopped(_) => None,
+            Driver::Idle | Driver::Perf(_) | Driver::Stopped(..) => None,
         }
     }
 
@@ -95,9 +105,10 @@ impl Driver {
     pub(crate) fn signal(&self) -> Option<libc::c_int> {
         match self {
             Driver::Perf(_) => Some(libc::SIGTRAP),
+            Driver::Instants(clock) => Some(clock.signal()),
             Driver::Timer(clock) => Some(clock.signal()),
             Driver::Wall(clock) => Some(clock.signal()),
-            Driver::Idle | Driver::Stopped(_) => None,
+            Driver::Idle | Driver::Stopped(..) => None,
         }
     }
 
@@ -124,19 +135,37 @@ impl Driver {
         }
     }
 
-    /// CPU time that the clock counted as lost, of threads that block its signal.
-    pub(crate) fn unseen(&self) -> Duration {
+    /// What the clock itself counted of threads that block its signal.
+    pub(crate) fn blocked(&self) -> Counted {
         match self {
-            Driver::Timer(clock) => clock.unseen(),
-            _ => Duration::ZERO,
+            Driver::Instants(clock) => Counted {
+                unseen: clock.unseen(),
+                threads: clock.blocking(),
+            },
+            Driver::Timer(clock) => Counted {
+                unseen: clock.unseen(),
+                threads: 0,
+            },
+            _ => Counted::default(),
         }
     }
 
     /// Takes the timers of these threads back: they block the signal, and might
     /// receive it with `sigwait`, as if it were for them.
     pub(crate) fn leave_alone(&mut self, threads: &[u32]) {
-        if let Driver::Timer(clock) = self {
-            clock.leave_alone(threads);
+        match self {
+            Driver::Instants(clock) => clock.leave_alone(threads),
+            Driver::Timer(clock) => clock.leave_alone(threads),
+            _ => {}
+        }
+    }
+
+    /// Instants so far, where the clock has them.
+    pub(crate) fn instants(&self) -> Option<InstantStats> {
+        match self {
+            Driver::Instants(clock) => Some(clock.stats()),
+            Driver::Stopped(_, instants) => instants.clone(),
+            _ => None,
         }
     }
 
@@ -154,6 +183,9 @@ impl Driver {
         let period = Duration::from_nanos(shared::PERIOD.load(Relaxed));
         let again = match clock {
             Clock::Wall => WallClock::start(epoch, period).map(Driver::Wall),
+            Clock::Instants => {
+                InstantsClock::start(epoch, period).map(|clock| Driver::Instants(Box::new(clock)))
+            }
             _ => TimerClock::start(epoch, period, &mut Vec::new()).map(Driver::Timer),
         };
         match again {
@@ -169,10 +201,12 @@ impl Driver {
 
     pub(crate) fn stop(&mut self) {
         let clock = self.clock();
-        if let Driver::Timer(timer) = self {
-            timer.stop();
+        match self {
+            Driver::Instants(instants) => instants.stop(),
+            Driver::Timer(timer) => timer.stop(),
+            // A perf clock stops when it is dropped; a wall clock by itself.
+            _ => {}
         }
-        // A perf clock stops when it is dropped; a wall clock by itself.
-        *self = Driver::Stopped(clock);
+        *self = Driver::Stopped(clock, self.instants());
     }
 }

@@ -14,6 +14,7 @@
 //! | `unwind::walk::walk`: reads of the stack, of copied or permanent unwind tables | for each sample |
 //! | `rt_sigprocmask` that cannot change anything | for a page of stack not yet known |
 //! | `Ring::push` | for each sample |
+//! | `sched_getcpu` | for each sample of an instant, with more CPUs than observers |
 //! | `gettid`, `prctl(PR_GET_NAME)` | once per thread and run |
 //! | `clock_gettime` of the thread's CPU clock | once per thread, on the timer clock |
 //! | `timer_create`, `timer_settime`, `timer_delete` | once per thread, on the timer clock |
@@ -27,7 +28,8 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
 use super::alternate_stacks;
-use super::record::{self, FIXED, Kind, NAMED, TRUNCATED};
+use super::directed;
+use super::record::{self, FIXED, IN_KERNEL, Kind, NAMED, TRUNCATED};
 use super::shared::{self, Cause, claims, cookie, count, read_cookie};
 use super::timer_clock;
 use super::timers::{self, First};
@@ -58,6 +60,8 @@ pub(crate) struct SignalInfo {
     pub(crate) union_at_16: [i32; 2],
     /// Timers and queued signals: the value. Perf events: `sig_data`.
     pub(crate) value: u64,
+    /// Signals that we send: what `directed` has put there.
+    pub(crate) words: [u64; 2],
 }
 
 private_stacks::signal_entry! {
@@ -130,45 +134,95 @@ fn handle(
     }
     let period = shared::PERIOD.load(Relaxed);
     let overrun = u64::try_from(info.union_at_16[1]).unwrap_or(0);
-    match cause {
+    let by_timers = shared::BY_TIMERS.load(Relaxed) != 0;
+    let of_cpu_time = |weight| Taken {
+        kind: Kind::Sample,
+        weight,
+        label: thread.label.load(Relaxed),
+        in_kernel: arch::in_system_call(context),
+    };
+    let taken = match cause {
+        // What another clock sent before this one serves.
+        Cause::ThreadTimer | Cause::ProcessTimer if !by_timers => return,
+        Cause::Instant if by_timers => return,
+        Cause::Instant => {
+            let taken = of_cpu_time(instant_weight(payload));
+            let label = directed::word(info.value, info.words);
+            Taken {
+                label: label.unwrap_or(taken.label),
+                ..taken
+            }
+        }
         Cause::ThreadTimer => {
             let mut weight = period.saturating_mul(1 + overrun);
             if payload == timer_clock::FROM_BIRTH && thread.met.swap(1, Relaxed) == 0 {
                 weight += shared::TICK.load(Relaxed) / 2;
             }
-            sample(Kind::Sample, weight, context, thread);
+            of_cpu_time(weight)
         }
         Cause::ProcessTimer => {
             // A thread with a timer of its own accounts for itself.
             let tid = thread.tid.load(Relaxed);
-            if !claims::is_claimed(tid) {
-                let weight = match arm(thread, tid, epoch, period) {
-                    Some(weight) => weight,
-                    None => {
-                        thread.midlife.store(1, Relaxed);
-                        let lump = shared::PROCESS_PERIOD.load(Relaxed);
-                        lump.saturating_mul(1 + overrun)
-                    }
-                };
-                sample(Kind::Sample, weight, context, thread);
+            if claims::is_claimed(tid) {
+                return;
+            }
+            match arm(thread, tid, epoch, period) {
+                Some(weight) => of_cpu_time(weight),
+                None => {
+                    thread.midlife.store(1, Relaxed);
+                    let lump = shared::PROCESS_PERIOD.load(Relaxed);
+                    of_cpu_time(lump.saturating_mul(1 + overrun))
+                }
             }
         }
-        Cause::Perf => {
-            let picks = thinned(thread, payload);
-            if picks > 0 {
-                sample(Kind::Sample, period.saturating_mul(picks), context, thread);
-            }
-        }
-        Cause::Wall => sample(Kind::Sample, payload.saturating_mul(1_000), context, thread),
-        Cause::Dump => sample(Kind::Dump, payload, context, thread),
+        Cause::Perf => match thinned(thread, payload) {
+            0 => return,
+            picks => of_cpu_time(period.saturating_mul(picks)),
+        },
+        // Who waits is in the kernel all the time.
+        Cause::Wall => Taken {
+            in_kernel: false,
+            ..of_cpu_time(payload.saturating_mul(1_000))
+        },
+        Cause::Dump => Taken {
+            kind: Kind::Dump,
+            in_kernel: false,
+            ..of_cpu_time(payload)
+        },
+    };
+    sample(taken, context, thread);
+}
+
+/// What a sample says besides its stack.
+struct Taken {
+    kind: Kind,
+    weight: u64,
+    label: u64,
+    in_kernel: bool,
+}
+
+/// The time that a thread seen at an instant stands for, by the CPU that it is
+/// on: as it is sent it is that of a CPU with an observer, which does not see its
+/// own.
+fn instant_weight(sent: u64) -> u64 {
+    let observers = u64::from(shared::OBSERVERS.load(Relaxed));
+    if observers == 0 {
+        return sent;
+    }
+    // SAFETY: it has no preconditions; the C library asks no lock for it.
+    let cpu = usize::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0);
+    let word = shared::OBSERVED.get(cpu / 64);
+    let observed = word.is_some_and(|word| word.load(Relaxed) >> (cpu % 64) & 1 != 0);
+    if observed {
+        sent
+    } else {
+        sent / observers * (observers - 1)
     }
 }
 
 /// Makes a thread's words those of a new run.
 fn begin(thread: &ThreadState, epoch: u32) {
-    // SAFETY: `gettid` has no arguments and cannot fail.
-    let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
-    thread.tid.store(tid, Relaxed);
+    let tid = thread_state::introduce(thread);
     thread.named.store(0, Relaxed);
     thread.met.store(0, Relaxed);
     thread.perf_source.store(0, Relaxed);
@@ -230,7 +284,7 @@ fn thinned(thread: &ThreadState, source: u64) -> u64 {
 }
 
 /// Walks the interrupted stack and puts it into the ring.
-fn sample(kind: Kind, weight: u64, context: &libc::ucontext_t, thread: &ThreadState) {
+fn sample(taken: Taken, context: &libc::ucontext_t, thread: &ThreadState) {
     // SAFETY: tables are freed only after `READERS` was seen at 0 with the
     // pointer replaced, and this handler is counted there.
     let table = unsafe { shared::MODULES.load(SeqCst).as_ref() };
@@ -260,6 +314,9 @@ fn sample(kind: Kind, weight: u64, context: &libc::ucontext_t, thread: &ThreadSt
     } else {
         TRUNCATED
     };
+    if taken.in_kernel {
+        flags |= IN_KERNEL;
+    }
     let ask = thread.named.swap(1, Relaxed) == 0;
     let name = ask.then(sys::thread_name).flatten();
     if name.is_some() {
@@ -269,9 +326,9 @@ fn sample(kind: Kind, weight: u64, context: &libc::ucontext_t, thread: &ThreadSt
     let length = FIXED + name_words.len() + frames.len();
     let tid = thread.tid.load(Relaxed);
     let fixed = [
-        record::header(length, kind, flags, tid),
-        weight,
-        thread.label.load(Relaxed),
+        record::header(length, taken.kind, flags, tid),
+        taken.weight,
+        taken.label,
     ];
     match ring.push(&[&fixed, name_words, frames]) {
         Ok(used) => {
@@ -297,7 +354,9 @@ fn arm(thread: &ThreadState, tid: u32, epoch: u32, period: u64) -> Option<u64> {
         return Some(0);
     }
     let phase = 1 + random_below(thread, period);
-    let from_birth = thread.midlife.load(Relaxed) == 0 && thread.met.load(Relaxed) == 0;
+    let from_birth = shared::MIDWAY.load(Relaxed) == 0
+        && thread.midlife.load(Relaxed) == 0
+        && thread.met.load(Relaxed) == 0;
     let used = if from_birth { thread_cpu_time() } else { 0 };
     let (first, past) = if used == 0 {
         (First::After(phase), 0)

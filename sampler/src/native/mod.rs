@@ -8,8 +8,8 @@
 //! | `shared` | what the handler shares with the rest |
 //! | `ring`, `record` | how samples travel |
 //! | `aggregate`, `indexed` | samples added up, in bounded memory |
-//! | `perf_clock`, `timer_clock`, `wall_clock` | what makes the signals |
-//! | `signals`, `timers`, `tasks` | the kernel's interfaces |
+//! | `instants`, `perf_clock`, `timer_clock`, `wall_clock` | what makes the signals |
+//! | `signals`, `directed`, `timers`, `tasks` | the kernel's interfaces |
 //! | `masks`, `blocked` | threads that block our signal |
 //! | `sheltered` | the `pprof` crate's handler on a stack of ours |
 //! | `alternate_stacks` | alternate signal stacks for threads without one |
@@ -17,11 +17,13 @@
 mod aggregate;
 mod alternate_stacks;
 mod blocked;
+mod directed;
 mod driver;
 pub(crate) mod forked;
 mod handler;
 pub(crate) mod here;
 mod indexed;
+mod instants;
 mod masks;
 mod perf_clock;
 mod record;
@@ -251,7 +253,12 @@ impl Core {
             let due = {
                 let mut driver = lock(&self.driver);
                 driver.adopt(armed);
-                driver.tick(now)
+                let mut notes = Vec::new();
+                let due = driver.tick(now, &mut notes);
+                for note in notes {
+                    self.warn(note);
+                }
+                due
             };
             let used = sys::process_cpu_time();
             let kept = lock(&self.driver).keep_signal(self.epoch);
@@ -290,10 +297,12 @@ impl Core {
         let period = Duration::from_nanos(shared::PERIOD.load(Ordering::Relaxed));
         let is_armed = |tid| match lock(&self.driver).clock() {
             Clock::Timer => shared::claims::is_claimed(tid),
+            // Who blocks the signal is not sent it.
+            Clock::Instants => false,
             _ => true,
         };
-        let unseen = lock(&self.driver).unseen();
-        let found = watch.check(signal, period, is_armed, unseen);
+        let counted = lock(&self.driver).blocked();
+        let found = watch.check(signal, period, is_armed, counted);
         lock(&self.driver).leave_alone(&found.leave);
         count::BLOCKED.fetch_add(found.lost, Ordering::Relaxed);
         if let Some(warning) = found.warning {
@@ -343,6 +352,7 @@ impl Consumer {
                         label: record.label,
                         stack: record.stack.to_vec(),
                         truncated: record.truncated,
+                        in_kernel: record.in_kernel,
                         count: 1,
                         weight: Duration::ZERO,
                     };
@@ -390,6 +400,7 @@ impl Engine for NativeEngine {
                 .saturating_sub(self.core.excluded_before),
             threads_armed: driver.armed() as u64,
             threads_refused: driver.refused(),
+            instants: driver.instants(),
             fallbacks: Vec::new(),
             warnings: lock(&self.core.warnings).clone(),
         }
@@ -404,7 +415,8 @@ impl Engine for NativeEngine {
         for chunk in wall_clock::sampled_threads().chunks(DUMP_CHUNK) {
             // A thread that blocks the signal or waits for it is not asked.
             let (mut asked, mut silent): (Vec<u32>, Vec<u32>) = chunk.iter().partition(|tid| {
-                wall_clock::may_be_sent(signal, **tid) && wall_clock::send(signal, **tid, value)
+                wall_clock::may_be_sent(signal, **tid)
+                    && directed::send(signal, **tid, value, None).is_ok()
             });
             let patience = Instant::now() + DUMP_PATIENCE;
             while !asked.is_empty() && Instant::now() < patience {
@@ -430,6 +442,7 @@ impl Engine for NativeEngine {
                     label: 0,
                     stack: Vec::new(),
                     truncated: true,
+                    in_kernel: false,
                     count: 1,
                     weight: Duration::ZERO,
                 })

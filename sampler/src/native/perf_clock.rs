@@ -82,7 +82,7 @@ impl PerfClock {
         if tasks::is_traced() {
             return Err(refused("a debugger is attached, and SIGTRAP is its signal"));
         }
-        let thinning = (SIGNALS_PER_SECOND / u64::from(frequency_hz)).max(1);
+        let thinning = thinning(frequency_hz);
         let period = 1_000_000_000 / (u64::from(frequency_hz) * thinning);
         signals::install(libc::SIGTRAP)?;
         shared::THINNING.store(thinning, Relaxed);
@@ -163,9 +163,15 @@ fn open(tid: u32, period: u64, sig_data: u64) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// Of how many signals one is kept. Two at least: then a short life's samples
+/// fall anywhere in it, though its event begins with a whole period.
+fn thinning(frequency_hz: u32) -> u64 {
+    (SIGNALS_PER_SECOND / u64::from(frequency_hz)).max(2)
+}
+
 /// The time between two samples, as the period that was set comes to.
 pub(crate) fn sample_period(frequency_hz: u32) -> Duration {
-    let thinning = (SIGNALS_PER_SECOND / u64::from(frequency_hz)).max(1);
+    let thinning = thinning(frequency_hz);
     Duration::from_nanos(1_000_000_000 / (u64::from(frequency_hz) * thinning) * thinning)
 }
 

@@ -19,6 +19,9 @@ pub(crate) const TRUNCATED: u8 = 1;
 /// Two words with the thread's name follow the fixed part.
 pub(crate) const NAMED: u8 = 2;
 
+/// The thread was in a system call.
+pub(crate) const IN_KERNEL: u8 = 4;
+
 /// Words before the stack, without the name.
 pub(crate) const FIXED: usize = 3;
 /// The header word: length 16 bits, kind 8, flags 8, thread 32.
@@ -31,6 +34,7 @@ pub(crate) fn header(length: usize, kind: Kind, flags: u8, tid: u32) -> u64 {
 pub(crate) struct Record<'a> {
     pub(crate) kind: Kind,
     pub(crate) truncated: bool,
+    pub(crate) in_kernel: bool,
     pub(crate) tid: u32,
     /// Nanoseconds; of an `Armed` record, the timer's id.
     pub(crate) weight: u64,
@@ -58,6 +62,7 @@ impl<'a> Record<'a> {
         Some(Record {
             kind,
             truncated: flags & TRUNCATED != 0,
+            in_kernel: flags & IN_KERNEL != 0,
             tid: (fixed[0] >> 32) as u32,
             weight: fixed[1],
             label: fixed[2],
@@ -76,7 +81,7 @@ mod tests {
     fn a_record_reads_back() {
         let name = [u64::from_ne_bytes(*b"worker-7"), 0];
         let words = [
-            header(7, Kind::Sample, TRUNCATED | NAMED, 4321),
+            header(7, Kind::Sample, TRUNCATED | NAMED | IN_KERNEL, 4321),
             10_101_010,
             9,
             name[0],
@@ -86,7 +91,7 @@ mod tests {
         ];
         let record = Record::parse(&words).expect("it is whole");
         assert_eq!(record.kind, Kind::Sample);
-        assert!(record.truncated);
+        assert!(record.truncated && record.in_kernel);
         assert_eq!(
             (record.tid, record.weight, record.label),
             (4321, 10_101_010, 9)

@@ -50,6 +50,15 @@ pub(crate) static TIMER_SIGNAL: AtomicU32 = AtomicU32::new(0);
 /// How many timers may still be made: what the user's limit on queued signals
 /// leaves, less a reserve for the program.
 pub(crate) static TIMERS_LEFT: AtomicI64 = AtomicI64::new(i64::MAX);
+/// 1 while samples are those of timers, 0 while they are those of instants.
+pub(crate) static BY_TIMERS: AtomicU32 = AtomicU32::new(1);
+/// 1 while timers serve for a clock that ran before them: the time of threads
+/// that they meet has been accounted for.
+pub(crate) static MIDWAY: AtomicU32 = AtomicU32::new(0);
+/// The CPUs that have an observer of instants, a bit each.
+pub(crate) static OBSERVED: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
+/// How many observers there are; 0 where each CPU has one.
+pub(crate) static OBSERVERS: AtomicU32 = AtomicU32::new(0);
 /// Set by a handler that met code of no known module.
 pub(crate) static UNKNOWN_CODE: AtomicU32 = AtomicU32::new(0);
 /// What the drain thread sleeps on; changes when it is to wake up.
@@ -118,6 +127,8 @@ pub(crate) mod count {
         TAKEN = "signal taken";
         /// The ring had no room.
         RING_FULL = "ring full";
+        /// The system refused to send a thread its signal.
+        UNSENT = "signal not sent";
         /// A signal interrupted our own handler.
         REENTERED = "handler re-entered";
         /// A signal came while no module table was published.
@@ -183,6 +194,8 @@ pub(crate) enum Cause {
     Wall = 4,
     /// A request for this thread's stack.
     Dump = 5,
+    /// The thread was seen to run; the payload is nanoseconds.
+    Instant = 6,
 }
 
 /// Sixteen bits of magic and epoch, eight of cause, forty of payload.
@@ -202,6 +215,7 @@ pub(crate) fn read_cookie(cookie: u64, epoch: u32) -> Option<(Cause, u64)> {
         3 => Cause::Perf,
         4 => Cause::Wall,
         5 => Cause::Dump,
+        6 => Cause::Instant,
         _ => return None,
     };
     Some((cause, cookie & 0xff_ffff_ffff))

@@ -101,6 +101,39 @@ impl TimerClock {
         })?;
         signals::install(signal)?;
         shared::TIMER_SIGNAL.store(signal as u32, Relaxed);
+        shared::MIDWAY.store(0, Relaxed);
+        Self::with_signal(epoch, signal, period, warnings)
+    }
+
+    /// Starts in the place of a clock that ran until now, and accounted for the
+    /// time of all threads.
+    pub(crate) fn start_midway(
+        epoch: u32,
+        signal: libc::c_int,
+        period: Duration,
+        warnings: &mut Vec<Fallback>,
+    ) -> Result<Self, Error> {
+        shared::MIDWAY.store(1, Relaxed);
+        Self::with_signal(epoch, signal, period, warnings)
+    }
+
+    fn with_signal(
+        epoch: u32,
+        signal: libc::c_int,
+        period: Duration,
+        warnings: &mut Vec<Fallback>,
+    ) -> Result<Self, Error> {
+        let midlife: HashSet<u32> = tasks::list().into_iter().collect();
+        if midlife.is_empty() {
+            // Which threads are old enough to count from now cannot be known,
+            // nor which have none yet.
+            return Err(Error::ClockRefused {
+                clock: Clock::Timer,
+                reason: "the threads of this process cannot be listed: /proc/self/task is hidden"
+                    .to_owned(),
+            });
+        }
+        shared::BY_TIMERS.store(1, Relaxed);
         let period = period.as_nanos() as u64;
         shared::TICK.store(tick(), Relaxed);
         // At every tick, so that a young thread is met at its first.
@@ -121,7 +154,7 @@ impl TimerClock {
             meets_young,
             process: None,
             threads: HashMap::new(),
-            midlife: tasks::list().into_iter().collect(),
+            midlife,
             hidden: HashMap::new(),
             suspected: HashSet::new(),
             unseen: Duration::ZERO,
@@ -174,6 +207,11 @@ impl TimerClock {
     fn scan(&mut self) -> Result<bool, Error> {
         leave_a_reserve();
         let alive = tasks::list();
+        if alive.is_empty() {
+            // No longer to be had: new threads arm themselves when the process
+            // timer meets them.
+            return Ok(false);
+        }
         let mut seen: HashMap<u32, TimerId> = HashMap::with_capacity(alive.len());
         let mut came = false;
         let mut refusal_seen = None;

@@ -26,6 +26,7 @@ pub fn time_handler(rounds: usize) -> Vec<Duration> {
         pad: 0,
         union_at_16: [0; 2],
         value: cookie(epoch, Cause::Wall, 0),
+        words: [0; 2],
     };
     let mut took = Vec::with_capacity(rounds);
     for round in 0..rounds {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{self, Cause, cookie};
 use super::signals::{self, Owner};
-use super::{masks, tasks};
+use super::{directed, masks, tasks};
 use crate::error::Error;
 use crate::{Clock, excluded};
 
@@ -127,50 +127,10 @@ impl WallClock {
             }
             let last = self.last.insert(tid, now).unwrap_or(now - self.period);
             let micros = now.duration_since(last).as_micros() as u64;
-            send(self.signal, tid, cookie(self.epoch, Cause::Wall, micros));
+            // One that has gone needs none.
+            let value = cookie(self.epoch, Cause::Wall, micros);
+            let _ = directed::send(self.signal, tid, value, None);
         }
         self.next
-    }
-}
-
-/// Sends `signal` with a value to one thread; `false` when it has gone.
-pub(crate) fn send(signal: libc::c_int, tid: u32, value: u64) -> bool {
-    /// `siginfo_t` of a queued signal, whole: the kernel reads 128 bytes.
-    #[repr(C)]
-    struct Queued {
-        signal: i32,
-        errno: i32,
-        code: i32,
-        _pad: i32,
-        pid: i32,
-        uid: u32,
-        value: u64,
-        _rest: [u64; 12],
-    }
-    const _: () = assert!(size_of::<Queued>() == 128);
-    const SI_QUEUE: i32 = -1;
-    // SAFETY: getpid and getuid have no preconditions.
-    let (pid, uid) = unsafe { (libc::getpid(), libc::getuid()) };
-    let info = Queued {
-        signal,
-        errno: 0,
-        code: SI_QUEUE,
-        _pad: 0,
-        pid,
-        // What `sigqueue` of `sival_ptr` would send.
-        uid,
-        value,
-        _rest: [0; 12],
-    };
-    // SAFETY: `info` is a whole siginfo and is only read; a thread that has
-    // gone is refused with ESRCH.
-    unsafe {
-        libc::syscall(
-            libc::SYS_rt_tgsigqueueinfo,
-            pid as libc::c_long,
-            tid as libc::c_long,
-            signal as libc::c_long,
-            &raw const info,
-        ) == 0
     }
 }

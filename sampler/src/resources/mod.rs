@@ -19,7 +19,7 @@ pub use reading::{Cgroup, DiskIo, Limits, MemoryDetail, Missing, Pressure, Proce
 pub use sockets::{SocketCounts, TcpState};
 pub use tick::{TickReading, Ticks};
 
-use crate::excluded;
+use crate::{excluded, own_files};
 
 /// Reads the resources of this process.
 ///
@@ -95,9 +95,9 @@ impl Resources {
         self.process.limits()
     }
 
-    /// Descriptors that this reader itself holds open.
+    /// Descriptors that this reader and a running sampler hold open.
     pub fn own_descriptors(&self) -> u64 {
-        self.process.descriptors()
+        self.process.descriptors() + own_files::open()
     }
 
     /// CPU time used so far by threads while they were kept out of the profile

@@ -89,15 +89,28 @@ pub(crate) fn clock_time(clock: libc::clockid_t) -> Option<Duration> {
     ok.then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
-/// Whether a process timer's signal goes to the thread that runs when it
-/// expires, as since Linux 6.4, instead of to the first thread.
-pub(crate) fn process_timers_signal_who_runs() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+/// Major and minor number of the kernel's release.
+pub(crate) fn kernel_version() -> (u32, u32) {
+    // Not from `/proc`, which may be hidden.
+    // SAFETY: all-zero is a valid `utsname`, which the call writes over with
+    // texts that end in 0.
+    let release = unsafe {
+        let mut names: libc::utsname = std::mem::zeroed();
+        libc::uname(&mut names);
+        std::ffi::CStr::from_ptr(names.release.as_ptr())
+            .to_string_lossy()
+            .into_owned()
+    };
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
         .map_while(|n| n.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    version >= (6, 4)
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Whether a process timer's signal goes to the thread that runs when it
+/// expires, as since Linux 6.4, instead of to the first thread.
+pub(crate) fn process_timers_signal_who_runs() -> bool {
+    kernel_version() >= (6, 4)
 }
 
 /// Takes one of these pending signals, which the calling thread blocks, without

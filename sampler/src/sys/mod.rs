@@ -200,6 +200,14 @@ pub(crate) fn thread_cpu_time() -> Duration {
 
 /// User and system time of the whole process, dead threads included.
 pub(crate) fn process_cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for a write of one `timespec`.
+    if unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) } == 0 {
+        return Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec as u32);
+    }
     // SAFETY: an all-zero `rusage` is a valid value of that plain C struct.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is valid for a write of one `rusage`.

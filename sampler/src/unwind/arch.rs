@@ -55,6 +55,19 @@ mod native {
             .map_or(0, |greg| context.uc_mcontext.gregs[*greg as usize] as u64)
     }
 
+    /// Whether the interrupted code was in a system call.
+    ///
+    /// `syscall` leaves the address behind itself in `rcx` and the flags in
+    /// `r11`, and the kernel gives them back as they were; where the call is to be
+    /// made once more, the program counter stands on the instruction again.
+    pub(crate) fn in_system_call(context: &libc::ucontext_t) -> bool {
+        const SYSCALL: u64 = 2;
+        let [pc, behind, flags, kept] =
+            [libc::REG_RIP, libc::REG_RCX, libc::REG_EFL, libc::REG_R11]
+                .map(|greg| context.uc_mcontext.gregs[greg as usize] as u64);
+        (behind == pc || behind == pc.wrapping_add(SYSCALL)) && flags == kept
+    }
+
     /// The thread control block's address; on a `pthread`'s stack it is above
     /// every frame.
     pub(crate) fn thread_pointer() -> u64 {
@@ -132,6 +145,12 @@ mod native {
                 .copied()
                 .unwrap_or(0),
         }
+    }
+
+    /// Whether the interrupted code was in a system call: nothing in the registers
+    /// says so here.
+    pub(crate) fn in_system_call(_context: &libc::ucontext_t) -> bool {
+        false
     }
 
     pub(crate) fn thread_pointer() -> u64 {

@@ -1,8 +1,13 @@
 //! Work of known cost for the tests.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod case;
 pub mod heap;
 pub mod library;
+pub mod loads;
+pub mod measured;
+pub mod quota;
+pub mod seccomp;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -62,12 +67,20 @@ pub const CPU_CLOCKS: [Clock; 2] = [Clock::Perf, Clock::Timer];
 /// Runs this test binary again as a child that runs only `test`, with `role`
 /// in its environment.
 pub fn child(test: &str, role: &str) -> std::process::Output {
+    let mut command = command(&[], test, role);
+    command.output().expect("a test can run itself")
+}
+
+/// The command that [`child`] runs, as arguments of the program that `before`
+/// begins with, if any.
+pub fn command(before: &[&str], test: &str, role: &str) -> std::process::Command {
     let exe = std::env::current_exe().expect("a test has a path");
-    std::process::Command::new(exe)
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env("SAMPLER_TEST_ROLE", role)
-        .output()
-        .expect("a test can run itself")
+    let mut words: Vec<std::ffi::OsString> = before.iter().map(Into::into).collect();
+    words.push(exe.into());
+    words.extend([test, "--exact", "--nocapture", "--test-threads=1"].map(Into::into));
+    let mut command = std::process::Command::new(&words[0]);
+    command.args(&words[1..]).env("SAMPLER_TEST_ROLE", role);
+    command
 }
 
 /// The role that [`child`] gave this process.
