@@ -40,6 +40,7 @@ pub mod exit_code;
 mod findings;
 mod flamegraph;
 mod frame_name;
+mod frame_titles;
 mod leaks;
 mod length_of_time;
 mod limits;

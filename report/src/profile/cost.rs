@@ -1,6 +1,6 @@
 //! What samples come to, and how sure it is.
 
-use super::Sample;
+use super::{Profile, Sample};
 use crate::number::WITHIN_95;
 
 /// The sum of some samples' values, with what its error is reckoned from.
@@ -30,6 +30,23 @@ impl Cost {
         self.value = self.value.saturating_add(more.value);
         self.samples = self.samples.saturating_add(more.samples);
         self.squares += more.squares;
+    }
+
+    /// That of all samples of a profile that have this value.
+    pub(crate) fn whole(profile: &Profile, value_index: usize) -> Cost {
+        let counts = profile.value_index("samples");
+        let mut whole = Cost::default();
+        for sample in &profile.samples {
+            let value = sample.values.get(value_index).copied().unwrap_or(0);
+            whole.add(Cost::of(sample, value, counts));
+        }
+        whole
+    }
+
+    /// How many samples of equal weight would be as sure; `None` of nothing.
+    pub(crate) fn equal_samples(&self) -> Option<f64> {
+        let value = self.value as f64;
+        (self.squares > 0.0).then(|| value * value / self.squares)
     }
 
     /// Half the 95 % interval of this part of a whole, in the unit of the value.

@@ -79,6 +79,15 @@ pub struct SpanTotal {
 }
 
 impl SpanTotal {
+    /// The 95 % interval of [`alloc_kb_each`](Self::alloc_kb_each), half its
+    /// width, where one byte in `period` was sampled. It is at most that: large
+    /// blocks are sampled for certain.
+    pub(crate) fn alloc_kb_each_within(&self, period: f64) -> Option<f64> {
+        let bytes = self.alloc_mb? * 1024.0 * 1024.0;
+        let error = (bytes * period).sqrt() / 1024.0;
+        (self.count > 0).then_some(WITHIN_95 * error / self.count as f64)
+    }
+
     /// CPU time for each that ended; `None` if unknown or none did.
     #[must_use]
     pub fn cpu_ms_each(&self) -> Option<f64> {

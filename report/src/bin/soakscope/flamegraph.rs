@@ -164,7 +164,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let drawn = match args.format {
             Format::Svg => flamegraph(&profile, &options)?,
             Format::Collapsed => profile.collapsed(cpu).into_bytes(),
-            Format::Speedscope => speedscope(&profile, cpu, &options.title).into_bytes(),
+            Format::Speedscope => {
+                // There is no subtitle there.
+                let name = match profile.sample_count() {
+                    Some(samples) => format!("{}, samples: {samples}", options.title),
+                    None => options.title,
+                };
+                speedscope(&profile, cpu, &name).into_bytes()
+            }
         };
         (drawn, profile, notes)
     };
