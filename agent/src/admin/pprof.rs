@@ -211,7 +211,7 @@ fn render(
     wanted.check()?;
     let labels = &live.session.spans.labels;
     let mut symbols = Symbols::until(wanted.abandoned());
-    let mut profile = cpu_profile(pieces, &mut symbols, Detail::Lines, labels);
+    let mut profile = cpu_profile(pieces, None, &mut symbols, Detail::Lines, labels);
     wanted.check()?;
     if let Some(span) = span {
         profile = profile.filter(|sample| sample.is_in_span(span));
