@@ -310,6 +310,10 @@ impl Live {
             trust.cpu_seconds_used = Some(figures.used.as_secs_f64());
             trust.cpu_seconds_attributed = Some(figures.attributed.as_secs_f64());
             trust.coverage = figures.coverage();
+            trust.coverage_within = figures.coverage_within();
+            trust.cpu_samples = Some(figures.samples);
+            trust.instants = figures.instants;
+            trust.agreement = session.spans.agreement();
         }
         trust
     }

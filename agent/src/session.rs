@@ -125,6 +125,7 @@ impl Session {
         if self.sealed.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.spans.cpu.stop();
         for event in self.spans.findings.sums() {
             self.event("n_plus_one", event);
         }

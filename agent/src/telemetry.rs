@@ -323,7 +323,7 @@ const GAUGES: &[(&str, Option<Unit>, &str)] = &[
     (
         "soakscope_cpu_profile_coverage_ratio",
         None,
-        "CPU time the profile accounts for, of the CPU time used",
+        "CPU time that samples stand for, of the CPU time used; not whether they fell where it was spent",
     ),
     (
         "soakscope_agent_threads",

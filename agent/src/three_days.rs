@@ -155,6 +155,30 @@ impl Simulation {
         assert!(self.session.writer.flush(PATIENCE), "the disk takes it");
     }
 
+    /// Requests on one route end, and then a row is taken at this time of the run.
+    pub(crate) fn row_at(&mut self, ms: u64, requests: u64) {
+        for _ in 0..requests {
+            let closed = Closed {
+                name: self.session.spans.request("GET /", None, None),
+                error: false,
+                took_ns: 1_000_000,
+                busy_ns: 1_000_000,
+            };
+            self.session.spans.opened(true);
+            self.session.spans.closed(closed, true);
+        }
+        let at = self.session.started + Duration::from_millis(ms);
+        let time = self.began + SignedDuration::from_millis(i64::try_from(ms).expect("some"));
+        self.ticking.tick(at, time, Duration::ZERO);
+    }
+
+    /// The rows so far, as a reader of the run has them.
+    pub(crate) fn timeline(&self) -> Timeline {
+        assert!(self.session.writer.flush(PATIENCE), "the disk takes it");
+        let dir = RunDir::open(&self.path).expect("a run");
+        dir.timeline().expect("a timeline")
+    }
+
     /// Runs on for an hour and answers what the agent holds in it: the middle of
     /// readings some minutes apart, as what an allocator keeps comes and goes.
     fn hour(&mut self) -> Memory {
@@ -190,8 +214,7 @@ impl Simulation {
     }
 
     fn rows(&self) -> usize {
-        let dir = RunDir::open(&self.path).expect("a run");
-        dir.timeline().expect("a timeline").len()
+        self.timeline().len()
     }
 }
 

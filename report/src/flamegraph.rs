@@ -6,11 +6,12 @@ use inferno::flamegraph::color::{MultiPalette, Palette};
 use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
 
 use crate::error::Error;
+use crate::frame_titles::{Samples, with_intervals};
 use crate::names::printable;
-use crate::number::number;
-use crate::profile::{Profile, ValueType, stacks};
-use crate::run::Trust;
+use crate::number::{WITHIN_95, number};
+use crate::profile::{Cost, Profile, ValueType, stacks};
 use crate::svg::escape;
+use crate::trust::Trust;
 
 /// How a flame graph is drawn.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +49,8 @@ pub fn flamegraph(profile: &Profile, options: &FlameOptions) -> Result<Vec<u8>, 
         .filter(|(_, value)| *value > 0)
         .map(|(stack, value)| format!("{stack} {}", shrink.of(value)))
         .collect();
-    draw(&lines, options, &scale)
+    let heading = Heading::of(options, index, &[profile]);
+    draw(&lines, &heading, options, &scale)
 }
 
 /// Draws what changed between two profiles: widths are of `after`, red is
@@ -105,25 +107,74 @@ pub fn flamegraph_diff(
     if new.values().all(|value| *value <= 0) {
         lines.clear();
     }
-    draw(&lines, options, &scale)
+    let heading = Heading::of(options, index, &[before, after]);
+    draw(&lines, &heading, options, &scale)
 }
 
 /// A subtitle with what the profile can be trusted for: the clock that took
-/// it, and the share of the CPU time used that it accounts for.
+/// it, the share of the CPU time used that it accounts for, and whether that is
+/// where it was spent.
 #[must_use]
-pub fn flame_subtitle(mut what: String, trust: Option<&Trust>) -> String {
-    if let Some(trust) = trust {
-        if let Some(clock) = &trust.cpu_clock {
-            what.push_str(&format!("; clock {clock}"));
-        }
-        if let Some(coverage) = trust.coverage {
-            let percent = number(coverage * 100.0, 1);
-            what.push_str(&format!(
-                "; {percent} % of the CPU time used is in the profile"
-            ));
-        }
+pub fn flame_subtitle(what: String, trust: Option<&Trust>) -> String {
+    let parts = trust.map(Trust::subtitle).unwrap_or_default();
+    let parts: Vec<String> = std::iter::once(what).chain(parts).collect();
+    parts.join("; ")
+}
+
+/// Samples from which on a graph is one: of fewer a tenth may as well be a
+/// twentieth or a fifth.
+const FEW: u64 = 100;
+
+/// What stands above the frames. The number of samples is the profile's own, so
+/// that no graph is drawn without it.
+struct Heading {
+    title: String,
+    subtitle: String,
+    /// How sure the frames' shares are; `None` where samples are not counted.
+    samples: Option<Samples>,
+}
+
+impl Heading {
+    fn of(options: &FlameOptions, index: usize, profiles: &[&Profile]) -> Heading {
+        let title = if options.title.is_empty() {
+            "Flame graph"
+        } else {
+            &options.title
+        };
+        let mut heading = Heading {
+            title: title.to_owned(),
+            subtitle: options.subtitle.clone(),
+            samples: None,
+        };
+        // Where samples themselves are drawn, the widths say how many.
+        let drawn = |profile: &&Profile| profile.value_index("samples") != Some(index);
+        let profiles = profiles.iter().filter(|profile| drawn(profile));
+        let counts: Vec<u64> = profiles.clone().filter_map(|p| p.sample_count()).collect();
+        let Some(least) = counts.iter().min().copied() else {
+            return heading;
+        };
+        let plural = if counts == [1] { "" } else { "s" };
+        let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
+        let counts = counts.join(" against ");
+        heading.title = match least {
+            0 => format!("{title}, {counts} sample{plural}"),
+            1..FEW => {
+                // Of a share of a half, where it is widest.
+                let points = 100.0 * WITHIN_95 * 0.5 / (least as f64).sqrt();
+                format!("{title}, only {counts} sample{plural}: shares within ±{points:.0} points")
+            }
+            _ => format!("{title}, {counts} samples"),
+        };
+        let mut sure = profiles
+            .rev()
+            .map(|p| Cost::whole(p, index).equal_samples());
+        heading.samples = sure.next().flatten().map(|after| Samples {
+            after,
+            // Only shares can be compared: what grew for being longer is sure to.
+            before: sure.next().flatten().filter(|_| options.normalize),
+        });
+        heading
     }
-    what
 }
 
 fn value_index(profile: &Profile, options: &FlameOptions) -> usize {
@@ -180,18 +231,18 @@ impl Scale {
     }
 }
 
-fn draw(lines: &[String], options: &FlameOptions, scale: &Scale) -> Result<Vec<u8>, Error> {
-    let title = if options.title.is_empty() {
-        "Flame graph"
-    } else {
-        &options.title
-    };
+fn draw(
+    lines: &[String],
+    heading: &Heading,
+    options: &FlameOptions,
+    scale: &Scale,
+) -> Result<Vec<u8>, Error> {
     if lines.is_empty() {
-        return Ok(nothing(title, &options.subtitle).into_bytes());
+        return Ok(nothing(&heading.title, &heading.subtitle).into_bytes());
     }
     let mut drawing = Options::default();
-    drawing.title = printable(title).into_owned();
-    let subtitle = printable(&options.subtitle).into_owned();
+    drawing.title = printable(&heading.title).into_owned();
+    let subtitle = printable(&heading.subtitle).into_owned();
     drawing.subtitle = (!subtitle.is_empty()).then_some(subtitle);
     drawing.count_name = printable(&scale.unit).into_owned();
     drawing.factor = scale.factor;
@@ -212,7 +263,10 @@ fn draw(lines: &[String], options: &FlameOptions, scale: &Scale) -> Result<Vec<u
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut drawing, lines.iter().map(String::as_str), &mut svg)
         .map_err(|error| Error::Render(error.to_string()))?;
-    Ok(svg)
+    Ok(match heading.samples {
+        Some(samples) => with_intervals(&String::from_utf8_lossy(&svg), samples).into_bytes(),
+        None => svg,
+    })
 }
 
 /// The picture of an empty profile.

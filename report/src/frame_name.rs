@@ -286,6 +286,7 @@ mod tests {
             "",
             "std::ostream::operator<<(int)",
             "[vdso]+0x1",
+            "[kernel]",
         ] {
             assert_eq!(readable_name(name), name);
         }

@@ -40,11 +40,13 @@ pub mod exit_code;
 mod findings;
 mod flamegraph;
 mod frame_name;
+mod frame_titles;
 mod leaks;
 mod length_of_time;
 mod limits;
 mod lines;
 mod names;
+mod normal;
 mod number;
 mod profile;
 mod records;
@@ -58,6 +60,7 @@ mod svg;
 mod table;
 mod timeline;
 mod top;
+mod trust;
 mod verdict;
 
 pub use budgets::{
@@ -75,19 +78,23 @@ pub use leaks::{
 };
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};
-pub use number::number;
+pub use number::{number, percent, plus_minus};
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
     ValueType,
 };
-pub use run::{Event, FORMAT, Host, Process, Run, RunInfo, RunState, Trust};
+pub use run::{Event, FORMAT, Host, Process, Run, RunInfo, RunState};
 pub use run_dir::{
     Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_timeline,
 };
 pub use seal::{seal, seal_judged};
-pub use spans::{SpanCost, SpanRange, SpanTotal, span_of_tag, tag_of_span, top_spans};
+pub use spans::{
+    Agreement, SpanCost, SpanRange, SpanTotal, agreement, measured_spans, sampling_error_ms,
+    span_of_tag, tag_of_span, top_spans,
+};
 pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
+pub use trust::{Instants, Trust};
 pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_leaks, judge_with, verdict_json};

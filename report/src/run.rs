@@ -15,6 +15,7 @@ use crate::names::printable_json;
 use crate::profile::Profile;
 use crate::spans::SpanTotal;
 use crate::timeline::Timeline;
+use crate::trust::Trust;
 
 /// The run directory format that this version writes.
 pub const FORMAT: &str = "1.1";
@@ -151,32 +152,6 @@ pub struct Host {
     pub memory_mb: Option<f64>,
     /// Processor model.
     pub cpu_model: Option<String>,
-}
-
-/// How far the measurements of a run can be trusted.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Trust {
-    /// What delivered the CPU samples.
-    pub cpu_clock: Option<String>,
-    /// What unwound the stacks.
-    pub cpu_engine: Option<String>,
-    /// CPU seconds the process used while profiled.
-    pub cpu_seconds_used: Option<f64>,
-    /// CPU seconds the profile accounts for.
-    pub cpu_seconds_attributed: Option<f64>,
-    /// Attributed ÷ used, from 0 to about 1.
-    pub coverage: Option<f64>,
-    /// What was lost, by cause: samples, rows, spans.
-    pub drops: BTreeMap<String, u64>,
-    /// CPU seconds the agent itself used.
-    pub agent_cpu_seconds: Option<f64>,
-    /// Memory the agent itself holds, in MB (1024² bytes).
-    pub agent_memory_mb: Option<f64>,
-    /// Threads of the agent.
-    pub agent_threads: Option<u64>,
-    /// Ticks of the timeline that were not taken.
-    pub missed_ticks: u64,
 }
 
 impl RunInfo {

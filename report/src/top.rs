@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::frame_name::readable_name;
 use crate::limits::{FRAMES, STACK_TEXT_BYTES};
-use crate::profile::{FrameTable, Line, Profile, TOO_MANY};
+use crate::profile::{Cost, FrameTable, Line, Profile, TOO_MANY};
 
 /// What entries stand for, and what they are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,13 +34,24 @@ pub struct TopEntry {
     /// What it and all it called cost. A function that calls itself counts
     /// once in each stack.
     pub cumulative: i64,
+    /// The 95 % interval of `self`, half its width; `None` where the profile
+    /// does not count its samples.
+    pub self_within: Option<f64>,
+    /// That of `cumulative`.
+    pub cumulative_within: Option<f64>,
+    /// Samples in it itself.
+    pub samples: Option<u64>,
+    /// Samples in it and in all it called.
+    pub cumulative_samples: Option<u64>,
 }
 
 /// The entries of a profile, costliest first, for one of its sample types.
 #[must_use]
 pub fn top(profile: &Profile, value_index: usize, by: TopBy) -> Vec<TopEntry> {
     let places = Places::of(profile, by);
-    let mut costs = vec![(0_i64, 0_i64); places.entries.len()];
+    let mut costs = vec![(Cost::default(), Cost::default()); places.entries.len()];
+    let counts = profile.value_index("samples");
+    let mut whole = Cost::default();
     // The last sample in which each entry was seen.
     let mut seen = vec![usize::MAX; places.entries.len()];
     for (number, sample) in profile.samples.iter().enumerate() {
@@ -48,17 +59,19 @@ pub fn top(profile: &Profile, value_index: usize, by: TopBy) -> Vec<TopEntry> {
         if value == 0 {
             continue;
         }
+        let cost = Cost::of(sample, value, counts);
+        whole.add(cost);
         let locations = sample.locations.iter();
         let frames = locations.flat_map(|location| places.at(*location));
         for (depth, entry) in frames.take(FRAMES).enumerate() {
             let entry = *entry as usize;
             let (own, cumulative) = &mut costs[entry];
             if depth == 0 {
-                *own = own.saturating_add(value);
+                own.add(cost);
             }
             if seen[entry] != number {
                 seen[entry] = number;
-                *cumulative = cumulative.saturating_add(value);
+                cumulative.add(cost);
             }
         }
     }
@@ -71,8 +84,12 @@ pub fn top(profile: &Profile, value_index: usize, by: TopBy) -> Vec<TopEntry> {
         .map(|(((name, place), (own, cumulative)), _)| TopEntry {
             name,
             place,
-            own,
-            cumulative,
+            own: own.value,
+            cumulative: cumulative.value,
+            self_within: counts.map(|_| own.within(&whole)),
+            cumulative_within: counts.map(|_| cumulative.within(&whole)),
+            samples: counts.map(|_| own.samples),
+            cumulative_samples: counts.map(|_| cumulative.samples),
         })
         .collect();
     entries.sort_by(|a, b| {
@@ -165,6 +182,30 @@ impl Places {
 mod tests {
     use super::*;
     use crate::profile::ProfileBuilder;
+
+    #[test]
+    fn a_cost_has_the_interval_of_its_samples() {
+        let mut builder = ProfileBuilder::cpu(0, 0, 1);
+        let mut at = |name: &str, address| {
+            let function = builder.function(name, name, "", 0);
+            builder.location(None, address, &[(function, 0)])
+        };
+        let (f, g, main) = (at("f", 1), at("g", 2), at("main", 3));
+        builder.sample(&[f, main], &[100, 1_000], Vec::new());
+        builder.sample(&[g, main], &[300, 3_000], Vec::new());
+        let entries = top(&builder.build(), 1, TopBy::Cumulative);
+        let of = |name: &str| entries.iter().find(|entry| entry.name == name);
+        let (f, main) = (of("f").expect("f"), of("main").expect("main"));
+        // Binomial: a quarter of 400 samples, each of which stands for 10.
+        let wanted = 1.96 * 4_000.0 * (0.25_f64 * 0.75 / 400.0).sqrt();
+        let within = f.self_within.expect("counted");
+        assert!((within / wanted - 1.0).abs() < 1e-9, "{within} {wanted}");
+        assert_eq!((f.samples, f.cumulative_samples), (Some(100), Some(100)));
+        assert_eq!(main.cumulative_samples, Some(400));
+        assert_eq!(main.samples, Some(0));
+        // All of it is all of it.
+        assert!(main.cumulative_within.expect("counted") < 1e-6);
+    }
 
     #[test]
     fn own_cost_is_the_leaf_and_recursion_counts_once() {

@@ -7,14 +7,12 @@ use crate::causes::{Cause, causes};
 use crate::exit_code;
 use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, judge_timeline};
-use crate::run::{Run, RunInfo, RunState, Trust, pretty};
+use crate::run::{Run, RunInfo, RunState, pretty};
 use crate::timeline::Timeline;
+use crate::trust::Trust;
 
 /// The format of `verdict.json`.
 const FORMAT: &str = "1.0";
-
-/// A profile that accounts for less of the CPU time is not to be relied on.
-const LEAST_COVERAGE: f64 = 0.5;
 
 /// A verdict. Too little data is inconclusive; it never passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -158,7 +156,7 @@ pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
     rules.extend(unread_rule(run));
     let verdict = Verdict3::all(rules.iter().map(|rule| rule.verdict));
     let mut notes = run.notes.clone();
-    notes.extend(trust_notes(run));
+    notes.extend(run.info.trust.iter().flat_map(Trust::notes));
     Verdict {
         format: FORMAT.to_owned(),
         service: run.info.service.clone(),
@@ -238,30 +236,4 @@ fn some_of(names: &[&str]) -> String {
         0 => first,
         more => format!("{first} and {more} more"),
     }
-}
-
-fn trust_notes(run: &Run) -> Vec<String> {
-    let mut notes = Vec::new();
-    let Some(trust) = &run.info.trust else {
-        return notes;
-    };
-    if let Some(coverage) = trust.coverage.filter(|c| *c < LEAST_COVERAGE) {
-        notes.push(format!(
-            "the profile accounts for {:.0} % of the CPU time; do not rely on its proportions",
-            coverage * 100.0
-        ));
-    }
-    for (cause, count) in trust.drops.iter().filter(|(_, count)| **count > 0) {
-        notes.push(match cause.strip_prefix("bytes_refused_") {
-            Some(why) => format!(
-                "the disk refused {count} bytes when they were first written ({})",
-                why.replace('_', " ")
-            ),
-            None => format!("lost: {count} ({cause})"),
-        });
-    }
-    if trust.missed_ticks > 0 {
-        notes.push(format!("ticks not taken: {}", trust.missed_ticks));
-    }
-    notes
 }

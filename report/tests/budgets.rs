@@ -171,6 +171,7 @@ fn requests(watch: &mut Watch, name: &str, count: u64) {
         count,
         errors: 0,
         cpu_ms: None,
+        cpu_se_ms: None,
         alloc_mb: None,
         durations_ns: Some(&durations),
     });
@@ -200,4 +201,57 @@ fn a_percentile_is_of_its_own_span_and_needs_enough_of_them() {
     // Of the process, the requests of all routes.
     let all = of("[process]\nhttp_req_duration = [\"count>1098\"]");
     assert_eq!((all.value, all.verdict), (Some(1_099.0), Verdict3::Pass));
+}
+
+/// CPU time of requests of which a part is measured.
+#[test]
+fn a_bound_within_the_interval_of_a_measured_cost_is_inconclusive() {
+    // 2 ms each, within 0.196 ms.
+    let rows = "elapsed_min,span,count,kind,cpu_ms,cpu_measured,cpu_se_ms,cpu_samples\n\
+                1,GET /a,1000,request,1000,100,60,90\n\
+                2,GET /a,1000,request,3000,100,180.6,310\n\
+                2,GET /exact,1000,request,2000,1000,0,200\n\
+                2,query,1000,span,2000,,,400\n\
+                2,old,1000,span,2000,,,\n";
+    let of = |name: &str, bounds: &str| {
+        let budgets = format!("[span.\"{name}\"]\ncpu_ms = {bounds}");
+        let mut watch = Watch::new(Budgets::parse(&budgets, None).expect("good budgets"));
+        watch.span_files(rows.as_bytes(), None::<&[u8]>);
+        watch.outcomes().remove(0)
+    };
+    let held = of("GET /a", "2.3");
+    assert_eq!(held.verdict, Verdict3::Pass, "{}", held.message);
+    let wanted = "= 2.00 ± 0.19 ms holds ≤ 2.3 ms (2000 spans)";
+    assert!(held.message.ends_with(wanted), "{}", held.message);
+    assert!((held.within.expect("measured in part") - 0.1865).abs() < 1e-3);
+    assert_eq!(of("GET /a", "1.7").verdict, Verdict3::Fail);
+    for bound in ["1.9", "2.1"] {
+        let near = of("GET /a", bound);
+        assert_eq!(near.verdict, Verdict3::Inconclusive, "{}", near.message);
+        let wanted = format!(
+            "= 2.00 ± 0.19 ms is too near its budget ≤ {bound} ms to say (2000 spans; it takes 4 \
+             times as many)"
+        );
+        assert!(near.message.ends_with(&wanted), "{}", near.message);
+    }
+    // A warning is no verdict, so that it goes by the value.
+    let warned = of("GET /a", "{ warn = 1.9, fail = 3 }");
+    assert_eq!((warned.verdict, warned.warned), (Verdict3::Pass, true));
+
+    // Every request measured: no chance in it.
+    let exact = of("GET /exact", "2.0001");
+    assert_eq!((exact.verdict, exact.within), (Verdict3::Pass, None));
+    assert!(exact.message.contains("= 2 ms holds"), "{}", exact.message);
+    // By 400 samples: within a tenth.
+    let sampled = of("query", "2.1");
+    assert_eq!(
+        sampled.verdict,
+        Verdict3::Inconclusive,
+        "{}",
+        sampled.message
+    );
+    assert_eq!(of("query", "2.3").verdict, Verdict3::Pass);
+    // A run that does not say how sure it is is judged as ever.
+    let old = of("old", "2.0001");
+    assert_eq!((old.verdict, old.within), (Verdict3::Pass, None));
 }

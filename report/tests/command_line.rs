@@ -245,20 +245,23 @@ fn top_by_span_tells_what_a_request_costs() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    assert_eq!(
-        row("GET /a"),
-        [
-            "0.1", "s", "20.0%", "0.4", "s", "80.0%", "40", "10", "GET", "/a"
-        ],
-        "{text}"
-    );
-    assert_eq!(row("query")[6..8], ["80", "3.75"], "{text}");
-    assert_eq!(row("<no span>")[6..8], ["-", "-"], "{text}");
+    // Of three samples nothing is sure, and each is marked.
+    let wanted = "0.1 s 20.0% ± 40.0 0.4 s 80.0% ± 40.0 40 10 ± 5 2 ~ GET /a";
+    assert_eq!(row("GET /a").join(" "), wanted, "{text}");
+    assert_eq!(row("query")[10..15].join(" "), "80 4 ± 4 1", "{text}");
+    assert_eq!(row("<no span>")[10..14].join(" "), "- - 1 ~", "{text}");
+    assert!(text.contains("\n~ fewer than 10 samples"), "{text}");
 
     let json = out(&soakscope(&["top", &run, "--by", "span", "--json"]));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["entries"][0]["cpu_ms_each"], 10.0);
     assert_eq!(json["total"], 500_000_000);
+    assert_eq!(
+        (&json["measured"], &json["samples"]),
+        (&false.into(), &3.into())
+    );
+    let within = &json["entries"][0]["cumulative_within"];
+    assert_eq!(within.as_f64().unwrap().round(), 199_881_565.0);
 
     let part = ["flamegraph", &run, "--format", "collapsed", "--span"];
     let of = |span| soakscope(&[&part[..], &[span]].concat());
@@ -267,6 +270,69 @@ fn top_by_span_tells_what_a_request_costs() {
     assert_eq!(of("nosuch").status.code(), Some(2));
     assert!(err(&of("nosuch")).contains("--by span"));
     assert!(out(&soakscope(&["report", &run])).contains("Requests and spans"));
+}
+
+/// A route that was never sampled costs what was measured all the same.
+#[test]
+fn top_by_span_goes_by_measured_cpu_time_where_there_is_any() {
+    use soakscope_report::{Label, ProfileBuilder, RunDir, RunInfo};
+    use std::io::Write;
+
+    let temp = tempfile::tempdir().unwrap();
+    let run = temp.path().join("run");
+    let dir = RunDir::create(&run, &RunInfo::default()).unwrap();
+    let mut builder = ProfileBuilder::cpu(1, 1, 1);
+    let f = builder.function("f", "f", "f.rs", 1);
+    let at = builder.location(None, 1, &[(f, 1)]);
+    for (span, samples) in [("GET /long", 100), ("query", 100)] {
+        let labels = vec![Label::text("span", span), Label::text("route", "GET /long")];
+        builder.sample(&[at], &[samples, samples * 10_000_000], labels);
+    }
+    builder.sample(&[at], &[50, 500_000_000], Vec::new());
+    dir.write_profile("cpu-000001", &builder.build().encode())
+        .unwrap();
+    let rows = "elapsed_min,span,count,kind,cpu_ms,cpu_measured,cpu_se_ms,cpu_samples,cpu_sampled_ms\n\
+                0.2,GET /long,100,request,1000,100,0,200,2000\n\
+                0.2,GET /short,4000,request,1200,400,20,0,0\n\
+                0.2,query,100,span,500,,,100,1000\n\
+                0.2,<no request>,,none,300,,20,50,500\n";
+    dir.append_spans()
+        .unwrap()
+        .write_all(rows.as_bytes())
+        .unwrap();
+    let run = run.display().to_string();
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let all = [&["top", &run, "--by", "span", "--json"], arguments].concat();
+        serde_json::from_slice(&soakscope(&all).stdout).unwrap()
+    };
+    let all = json(&[]);
+    assert_eq!(
+        (&all["total"], &all["measured"]),
+        (&2_500_000_000_i64.into(), &true.into())
+    );
+    let names: Vec<&str> = (0..4)
+        .map(|entry| all["entries"][entry]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["GET /short", "GET /long", "query", "<no request>"]);
+    let entry = |place: usize| &all["entries"][place];
+    assert_eq!(entry(0)["cumulative"], 1_200_000_000);
+    assert_eq!(entry(0)["cumulative_within"], 39_318_550.0);
+    assert_eq!(entry(0)["samples"], 0);
+    // Half of its samples are in the span inside, and so is half of its time.
+    assert_eq!(entry(1)["self"], 500_000_000);
+    assert_eq!(entry(1)["cumulative_within"], 0.0);
+    assert_eq!(entry(2)["cumulative"], 500_000_000);
+    assert_eq!(entry(3)["self"], 300_000_000);
+    let text = out(&soakscope(&["top", &run, "--by", "span"]));
+    assert!(text.contains("0.300 ± 0.010"), "{text}");
+    assert!(text.contains("measured by the threads' clocks"), "{text}");
+    assert!(!text.contains('~'), "{text}");
+    // What is narrowed to a span is known by samples alone.
+    let part = json(&["--span", "query"]);
+    assert_eq!(
+        (&part["measured"], &part["total"]),
+        (&false.into(), &1_000_000_000.into())
+    );
 }
 
 /// A CSV need not be a file: it is read once, from whatever gives it.

@@ -7,8 +7,9 @@ mod support;
 use quick_xml::Reader;
 use quick_xml::events::Event as Xml;
 use soakscope_report::{
-    FlameOptions, Profile, ProfileBuilder, Run, RunInfo, Timeline, flamegraph, flamegraph_diff,
-    judge, leaks_text, summary_markdown, summary_text, timeline_svg,
+    Agreement, FlameOptions, Instants, Profile, ProfileBuilder, Run, RunInfo, Timeline, TopBy,
+    Trust, flame_subtitle, flamegraph, flamegraph_diff, judge, leaks_text, summary_markdown,
+    summary_text, timeline_svg, top,
 };
 use support::{Plan, write_run};
 
@@ -214,6 +215,7 @@ fn the_summary_says_the_verdict_first_and_leaves_nothing_out() {
         "rss_mb             clean",
         "spike      2.3 min      15 s",
         "profile coverage 99.3 % (60.9 of 61.3 CPU seconds)",
+        "not checked against measured CPU time",
         "lost: 3 (ring-full)",
     ] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");
@@ -229,6 +231,266 @@ fn the_summary_says_the_verdict_first_and_leaves_nothing_out() {
         leaks.starts_with("PASS  9 series over 3 min, 180 samples\n"),
         "{leaks}"
     );
+}
+
+/// Trust of a run whose profile is whole, and which was checked.
+fn trust() -> Trust {
+    let agreement = Agreement {
+        routes: 4,
+        largest_difference: 1.2,
+        route: "GET /report".into(),
+        sampled_share: 76.1,
+        measured_share: 32.9,
+        within: 3.1,
+        beyond_chance: false,
+    };
+    Trust {
+        cpu_clock: Some("instants".into()),
+        cpu_seconds_used: Some(61.3),
+        cpu_seconds_attributed: Some(60.9),
+        coverage: Some(60.9 / 61.3),
+        coverage_within: Some(0.0126),
+        cpu_samples: Some(6_090),
+        agreement: Some(agreement),
+        ..Trust::default()
+    }
+}
+
+/// What is said of a run with this trust: its facts and its notes.
+fn said(change: impl FnOnce(&mut Trust)) -> (String, Vec<String>) {
+    let mut run = Run::new(RunInfo::default(), Timeline::default());
+    let mut trust = trust();
+    change(&mut trust);
+    run.info.trust = Some(trust);
+    let verdict = judge(&run);
+    let text = summary_text(&run, &verdict);
+    let markdown = summary_markdown(&run, &verdict);
+    let facts = |text: &str| text.split("Trust").nth(1).unwrap().to_owned();
+    // Both say the same.
+    for line in facts(&text).lines().filter(|line| line.contains("samples")) {
+        let escaped = line.trim().replace('`', "");
+        assert!(markdown.contains(&escaped), "{line} is not in {markdown}");
+    }
+    (facts(&text), verdict.notes)
+}
+
+#[test]
+fn coverage_never_stands_alone_and_says_what_it_is_not() {
+    let (facts, notes) = said(|_| {});
+    assert!(notes.is_empty(), "{notes:?}");
+    for wanted in [
+        "profile coverage 99.3 ± 1.3 % (60.9 of 61.3 CPU seconds), 6090 samples: how much of \
+         the CPU time is sampled, not whether samples fell where it was spent",
+        "samples and measured CPU time agree within 1.2 points",
+        "nothing was lost",
+    ] {
+        assert!(facts.contains(wanted), "{wanted} is not in\n{facts}");
+    }
+    let (facts, _) = said(|trust| trust.agreement = None);
+    assert!(
+        facts.contains("not checked against measured CPU time"),
+        "{facts}"
+    );
+
+    // The same beside every graph.
+    let subtitle = |change: fn(&mut Trust)| {
+        let mut trust = trust();
+        change(&mut trust);
+        flame_subtitle("steady".into(), Some(&trust))
+    };
+    let checked = subtitle(|_| {});
+    assert_eq!(
+        checked,
+        "steady; clock instants; 99.3 ± 1.3 % of CPU time sampled; \
+         routes within 1.2 points of measured CPU"
+    );
+    let unchecked = subtitle(|trust| trust.agreement = None);
+    assert!(
+        unchecked.ends_with("; not checked against measured CPU time"),
+        "{unchecked}"
+    );
+    let off = subtitle(|trust| {
+        let agreement = trust.agreement.as_mut().unwrap();
+        agreement.beyond_chance = true;
+        agreement.largest_difference = 43.2;
+    });
+    assert!(
+        off.ends_with("; doubt shares: GET /report is 43.2 points off"),
+        "{off}"
+    );
+}
+
+#[test]
+fn a_disagreement_beyond_chance_says_which_figures_to_doubt() {
+    let (facts, notes) = said(|trust| {
+        let agreement = trust.agreement.as_mut().unwrap();
+        agreement.beyond_chance = true;
+        agreement.largest_difference = 43.2;
+    });
+    assert!(
+        facts.contains("disagree by 43.2 points at GET /report, beyond chance"),
+        "{facts}"
+    );
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    for wanted in [
+        "samples give GET /report 76.1 % of the CPU time, measurement 32.9 %",
+        "doubt how the flame graphs and functions divide CPU time",
+        "cpu_ms by route is measured and stands",
+    ] {
+        assert!(notes[0].contains(wanted), "{wanted} is not in {}", notes[0]);
+    }
+}
+
+#[test]
+fn instants_are_told_with_what_was_dropped_and_what_stood_in() {
+    let instants = |dropped: u64, seconds_by_timers: f64| {
+        move |trust: &mut Trust| {
+            trust.instants = Some(Instants {
+                due: 17_820,
+                taken: 17_820 - dropped,
+                dropped: [("late".to_owned(), dropped), ("starved".to_owned(), 0)].into(),
+                seconds_by_timers,
+            });
+        }
+    };
+    let (facts, _) = said(instants(0, 0.0));
+    assert!(facts.contains("17820 of 17820 instants taken\n"), "{facts}");
+    assert!(facts.contains("nothing was lost"), "{facts}");
+    let (facts, _) = said(instants(118, 12.0));
+    let wanted = "17702 of 17820 instants taken; dropped: 118 late; for 12 s the threads' own \
+                  timers sampled instead";
+    assert!(facts.contains(wanted), "{facts}");
+    assert!(facts.contains("nothing else was lost"), "{facts}");
+}
+
+/// No loss is counted where a signal never comes: the samples are just not there.
+#[test]
+fn a_profile_without_samples_of_a_busy_service_is_no_clean_bill() {
+    let (facts, notes) = said(|trust| {
+        trust.cpu_samples = Some(0);
+        trust.cpu_seconds_attributed = Some(0.0);
+        trust.coverage = Some(0.0);
+        trust.coverage_within = None;
+        trust.agreement = None;
+    });
+    assert!(!facts.contains("nothing was lost"), "{facts}");
+    assert!(
+        facts.contains("100 % of the CPU time has no samples"),
+        "{facts}"
+    );
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("there is no CPU sample, though 61.3 CPU seconds"));
+    let (facts, notes) = said(|trust| {
+        trust.coverage = Some(0.8);
+        trust.drops = [("signal blocked".to_owned(), 120)].into();
+    });
+    assert!(!facts.contains("was lost"), "{facts}");
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("120 samples of threads that block")),
+        "{notes:?}"
+    );
+    let (facts, _) = said(|trust| trust.coverage = Some(0.8));
+    assert!(
+        facts.contains("20 % of the CPU time has no samples"),
+        "{facts}"
+    );
+    // What did not run has no samples, and that is no loss.
+    let (facts, notes) = said(|trust| {
+        trust.cpu_samples = Some(0);
+        trust.cpu_seconds_used = Some(0.01);
+        trust.cpu_seconds_attributed = Some(0.0);
+        trust.coverage = None;
+        trust.agreement = None;
+    });
+    assert!(
+        facts.contains("nothing was lost") && notes.is_empty(),
+        "{facts} {notes:?}"
+    );
+}
+
+#[test]
+fn a_graph_names_its_samples_and_says_when_they_are_few() {
+    let drawn = |samples: i64| {
+        let options = FlameOptions {
+            title: "shop: CPU".into(),
+            ..FlameOptions::default()
+        };
+        texts(&svg(
+            flamegraph(&one_stack(&["f"], samples), &options).unwrap()
+        ))
+        .join("\n")
+    };
+    assert!(
+        drawn(4_848).contains("shop: CPU, 4848 samples\n"),
+        "{}",
+        drawn(4_848)
+    );
+    assert!(drawn(37).contains("shop: CPU, only 37 samples: shares within ±16 points"));
+    assert!(drawn(1).contains("only 1 sample: shares within ±98 points"));
+    let (few, many) = (one_stack(&["f"], 99), one_stack(&["f"], 100));
+    let options = FlameOptions::default();
+    let diff = texts(&svg(flamegraph_diff(&few, &many, &options).unwrap())).join("\n");
+    assert!(
+        diff.contains("Flame graph, only 99 against 100 samples: "),
+        "{diff}"
+    );
+    // What counts samples, and what does not know them, needs no number.
+    let by_count = FlameOptions {
+        value_index: Some(0),
+        ..FlameOptions::default()
+    };
+    let counted = texts(&svg(flamegraph(&few, &by_count).unwrap()));
+    assert!(counted.contains(&"Flame graph".to_owned()), "{counted:?}");
+    let mut heap = few.clone();
+    heap.sample_types[0].kind = "inuse_objects".into();
+    assert!(texts(&svg(flamegraph(&heap, &options).unwrap())).contains(&"Flame graph".to_owned()));
+}
+
+/// The kernel's part of a stack is a frame without an address, like those in
+/// brackets of other profilers.
+#[test]
+fn time_in_the_kernel_is_a_frame_of_its_own_everywhere() {
+    let window = |address| {
+        let mut builder = ProfileBuilder::cpu(1, 1, 1);
+        let kernel = builder.function("[kernel]", "[kernel]", "", 0);
+        let write = builder.function("write", "write", "", 0);
+        let in_kernel = builder.location(None, 0, &[(kernel, 0)]);
+        let at = builder.location(None, address, &[(write, 0)]);
+        // An address of 0 that nobody knows is another place.
+        let unknown = builder.location(None, 0, &[]);
+        builder.sample(&[in_kernel, at], &[70, 700_000_000], Vec::new());
+        builder.sample(&[at], &[20, 200_000_000], Vec::new());
+        builder.sample(&[unknown, at], &[10, 100_000_000], Vec::new());
+        builder.build().encode()
+    };
+    let mut merger = soakscope_report::Merger::new();
+    for address in [7, 9] {
+        let window = Profile::decode(&window(address)).unwrap();
+        merger.add(&window).unwrap();
+    }
+    let profile = merger.finish();
+    let rows = top(&profile, 0, TopBy::Own);
+    let of = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+    assert_eq!((of("[kernel]").own, of("[kernel]").cumulative), (140, 140));
+    assert_eq!((of("write").own, of("write").cumulative), (40, 200));
+    assert_eq!((of("0x0").own, rows.len()), (20, 3));
+    let by_line = top(&profile, 0, TopBy::Line);
+    assert_eq!(
+        (by_line[0].name.as_str(), by_line[0].place.as_str()),
+        ("[kernel]", "")
+    );
+    assert!(
+        profile.collapsed(0).contains("write;[kernel] 140\n"),
+        "{}",
+        profile.collapsed(0)
+    );
+    let json = soakscope_report::speedscope(&profile, 1, "CPU");
+    assert!(json.contains("{\"name\":\"[kernel]\"}"), "{json}");
+    let drawn = svg(flamegraph(&profile, &FlameOptions::default()).unwrap());
+    assert!(drawn.contains(", 70.00% ± 6.35)</title>"), "{drawn}");
+    assert!(drawn.contains("<title>[kernel] ("), "{drawn}");
 }
 
 #[test]

@@ -68,6 +68,7 @@ pub mod resources;
 mod symbols;
 mod sys;
 mod text;
+mod thread_cpu;
 mod thread_name;
 mod thread_state;
 #[cfg(all(
@@ -92,6 +93,7 @@ pub use native::time_handler;
 pub use own_bytes::{OwnBytes, own_bytes};
 pub use own_threads::{adopt_current_thread, quiet_writes, spawn_own};
 pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
+pub use thread_cpu::{ThreadClock, excluded_cpu_time, process_cpu_time, thread_cpu_time};
 #[doc(hidden)]
 pub use thread_state::in_signal_handler;
 pub use thread_state::{Exclusion, exclude_current_thread, label, set_label};

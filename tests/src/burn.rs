@@ -16,7 +16,7 @@ pub fn burn(time: Duration) {
 }
 
 /// CPU time of the calling thread so far.
-fn thread_cpu() -> Duration {
+pub fn thread_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
     Duration::new(seconds.expect("forward"), nanos.expect("nanoseconds"))

@@ -10,7 +10,7 @@ mod programs;
 mod running;
 mod subject;
 
-pub use burn::burn;
+pub use burn::{burn, thread_cpu};
 pub use http::{Answer, get, get_with, post};
 pub use programs::{example, output_text, program, soakscope, tool};
 pub use running::{Running, free_port};

@@ -39,6 +39,7 @@ fn a_broken_budget_is_told_while_the_run_goes_on_and_fails_it_at_the_end() {
     assert_eq!(status["verdict"], "fail");
     assert_eq!(status["budgets"][0]["budget"], "process rss_mb");
     assert_eq!(status["budgets"][0]["fail"], "≤ 0.5");
+    assert!(status["notes"].is_array(), "{status}");
     subject.ask("finish");
     let verdict: serde_json::Value =
         serde_json::from_str(&subject.file("verdict.json")).expect("JSON");

@@ -82,15 +82,53 @@ fn cpu_time_goes_to_the_span_it_was_spent_in() {
     let trust = dir.info().expect("run.json").trust.expect("trust");
     let used_ms = trust.cpu_seconds_used.expect("sampled") * 1e3;
     let ratio = sum_ms / used_ms;
-    assert!((0.97..=1.03).contains(&ratio), "{sum_ms} of {used_ms} ms");
+    assert!((0.99..=1.01).contains(&ratio), "{sum_ms} of {used_ms} ms");
+    // All requests are measured; samples divide what was measured.
+    for route in [a, b] {
+        assert_eq!(
+            (route.cpu_measured, route.cpu_se_ms),
+            (route.count, Some(0.0))
+        );
+    }
+    exactly("GET /a", a.cpu_ms, 400.0);
+    exactly("GET /b", b.cpu_ms, 200.0);
+    let sampled_ms: f64 = spans
+        .iter()
+        .filter(|span| span.kind != "span")
+        .filter_map(|span| span.cpu_sampled_ms)
+        .sum();
+    let attributed_ms = trust.cpu_seconds_attributed.expect("sampled") * 1e3;
+    assert!(
+        (sampled_ms / attributed_ms - 1.0).abs() < 0.01,
+        "{sampled_ms} of {attributed_ms}"
+    );
+    let samples: u64 = spans
+        .iter()
+        .filter(|span| span.kind != "span")
+        .map(|span| span.cpu_samples)
+        .sum();
+    assert_eq!(Some(samples), trust.cpu_samples);
+    let within = trust.coverage_within.expect("sampled");
+    let expected = 1.96 / (samples as f64).sqrt();
+    assert!(
+        within > 0.5 * expected && within < 4.0 * expected,
+        "{within}"
+    );
+    let agreement = trust.agreement.expect("sampled and measured");
+    assert!(!agreement.beyond_chance, "{agreement:?}");
 
     // The profile says the same.
     let (cpu, _) = dir.profile("cpu", &ProfileRange::default()).expect("read");
     let cpu = cpu.expect("a profile");
+    let weights_ms = cpu.total(1) as f64 / 1e6;
+    assert!(
+        (weights_ms - used_ms).abs() < 0.001,
+        "{weights_ms} of {used_ms} ms"
+    );
     let costs = top_spans(&cpu, 1);
     let a = costs.iter().find(|cost| cost.name == "GET /a").expect("a");
     close("GET /a itself", Some(a.own as f64 / 1e6), 200.0);
-    close("GET /a", Some(a.cumulative as f64 / 1e6), 400.0);
+    exactly("GET /a", Some(a.cumulative as f64 / 1e6), 400.0);
     assert_eq!(costs.iter().map(|cost| cost.own).sum::<i64>(), cpu.total(1));
     let range = ProfileRange {
         span: Some("GET /a".to_owned()),
@@ -128,6 +166,16 @@ fn close(what: &str, got: Option<f64>, wanted: f64) {
     let got = got.unwrap_or_else(|| panic!("{what} is unknown"));
     assert!(
         (got / wanted - 1.0).abs() < 0.2,
+        "{what}: {got}, not {wanted}"
+    );
+}
+
+/// What is measured is what was burnt, and little more.
+fn exactly(what: &str, got: Option<f64>, wanted: f64) {
+    let got = got.unwrap_or_else(|| panic!("{what} is unknown"));
+    let ratio = got / wanted;
+    assert!(
+        (0.999..1.05).contains(&ratio),
         "{what}: {got}, not {wanted}"
     );
 }

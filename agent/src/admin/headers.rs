@@ -104,6 +104,8 @@ mod tests {
         for value_index in [0, 1] {
             let options = FlameOptions {
                 value_index: Some(value_index),
+                title: "shop: CPU".to_owned(),
+                subtitle: "30 s; clock timer".to_owned(),
                 ..FlameOptions::default()
             };
             let svg = flamegraph(&profile, &options).expect("a picture");

@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use soakscope_report::Profile;
+use soakscope_report::{FlameOptions, Profile};
 use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{self, HeapProfile};
 
@@ -65,7 +65,7 @@ async fn answer(
             }
             profile.default_sample_type = kind.to_owned();
             let index = profile.default_value_index();
-            format.render(&profile, index)
+            format.render(&profile, index, FlameOptions::default())
         };
         let (bytes, turn) = lane.run(turn, make).await.ok_or(PANICKED)?;
         Ok((bytes?, turn))

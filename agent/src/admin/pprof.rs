@@ -10,7 +10,7 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use soakscope_report::{FlameOptions, Profile, flamegraph, speedscope};
+use soakscope_report::{FlameOptions, Profile, flame_subtitle, flamegraph, number, speedscope};
 use soakscope_sampler::Detail;
 
 use crate::admin::lane::Wanted;
@@ -211,20 +211,36 @@ fn render(
     wanted.check()?;
     let labels = &live.session.spans.labels;
     let mut symbols = Symbols::until(wanted.abandoned());
-    let mut profile = cpu_profile(pieces, &mut symbols, Detail::Lines, labels);
+    let mut profile = cpu_profile(pieces, None, &mut symbols, Detail::Lines, labels);
     wanted.check()?;
     if let Some(span) = span {
         profile = profile.filter(|sample| sample.is_in_span(span));
     }
-    format.render(&profile, value_index)
+    let what = span.map_or_else(String::new, |span| format!("{span}, "));
+    let options = if value_index == CPU {
+        let seconds = number(profile.duration_nanos as f64 / 1e9, 1);
+        FlameOptions {
+            title: format!("{}: CPU", live.session.service),
+            subtitle: flame_subtitle(format!("{what}{seconds} s"), live.info().trust.as_ref()),
+            ..FlameOptions::default()
+        }
+    } else {
+        FlameOptions::default()
+    };
+    format.render(&profile, value_index, options)
 }
 
 impl Format {
     /// The profile in this format, by one of its values where it has room for one only.
-    pub(super) fn render(self, profile: &Profile, value_index: usize) -> Result<Vec<u8>, Failure> {
+    pub(super) fn render(
+        self,
+        profile: &Profile,
+        value_index: usize,
+        heading: FlameOptions,
+    ) -> Result<Vec<u8>, Failure> {
         let options = FlameOptions {
             value_index: Some(value_index),
-            ..FlameOptions::default()
+            ..heading
         };
         Ok(match self {
             Format::Pprof => profile.encode(),

@@ -1,5 +1,6 @@
 //! `/status`: the run so far, judged by the same functions as the finished run.
 //! Budgets are as of now; leaks as of `leaks_judged_min`, at most a minute ago.
+//! `notes` says in sentences what was lost and which figures to doubt.
 
 use serde_json::{Map, Value, json};
 use soakscope_report::{Run, Timeline, judge_with};
@@ -49,6 +50,7 @@ pub(super) fn status(site: &Site) -> Value {
         "disk_trouble": session.writer.trouble(),
         "admin": site.to_json(),
         "trust": info.trust,
+        "notes": verdict.as_ref().ok().map(|verdict| &verdict.notes),
         "engines": info.engines,
         "limits": info.limits,
     })

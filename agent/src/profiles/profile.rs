@@ -13,6 +13,7 @@ use soakscope_report::{
 use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
 
 use super::module_path::with_module;
+use super::strata::{Used, weights};
 use crate::own_bytes;
 use crate::spans::labels::Labels;
 
@@ -27,6 +28,8 @@ const KERNEL: &str = "[kernel]";
 pub(crate) struct Piece {
     pub(crate) phase: String,
     pub(crate) window: Arc<CpuWindow>,
+    /// What was used meanwhile; `None` where samples are not of CPU time.
+    pub(crate) used: Option<Used>,
 }
 
 /// Names by address, remembered so that a window whose stacks were all seen
@@ -173,9 +176,11 @@ pub(crate) fn span_labels(names: &Labels, word: u64) -> Vec<Label> {
 }
 
 /// One profile of several pieces. Each sample is labelled with its thread, its
-/// phase, the innermost span it was taken in and the route of the request.
+/// phase, the innermost span it was taken in and the route of the request. Together
+/// they stand for what the process used, and `left` from before.
 pub(crate) fn cpu_profile(
     pieces: &[Piece],
+    left: Option<&Used>,
     symbols: &mut Symbols,
     detail: Detail,
     names: &Labels,
@@ -204,13 +209,14 @@ pub(crate) fn cpu_profile(
         1_000_000_000 / i64::from(frequency.max(1)),
     );
     let mut places = Places::new(&mut builder, symbols);
+    let mut weights = weights(pieces, left, names).into_iter();
     for piece in pieces {
         for sample in &piece.window.samples {
             let kernel = sample.in_kernel.then(|| places.kernel(&mut builder));
             let calls = sample.stack.iter();
             let calls = calls.map(|address| places.location(&mut builder, *address));
             let stack: Vec<u32> = kernel.into_iter().chain(calls).collect();
-            let weight = i64::try_from(sample.weight.as_nanos()).unwrap_or(i64::MAX);
+            let weight = weights.next().unwrap_or(0);
             let count = i64::try_from(sample.count).unwrap_or(i64::MAX);
             let mut labels = vec![Label::text("thread", &sample.thread_name)];
             if !piece.phase.is_empty() {

@@ -12,12 +12,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use soakscope_report::Instants;
 use soakscope_sampler::{Clock, CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
 
 use super::profile::{Piece, Symbols, cpu_profile};
+use super::strata::Used;
 use crate::error::Error;
 use crate::job::Job;
 use crate::session::Session;
+use crate::spans::cpu::Consumer;
+use crate::spans::sampled::Sampled;
 use crate::threads;
 
 enum Command {
@@ -51,10 +55,14 @@ pub(crate) struct Figures {
     pub(crate) samples: u64,
     /// CPU time the samples stand for.
     pub(crate) attributed: Duration,
+    /// The sum of the squares of what each sample stands for, in square seconds.
+    squares: f64,
     /// CPU time the process used, less the agent's own threads.
     pub(crate) used: Duration,
     /// What the sampler lost, by cause.
     pub(crate) drops: BTreeMap<&'static str, u64>,
+    /// What became of instants, on a clock that draws them.
+    pub(crate) instants: Option<Instants>,
     /// Stacks that were cut off.
     pub(crate) truncated: u64,
     /// The clock measures something else than CPU time.
@@ -68,12 +76,32 @@ impl Figures {
         (used > 0.0 && !self.of_wall_time).then(|| self.attributed.as_secs_f64() / used)
     }
 
+    /// Half the width of the coverage's 95 % interval: each sample might as well
+    /// have fallen a little earlier or later, outside of what was used.
+    pub(crate) fn coverage_within(&self) -> Option<f64> {
+        /// Of the normal distribution.
+        const Z: f64 = 1.96;
+        self.coverage()?;
+        Some(Z * self.squares.sqrt() / self.used.as_secs_f64())
+    }
+
     fn add(&mut self, window: &CpuWindow) {
         let stats: &CpuStats = &window.stats;
         self.samples += stats.samples;
         self.attributed += stats.attributed;
         self.used += window.cpu_used.saturating_sub(window.cpu_excluded);
+        let squares = |sample: &CpuSample| Sampled::of(sample).squares / 1e18;
+        self.squares += window.samples.iter().map(squares).sum::<f64>();
         self.truncated += stats.truncated;
+        if let Some(more) = &stats.instants {
+            let sum = self.instants.get_or_insert_default();
+            sum.due += more.due;
+            sum.taken += more.taken;
+            sum.seconds_by_timers += more.by_timers.as_secs_f64();
+            for (cause, count) in &more.dropped {
+                *sum.dropped.entry((*cause).to_owned()).or_default() += count;
+            }
+        }
         self.of_wall_time = window.clock == Clock::Wall;
         for (cause, count) in &stats.drops {
             *self.drops.entry(cause).or_default() += count;
@@ -122,6 +150,11 @@ impl ProfilerHandle {
             .map_err(|_| over())?
     }
 
+    /// Whether samples are of CPU time.
+    pub(crate) fn samples_cpu(&self) -> bool {
+        !self.figures().of_wall_time
+    }
+
     pub(crate) fn figures(&self) -> Figures {
         let figures = self.trust.0.lock();
         figures
@@ -163,6 +196,7 @@ impl Profiler {
             window: Vec::new(),
             began: Instant::now(),
             tap: None,
+            left: None,
             number: 0,
             trust: Arc::clone(&trust),
             complained: false,
@@ -198,6 +232,8 @@ struct Drain {
     /// When the window's first piece began.
     began: Instant,
     tap: Option<Vec<Piece>>,
+    /// What was used in windows without a sample, since the last that had one.
+    left: Option<Used>,
     number: u32,
     trust: Arc<Trust>,
     complained: bool,
@@ -236,6 +272,7 @@ impl Drain {
                     let piece = self.sampler.threads().map(|window| Piece {
                         phase: self.session.phases.current().name,
                         window: Arc::new(window),
+                        used: None,
                     });
                     let _ = reply.send(piece.map_err(|error| error.to_string()));
                 }
@@ -302,11 +339,18 @@ impl Drain {
         }
         drop(figures);
         self.pass_on(&window.stats);
-        for sample in &window.samples {
-            self.session.spans.sampled(sample.label, sample.weight);
+        // What is sampled by the clock on the wall is no CPU time.
+        if window.clock != Clock::Wall {
+            for sample in &window.samples {
+                let sampled = Sampled::of(sample);
+                self.session.spans.sampled(sample.label, &sampled);
+            }
         }
+        let spans = &self.session.spans;
+        let measured = spans.take_measured(Consumer::Profile);
         let piece = Piece {
             phase,
+            used: Used::of(&window, measured.as_ref(), &spans.labels),
             window: Arc::new(window),
         };
         if let Some(tap) = &mut self.tap {
@@ -330,10 +374,15 @@ impl Drain {
     fn cut(&mut self) {
         let pieces = std::mem::take(&mut self.window);
         if pieces.iter().all(|piece| piece.window.samples.is_empty()) {
+            for used in pieces.iter().filter_map(|piece| piece.used.as_ref()) {
+                self.left.get_or_insert_default().add(used);
+            }
             return;
         }
+        let left = self.left.take();
         let mut profile = cpu_profile(
             &pieces,
+            left.as_ref(),
             &mut self.symbols,
             Detail::Names,
             &self.session.spans.labels,

@@ -22,6 +22,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use super::cpu::Meter;
 use super::entered;
 use super::fields::Fields;
 use super::labels::{Callsite, Room, route_of, scenario_of, word};
@@ -68,6 +69,8 @@ struct Inside {
     scope: Arc<Scope>,
     position: Position,
     opened: Instant,
+    /// What its CPU time is measured with, where it is.
+    meter: Option<Arc<Meter>>,
 }
 
 impl SpanLayer {
@@ -241,15 +244,16 @@ where
             return;
         }
         let now = Instant::now();
-        let word = self.open.with(id, |open| {
+        let entered = self.open.with(id, |open| {
             open.depth += 1;
             if open.depth == 1 {
                 open.entered = now;
             }
-            open.word
+            let inside = open.inside.as_ref();
+            (open.word, inside.and_then(|inside| inside.meter.clone()))
         });
-        if let Some(word) = word {
-            entered::enter(self.number, id, word);
+        if let Some((word, meter)) = entered {
+            entered::enter(self.number, id, word, meter);
         }
     }
 
@@ -315,6 +319,7 @@ impl Open {
                 scope: Arc::new(Scope::new(fields.into_kept())),
                 position: Position::REQUEST,
                 opened: self.opened,
+                meter: session.spans.cpu.open(self.name),
             });
         }
     }
@@ -339,6 +344,9 @@ impl Open {
             inside.scope.ran(statement, end_ns, closed.took_ns, place);
         }
         if self.request {
+            if let Some(meter) = &inside.meter {
+                meter.ended();
+            }
             request_end::look(&inside.scope, &closed, session);
         } else {
             inside

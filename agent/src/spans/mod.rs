@@ -2,6 +2,9 @@
 //! the CPU time sampled in them.
 
 pub(crate) mod buckets;
+pub(crate) mod checked;
+pub(crate) mod costs;
+pub(crate) mod cpu;
 pub(crate) mod entered;
 pub(crate) mod fields;
 pub(crate) mod findings;
@@ -15,6 +18,7 @@ pub(crate) mod method;
 pub(crate) mod open_spans;
 pub(crate) mod request_end;
 pub(crate) mod rows;
+pub(crate) mod sampled;
 pub(crate) mod scope;
 pub(crate) mod slow;
 pub(crate) mod spent;
@@ -24,13 +28,16 @@ pub(crate) mod wanted;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use soakscope_report::Agreement;
+
+use self::cpu::{ByRoute, Consumer, Cpu};
 use self::findings::Findings;
 use self::interval::Interval;
 use self::labels::{Kind, Labels, Name, Room};
 use self::ledger::{Closed, Ledger, Totals};
+use self::sampled::Sampled;
 use self::slow::Slow;
 use self::statements::Statements;
 use crate::config::Config;
@@ -44,8 +51,12 @@ pub(crate) struct Spans {
     pub(crate) findings: Findings,
     ledger: Ledger,
     requests_in_flight: AtomicI64,
-    /// CPU time by a thread's word, since it was last taken.
-    cpu: Mutex<HashMap<u64, Duration>>,
+    /// CPU time of requests, measured.
+    pub(crate) cpu: Arc<Cpu>,
+    /// CPU time sampled, by a thread's word, since it was last taken.
+    sampled: Mutex<HashMap<u64, Sampled>>,
+    /// Whether samples and measurement agree, as of the last rows.
+    agreement: Mutex<Option<Agreement>>,
 }
 
 impl Spans {
@@ -57,7 +68,9 @@ impl Spans {
             findings: Findings::default(),
             ledger: Ledger::default(),
             requests_in_flight: AtomicI64::new(0),
-            cpu: Mutex::default(),
+            cpu: Cpu::new(),
+            sampled: Mutex::default(),
+            agreement: Mutex::default(),
         }
     }
 
@@ -86,8 +99,8 @@ impl Spans {
 
     /// Bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
-        let cpu = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
-        let cpu = own_bytes::table(&cpu);
+        let sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        let cpu = own_bytes::table(&sampled) + self.cpu.bytes();
         let requests = self.slow.bytes() + self.statements.bytes();
         self.labels.bytes() + self.ledger.bytes() + requests + cpu
     }
@@ -125,16 +138,36 @@ impl Spans {
         named
     }
 
-    /// Adds CPU time that was sampled under a word. Words are bounded, so this
-    /// is, too.
-    pub(crate) fn sampled(&self, word: u64, cpu: Duration) {
-        let mut sums = self.cpu.lock().unwrap_or_else(PoisonError::into_inner);
-        *sums.entry(word).or_default() += cpu;
+    /// Adds what was sampled under a word. Words are bounded, so this is, too.
+    pub(crate) fn sampled(&self, word: u64, more: &Sampled) {
+        let mut sums = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        sums.entry(word).or_default().add(more);
     }
 
-    /// Takes the CPU time sampled since the last call.
-    pub(crate) fn take_cpu(&self) -> HashMap<u64, Duration> {
-        std::mem::take(&mut *self.cpu.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes what was sampled since the last call.
+    pub(crate) fn take_sampled(&self) -> HashMap<u64, Sampled> {
+        std::mem::take(&mut *self.sampled.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes the CPU time measured since this one last asked; `None` where none
+    /// can be measured.
+    pub(crate) fn take_measured(&self, consumer: Consumer) -> Option<ByRoute> {
+        let measured = self.cpu.take(consumer, &self.labels.gone());
+        self.cpu.measures().then_some(measured)
+    }
+
+    pub(crate) fn set_agreement(&self, found: Option<Agreement>) {
+        *self
+            .agreement
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
+    /// Whether samples give each route the CPU time that was measured in it; `None`
+    /// where nothing can be said.
+    pub(crate) fn agreement(&self) -> Option<Agreement> {
+        let agreement = self.agreement.lock();
+        agreement.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The number of a request's name.

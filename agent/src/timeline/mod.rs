@@ -1,6 +1,7 @@
 //! The timeline: what a tick reads, the row that becomes of it, and the rows of
 //! the run so far.
 
+mod base;
 pub(crate) mod history;
 pub(crate) mod missing;
 pub(crate) mod rates;

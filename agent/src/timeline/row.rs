@@ -50,7 +50,7 @@ pub(crate) struct Own {
     pub(crate) dropped: u64,
 }
 
-/// Requests since the last row.
+/// Requests since the last row, or since the one before where that was just now.
 pub(crate) struct Served<'a> {
     pub(crate) interval: &'a Interval,
     pub(crate) seconds: f64,
@@ -154,8 +154,8 @@ impl Row {
             ("pressure_io_percent", io.and_then(|s| s.some)),
             ("pressure_io_full_percent", io.and_then(|s| s.full)),
         ] {
-            let rate = rates.per_second(name, time.map(|time| time.as_secs_f64() * 100.0));
-            self.number(name, rate);
+            let share = rates.percent(name, time);
+            self.number(name, share);
         }
     }
 

@@ -15,6 +15,7 @@ use soakscope_report::TimelineWriter;
 use soakscope_sampler::resources::{HostReading, Ticks};
 use soakscope_sampler::{heap_allocated_bytes, heap_live_bytes, own_bytes};
 
+use super::base::Bases;
 use super::missing::Watch;
 use super::rates::Rates;
 use super::readings::Readings;
@@ -74,16 +75,11 @@ pub(crate) struct Ticking {
     runtime: Option<Runtime>,
     writer: Option<TimelineWriter>,
     spans: SpanRows,
-    before: Option<Before>,
+    /// The requests of the last rows, which one that follows at once is about,
+    /// too.
+    served: Bases<Interval>,
     upkept: Instant,
     seconds: Seconds,
-}
-
-/// What rates are reckoned from.
-struct Before {
-    at: Instant,
-    cpu: Option<Duration>,
-    own_cpu: Duration,
 }
 
 impl Ticking {
@@ -96,7 +92,7 @@ impl Ticking {
         Self {
             complained: vec![false; tracked.names().len()],
             missing: Watch::default(),
-            rates: Rates::new(session.started),
+            rates: Rates::new(session.started, session.config.tick),
             ticks: Ticks::with_share(session.config.reading_share),
             session,
             wall_clock: WallClock::default(),
@@ -105,7 +101,7 @@ impl Ticking {
             runtime,
             writer: None,
             spans: SpanRows::new(profiler),
-            before: None,
+            served: Bases::default(),
             upkept: Instant::now(),
             seconds: Seconds::default(),
         }
@@ -152,11 +148,6 @@ impl Ticking {
         let row = self.row(&readings, late);
         let names = self.tracked.names();
         readings.publish(&self.session, &mut self.seconds, names, late);
-        self.before = Some(Before {
-            at: readings.at,
-            cpu: readings.own.process.cpu,
-            own_cpu: readings.own_cpu,
-        });
         let writer = self.writer.get_or_insert_with(|| {
             let writer = TimelineWriter::new(&row.columns());
             self.session.history.start(writer.columns());
@@ -186,12 +177,14 @@ impl Ticking {
             .as_ref()
             .map_or(&[][..], TimelineWriter::columns);
         let columns = size_of_val(columns) + columns.iter().map(String::capacity).sum::<usize>();
-        let mine = self.tracked.bytes() + self.spans.bytes() + columns;
+        let served = self.served.iter().map(Interval::bytes).sum::<usize>();
+        let mine = self.tracked.bytes() + self.spans.bytes() + columns + served;
+        let (runtime, tick) = (self.runtime.as_mut(), self.session.config.tick);
         Readings {
             at,
             time,
             own: self.ticks.read(at),
-            runtime: self.runtime.as_mut().map(|runtime| runtime.read(at)),
+            runtime: runtime.map(|runtime| runtime.read(at, tick)),
             heap_live_bytes: heap_live_bytes(),
             heap_allocated_bytes: heap_allocated_bytes(),
             own_cpu: self.ticks.resources().own_cpu(),
@@ -207,23 +200,12 @@ impl Ticking {
         let session = Arc::clone(&self.session);
         let elapsed_min = readings.at.duration_since(session.started).as_secs_f64() / 60.0;
         let phase = session.phases.current().name;
-        let seconds = self
-            .before
-            .as_ref()
-            .map(|before| readings.at.duration_since(before.at).as_secs_f64());
-        let percent = |now: Option<Duration>, before: Option<Duration>| {
-            let used = now?.saturating_sub(before?).as_secs_f64();
-            seconds.map(|seconds| used / seconds * 100.0)
-        };
-        let cpu_percent = percent(
-            readings.own.process.cpu,
-            self.before.as_ref().and_then(|before| before.cpu),
-        );
+        self.rates.at(readings.at);
+        let cpu_percent = self.rates.percent("cpu_percent", readings.own.process.cpu);
         let own = Own {
-            cpu_percent: percent(
-                Some(readings.own_cpu),
-                self.before.as_ref().map(|before| before.own_cpu),
-            ),
+            cpu_percent: self
+                .rates
+                .percent("agent_cpu_percent", Some(readings.own_cpu)),
             threads: readings.own_threads,
             bytes: readings.own_heap_bytes + readings.own_table_bytes,
             heap_bytes: readings.own_heap_bytes,
@@ -232,7 +214,18 @@ impl Ticking {
             missed: session.missed_ticks(),
             dropped: session.drops.total(),
         };
-        let all = self.spans.collect(elapsed_min, &phase, &session);
+        let ended = self.spans.collect(elapsed_min, &phase, &session);
+        let base = self.served.of(readings.at, session.config.tick);
+        let base = base.map(|(then, _)| *then);
+        self.served.push(readings.at, ended);
+        let all = self
+            .served
+            .since()
+            .fold(Interval::default(), |mut all, ended| {
+                all.add(ended);
+                all
+            });
+        let seconds = base.map(|base| readings.at.saturating_duration_since(base).as_secs_f64());
         let read = &readings.own;
         let sockets = read.sockets.as_ref();
 
@@ -247,7 +240,6 @@ impl Ticking {
         );
         row.heap_and_sockets(readings.heap_live_bytes, sockets);
         row.rare(read.memory.as_ref(), read.limits.as_ref());
-        self.rates.at(readings.at);
         let activity = Activity {
             process: &read.process,
             disk_io: read
@@ -310,4 +302,54 @@ fn served<'a>(session: &Session, all: &'a Interval, seconds: Option<f64>) -> Opt
         seconds,
         in_flight: session.spans.requests_in_flight(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::three_days::Simulation;
+
+    /// A hundred requests a second, and rows at these milliseconds. Answers the
+    /// rates, and how many requests they come to.
+    fn rates(name: &str, rows: &[u64]) -> (Vec<f64>, f64) {
+        let mut run = Simulation::new(name);
+        let mut before = 0;
+        for ms in rows {
+            run.row_at(*ms, (ms - before).div_ceil(10));
+            before = *ms;
+        }
+        let timeline = run.timeline();
+        let column = |name: &str| timeline.series(name).expect("a column").to_vec();
+        let (rates, p99) = (column("requests_per_s"), column("latency_p99_ms"));
+        assert!(p99[1..].iter().all(|ms| (0.9..1.1).contains(ms)), "{p99:?}");
+        let hours = timeline.elapsed_hours();
+        let sum = (1..rates.len()).map(|row| rates[row] * (hours[row] - hours[row - 1]) * 3_600.0);
+        (rates.clone(), sum.sum())
+    }
+
+    #[test]
+    fn a_run_that_ends_just_after_a_tick_ends_without_a_spike() {
+        let (ended, sum) = rates("ended", &[0, 1_000, 2_000, 3_000, 3_005]);
+        let last = ended[4];
+        assert!((99.0..102.0).contains(&last), "{ended:?}");
+        assert!((sum - 301.0).abs() < 1.0, "{sum}: as many as there were");
+        // Nothing at all in the last milliseconds is no hole either, and the
+        // row of a run that has only two is about all of it.
+        let (ended, _) = rates("quiet", &[0, 1_000, 1_000, 1_001]);
+        assert!((99.0..102.0).contains(&ended[3]), "{ended:?}");
+        let (ended, _) = rates("short", &[0, 100]);
+        assert!((99.0..102.0).contains(&ended[1]), "{ended:?}");
+    }
+
+    #[test]
+    fn a_tick_on_time_after_one_that_was_late_is_no_spike() {
+        let (rates, sum) = rates(
+            "late",
+            &[0, 1_000, 2_990, 3_000, 4_000, 4_900, 5_000, 5_002],
+        );
+        assert!(
+            rates[1..].iter().all(|rate| (99.0..102.0).contains(rate)),
+            "{rates:?}"
+        );
+        assert!((sum - 501.0).abs() < 1.5, "{sum}");
+    }
 }

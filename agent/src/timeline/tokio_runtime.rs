@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeMetrics};
 
+use super::base::Bases;
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RuntimeReading {
     pub(crate) alive_tasks: u64,
@@ -33,15 +35,18 @@ pub(crate) struct Unstable {
 #[derive(Debug)]
 pub(crate) struct Runtime {
     handle: Handle,
-    last: Option<(Instant, Duration)>,
+    last: Bases<Duration>,
 }
 
 impl Runtime {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, last: None }
+        Self {
+            handle,
+            last: Bases::default(),
+        }
     }
 
-    pub(crate) fn read(&mut self, now: Instant) -> RuntimeReading {
+    pub(crate) fn read(&mut self, now: Instant, tick: Duration) -> RuntimeReading {
         let metrics = self.handle.metrics();
         let workers = metrics.num_workers();
         #[cfg(target_has_atomic = "64")]
@@ -52,12 +57,15 @@ impl Runtime {
         );
         #[cfg(not(target_has_atomic = "64"))]
         let busy: Option<Duration> = None;
-        let busy_percent = busy.zip(self.last).and_then(|(busy, (then, before))| {
+        let base = self.last.of(now, tick).copied();
+        let busy_percent = busy.zip(base).and_then(|(busy, (then, before))| {
             let possible = now.duration_since(then).as_secs_f64() * workers as f64;
             let used = busy.saturating_sub(before).as_secs_f64();
             (possible > 0.0).then(|| (used / possible * 100.0).min(100.0))
         });
-        self.last = busy.map(|busy| (now, busy));
+        if let Some(busy) = busy {
+            self.last.push(now, busy);
+        }
         RuntimeReading {
             alive_tasks: metrics.num_alive_tasks() as u64,
             global_queue: metrics.global_queue_depth() as u64,
@@ -100,7 +108,8 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(async { tokio::task::spawn_blocking(|| ()).await.unwrap() });
-        let reading = Runtime::new(runtime.handle().clone()).read(Instant::now());
+        let tick = Duration::from_secs(1);
+        let reading = Runtime::new(runtime.handle().clone()).read(Instant::now(), tick);
         assert_eq!(reading.unstable.is_some(), cfg!(tokio_unstable));
         if let Some(unstable) = reading.unstable {
             // Threads stay for a while when their work is done.

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::metric::Metric;
 use super::nearest::nearest;
-use super::{Budget, Target};
-use crate::number::readable;
+use super::{Bound, Budget, Comparison, Target};
+use crate::number::{plus_minus, readable};
 use crate::verdict::{RuleResult, Verdict3};
 
 /// What has become of one budget.
@@ -20,6 +20,8 @@ pub struct BudgetOutcome {
     pub warned: bool,
     /// What was measured; `None` if nothing was.
     pub value: Option<f64>,
+    /// Half the 95 % interval of what was sampled; `None` of what is exact.
+    pub within: Option<f64>,
     /// The bound that warns, such as `≤ 400`.
     pub warn: Option<String>,
     /// The bound that fails.
@@ -34,25 +36,51 @@ pub struct BudgetOutcome {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measured {
     pub(super) value: Option<f64>,
+    /// Half its 95 % interval, where it has one.
+    pub(super) within: Option<f64>,
     pub(super) basis: u64,
+}
+
+impl Measured {
+    /// Whether the bound is so near that chance decides on which side the value
+    /// is; and how many times as much it would take to know.
+    fn is_near(&self, bound: Bound) -> Option<f64> {
+        let (value, within) = (self.value?, self.within?);
+        let ordered = !matches!(bound.comparison, Comparison::Equal | Comparison::Unequal);
+        let distance = (value - bound.value).abs();
+        (ordered && within > 0.0 && distance < within).then(|| (within / distance).powi(2))
+    }
 }
 
 impl BudgetOutcome {
     pub(super) fn of(budget: &Budget, measured: &Measured, seen: &[String]) -> Self {
         let name = budget.name();
-        let breaks = |bound: Option<super::Bound>| {
+        let breaks = |bound: Option<Bound>| {
             bound.is_some_and(|bound| measured.value.is_some_and(|value| !bound.holds(value)))
         };
         let enough = measured.basis >= budget.statistic.least();
         let (failed, warned) = (breaks(budget.fail), breaks(budget.warn));
+        let near = budget.fail.and_then(|bound| measured.is_near(bound));
         let verdict = match measured.value {
             None => Verdict3::Inconclusive,
-            Some(_) if !enough => Verdict3::Inconclusive,
+            Some(_) if !enough || near.is_some() => Verdict3::Inconclusive,
             Some(_) if failed => Verdict3::Fail,
             Some(_) => Verdict3::Pass,
         };
         let message = match (measured.value, verdict) {
             (None, _) => format!("{name}: {}", unseen(budget, seen)),
+            (Some(value), Verdict3::Inconclusive) if enough => {
+                let unit = budget.metric.unit(budget.statistic);
+                let bound = budget.fail.map(|bound| bound.to_string());
+                format!(
+                    "{name} = {}{unit} is too near its budget {}{unit} to say ({} {}; {})",
+                    plus_minus(value, measured.within),
+                    bound.unwrap_or_default(),
+                    measured.basis,
+                    what(budget),
+                    more(near.unwrap_or(f64::INFINITY)),
+                )
+            }
             (Some(_), Verdict3::Inconclusive) => format!(
                 "{name}: {} of at least {} {} seen",
                 measured.basis,
@@ -73,7 +101,7 @@ impl BudgetOutcome {
                 };
                 format!(
                     "{name} = {}{unit} {} ({} {})",
-                    readable(value),
+                    plus_minus(value, measured.within),
                     bound.unwrap_or_default(),
                     measured.basis,
                     what(budget)
@@ -85,11 +113,21 @@ impl BudgetOutcome {
             verdict,
             warned: warned && enough,
             value: measured.value,
+            within: measured.within.filter(|within| *within > 0.0),
             warn: budget.warn.map(|bound| bound.to_string()),
             fail: budget.fail.map(|bound| bound.to_string()),
             basis: measured.basis,
             message,
         }
+    }
+}
+
+/// How much longer a run would have to be.
+fn more(times: f64) -> String {
+    if times < 1_000.0 {
+        format!("it takes {} times as many", readable(times.ceil().max(2.0)))
+    } else {
+        "no run is long enough".to_owned()
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use super::watch::{SpanInterval, Watch};
 use crate::limits::{BUDGET_STEPS, SPANS};
-use crate::spans::{Interval, Row, intervals, rows};
+use crate::spans::{Interval, Row, intervals, rows, sampling_error_ms};
 
 /// The span files of a run, shown to a watch as they are read: `spans.csv`
 /// first, which says what is a request.
@@ -31,8 +31,23 @@ impl SpanFiles {
         if request && self.requests.len() < SPANS && !self.requests.contains(&*row.span) {
             self.requests.insert(row.span.clone().into_owned());
         }
-        let [count, errors, _, _, cpu_ms, _, alloc_mb] = row.numbers;
+        let [
+            count,
+            errors,
+            _,
+            _,
+            cpu_ms,
+            _,
+            alloc_mb,
+            _,
+            se_ms,
+            samples,
+            _,
+        ] = row.numbers;
         let whole = |count: Option<f64>| count.unwrap_or(0.0) as u64;
+        // What is not measured is known by its samples.
+        let sampled = || sampling_error_ms(cpu_ms?, whole(samples));
+        let cpu_se_ms = se_ms.or_else(sampled);
         if !self.goes_on(1) {
             return;
         }
@@ -44,6 +59,7 @@ impl SpanFiles {
             count: whole(count),
             errors: whole(errors),
             cpu_ms,
+            cpu_se_ms,
             alloc_mb,
             durations_ns: None,
         });

@@ -8,6 +8,7 @@ use super::metric::Metric;
 use super::outcome::{BudgetOutcome, Measured};
 use super::stat::{Statistic, Values};
 use super::{Budget, Budgets, Target};
+use crate::number::WITHIN_95;
 use crate::spans::Interval;
 use crate::timeline::Timeline;
 
@@ -26,8 +27,10 @@ pub struct SpanInterval<'a> {
     pub count: u64,
     /// How many of them failed.
     pub errors: u64,
-    /// CPU time sampled in them, in milliseconds.
+    /// CPU time spent in them, in milliseconds.
     pub cpu_ms: Option<f64>,
+    /// The standard error of `cpu_ms`; `None` if unknown.
+    pub cpu_se_ms: Option<f64>,
     /// Bytes allocated in them, in MB of 1024² bytes.
     pub alloc_mb: Option<f64>,
     /// How long they took, in nanoseconds, where that is told here.
@@ -54,6 +57,8 @@ struct Kept {
     errors: u64,
     /// CPU time or bytes, where known.
     sum: Option<f64>,
+    /// The squares of its standard errors; of nothing while none is known.
+    squares: Option<f64>,
     /// Time that was looked at.
     minutes: f64,
 }
@@ -70,6 +75,7 @@ impl Watch {
             count: 0,
             errors: 0,
             sum: None,
+            squares: None,
             minutes: 0.0,
         });
         Watch {
@@ -180,6 +186,13 @@ impl Watch {
             if let Some(more) = more {
                 *kept.sum.get_or_insert(0.0) += more;
             }
+            let error = match budget.metric {
+                Metric::Cpu => interval.cpu_se_ms.filter(|_| more.is_some()),
+                _ => None,
+            };
+            if let Some(error) = error {
+                *kept.squares.get_or_insert(0.0) += error * error;
+            }
             if let (Metric::Duration, Some(durations)) = (&budget.metric, interval.durations_ns) {
                 let steps = durations.iter_recorded();
                 kept.values.add_durations(
@@ -244,8 +257,10 @@ impl Kept {
             }
             Metric::Cpu | Metric::Allocated => (self.sum.map(each), self.count),
         };
+        let within = self.squares.map(|sum| each(WITHIN_95 * sum.sqrt()));
         Measured {
             value: value.filter(|_| basis > 0),
+            within: within.filter(|within| within.is_finite()),
             basis,
         }
     }

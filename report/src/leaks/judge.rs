@@ -2,12 +2,12 @@
 
 use super::candidates::{Candidate, Unit};
 use super::evidence::{self, Evidence, HASTY_HOURS};
-use super::normal::quantile;
 use super::observer::less_agent;
 use super::settled::{LATEST_START, LEAST_LEFT};
 use super::shape::Form;
 use super::window::{Point, quarters, span, steady};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait, screen};
+use crate::normal::quantile;
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
 

@@ -18,7 +18,6 @@ mod evidence;
 mod judge;
 mod load;
 mod noise;
-mod normal;
 mod observer;
 mod options;
 mod retention;

@@ -14,7 +14,7 @@
 //! of all of them. Where a random walk is as likely as white noise, the mixture
 //! says so with a wide interval.
 
-use super::normal::{bisect, student_upper_tail};
+use crate::normal::{bisect, student_upper_tail};
 
 /// Noise, relative to its innovations, which have variance 1.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,6 +5,7 @@
 //! [`ProfileBuilder`], merged and subtracted, and turned into text.
 
 mod builder;
+mod cost;
 mod decode;
 mod encode;
 mod fields;
@@ -18,6 +19,7 @@ mod wire;
 use std::sync::Arc;
 
 pub use builder::ProfileBuilder;
+pub(crate) use cost::Cost;
 pub(crate) use frames::FrameTable;
 pub use merge::Merger;
 pub(crate) use stacks::{TOO_MANY, TRUNCATED, heaviest_first, is_truncated, stacks};
@@ -227,6 +229,14 @@ impl Profile {
             .iter()
             .filter_map(|sample| sample.values.get(value_index))
             .fold(0, |sum, value| sum.saturating_add(*value))
+    }
+
+    /// How many samples there are, where the profile counts them: a CPU profile
+    /// does, and what a heap profile counts is estimated.
+    #[must_use]
+    pub fn sample_count(&self) -> Option<u64> {
+        let index = self.value_index("samples")?;
+        u64::try_from(self.total(index)).ok()
     }
 
     /// The samples that `keep` says yes to, with the same tables.

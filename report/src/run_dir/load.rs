@@ -7,7 +7,7 @@ use crate::budgets::Watch;
 use crate::error::Error;
 use crate::limits::LISTED_FILES;
 use crate::run::{Run, RunInfo, RunState};
-use crate::spans::SpanRange;
+use crate::spans::{SpanRange, agreement};
 use crate::timeline::Timeline;
 
 impl RunDir {
@@ -152,6 +152,11 @@ impl RunDir {
                 run.unread_spans.clone_from(&read.notes);
                 run.notes.extend(read.notes);
                 run.budgets = read.watch.map(|watch| watch.outcomes()).unwrap_or_default();
+                // A run that was cut off may have it in its rows alone.
+                if let Some(trust) = &mut run.info.trust {
+                    let of_rows = || agreement(&run.spans);
+                    trust.agreement = trust.agreement.take().or_else(of_rows);
+                }
             }
             Err(error) => {
                 let note = format!("no spans: {error}");

@@ -8,8 +8,18 @@ use crate::names::unguarded;
 use crate::records::{self, Record, Records};
 
 /// The columns of numbers that are read.
-const NUMBERS: [&str; 7] = [
-    "count", "errors", "busy_ms", "idle_ms", "cpu_ms", "max_ms", "alloc_mb",
+const NUMBERS: [&str; 11] = [
+    "count",
+    "errors",
+    "busy_ms",
+    "idle_ms",
+    "cpu_ms",
+    "max_ms",
+    "alloc_mb",
+    "cpu_measured",
+    "cpu_se_ms",
+    "cpu_samples",
+    "cpu_sampled_ms",
 ];
 
 /// Shows every row that can be read; answers how many lines cannot.

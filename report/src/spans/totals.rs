@@ -109,9 +109,26 @@ impl Totals {
 }
 
 fn add(total: &mut SpanTotal, row: &Row<'_>) {
-    let [count, errors, busy, idle, cpu, max, alloc] = row.numbers;
-    total.count = total.count.saturating_add(count.unwrap_or(0.0) as u64);
-    total.errors = total.errors.saturating_add(errors.unwrap_or(0.0) as u64);
+    let [
+        count,
+        errors,
+        busy,
+        idle,
+        cpu,
+        max,
+        alloc,
+        measured,
+        se,
+        samples,
+        sampled,
+    ] = row.numbers;
+    let more = |sum: &mut u64, count: Option<f64>| {
+        *sum = sum.saturating_add(count.unwrap_or(0.0) as u64);
+    };
+    more(&mut total.count, count);
+    more(&mut total.errors, errors);
+    more(&mut total.cpu_measured, measured);
+    more(&mut total.cpu_samples, samples);
     total.busy_ms += busy.unwrap_or(0.0);
     let plus = |sum: Option<f64>, more: Option<f64>| match (sum, more) {
         (Some(sum), Some(more)) => Some(sum + more),
@@ -120,6 +137,12 @@ fn add(total: &mut SpanTotal, row: &Row<'_>) {
     total.idle_ms = plus(total.idle_ms, idle);
     total.cpu_ms = plus(total.cpu_ms, cpu);
     total.alloc_mb = plus(total.alloc_mb, alloc);
+    total.cpu_sampled_ms = plus(total.cpu_sampled_ms, sampled);
+    // Intervals are independent, so that their errors add in squares.
+    total.cpu_se_ms = match (total.cpu_se_ms, se) {
+        (Some(sum), Some(more)) => Some(sum.hypot(more)),
+        (known, None) | (None, known) => known,
+    };
     total.max_ms = match (total.max_ms, max) {
         (Some(a), Some(b)) => Some(a.max(b)),
         (known, None) | (None, known) => known,
@@ -153,6 +176,26 @@ mod tests {
         assert_eq!((a.max_ms, a.cpu_ms), (Some(9.0), Some(12.5)));
         assert_eq!((totals[1].max_ms, totals[1].cpu_ms), (None, Some(7.0)));
         assert_eq!(totals[1].cpu_ms_each(), None, "nothing ended");
+    }
+
+    #[test]
+    fn errors_of_intervals_add_in_squares_and_a_run_without_them_has_none() {
+        let csv = "elapsed_min,span,count,kind,cpu_ms,cpu_measured,cpu_se_ms,cpu_samples,cpu_sampled_ms\n\
+            0.2,GET /a,10,request,12,3,3,5,11.5\n\
+            0.4,GET /a,10,request,12,3,4,7,12.5\n\
+            0.4,<no request>,,none,3,,,1,4\n";
+        let (found, lost) = totals(csv, &SpanRange::default());
+        assert_eq!(lost, 0);
+        let a = &found[0];
+        assert_eq!((a.cpu_measured, a.cpu_samples), (6, 12));
+        assert_eq!((a.cpu_se_ms, a.cpu_sampled_ms), (Some(5.0), Some(24.0)));
+        assert_eq!(
+            (found[1].cpu_se_ms, found[1].cpu_sampled_ms),
+            (None, Some(4.0))
+        );
+        let (old, _) = totals(CSV, &SpanRange::default());
+        assert_eq!((old[0].cpu_samples, old[0].cpu_measured), (0, 0));
+        assert_eq!((old[0].cpu_se_ms, old[0].cpu_sampled_ms), (None, None));
     }
 
     #[test]

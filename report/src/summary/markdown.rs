@@ -47,7 +47,7 @@ pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
     if !spans.is_empty() {
         let body = spans.markdown()
             + "\nA request's CPU time is that of all spans inside it; *busy* is the share of its time in \
-               which a thread worked on it.\n";
+               which a thread worked on it. ± is the 95 % interval of what is sampled or measured in part.\n";
         section("Requests and spans", body);
     }
     section("Findings", list(&found(&verdict.findings)));

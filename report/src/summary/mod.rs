@@ -17,9 +17,10 @@ use crate::causes::Cause;
 use crate::findings::Finding;
 use crate::leaks::{LeakReport, SeriesOutcome, SeriesVerdict};
 use crate::limits::{LISTED_FINDINGS, LISTED_PHASES};
-use crate::number::{duration, number, or_dash, readable};
-use crate::run::{Run, Trust};
+use crate::number::{duration, or_dash, readable};
+use crate::run::Run;
 use crate::table::Table;
+use crate::trust::Trust;
 use phase_facts::PhaseFacts;
 use spans::span_table;
 
@@ -163,49 +164,8 @@ fn phase_table(run: &Run) -> Table {
 
 /// How far the numbers can be trusted, one fact each.
 fn trust_facts(trust: Option<&Trust>) -> Vec<String> {
-    let Some(trust) = trust else {
-        return vec!["nothing was recorded about profile coverage and losses".to_owned()];
-    };
-    let mut facts = Vec::new();
-    let engine: Vec<String> = [&trust.cpu_clock, &trust.cpu_engine]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
-    if !engine.is_empty() {
-        facts.push(format!("CPU profile by {}", engine.join(" and ")));
+    match trust {
+        Some(trust) => trust.facts(),
+        None => vec!["nothing was recorded about profile coverage and losses".to_owned()],
     }
-    if let Some(coverage) = trust.coverage {
-        let seconds = match (trust.cpu_seconds_attributed, trust.cpu_seconds_used) {
-            (Some(attributed), Some(used)) => format!(
-                " ({} of {} CPU seconds)",
-                readable(attributed),
-                readable(used)
-            ),
-            _ => String::new(),
-        };
-        facts.push(format!(
-            "profile coverage {} %{seconds}",
-            number(coverage * 100.0, 1)
-        ));
-    }
-    let agent = [
-        trust
-            .agent_cpu_seconds
-            .map(|s| format!("{} CPU seconds", readable(s))),
-        trust
-            .agent_memory_mb
-            .map(|mb| format!("{} MB", readable(mb))),
-        trust.agent_threads.map(|n| format!("{n} threads")),
-    ];
-    let agent: Vec<String> = agent.into_iter().flatten().collect();
-    if !agent.is_empty() {
-        facts.push(format!("the agent itself took {}", agent.join(", ")));
-    }
-    let drops = trust.drops.values().copied().chain([trust.missed_ticks]);
-    let lost = drops.fold(0, u64::saturating_add);
-    if lost == 0 {
-        facts.push("nothing was lost".to_owned());
-    }
-    facts
 }

@@ -185,6 +185,19 @@ pub(crate) fn pprof_handlers() -> (u64, u64) {
     (perf_signal_handler as *const () as u64, 0)
 }
 
+/// CPU time of the calling thread.
+pub(crate) fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for a write of one `timespec`.
+    if unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) } != 0 {
+        return Duration::ZERO;
+    }
+    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.max(0) as u32)
+}
+
 /// User and system time of the whole process, dead threads included.
 pub(crate) fn process_cpu_time() -> Duration {
     let mut time = libc::timespec {

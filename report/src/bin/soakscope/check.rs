@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Answer::new(text)
     };
     Ok(answer
-        .remarking(run.notes.iter().cloned())
+        .remarking(verdict.notes.iter().cloned())
         .exiting_with(verdict.exit_code))
 }
 

@@ -85,6 +85,11 @@ impl Part {
         }
     }
 
+    /// Whether it is not narrowed to some threads or spans.
+    pub(crate) fn is_of_all(&self) -> bool {
+        self.thread.is_none() && self.span.is_none()
+    }
+
     fn range(&self) -> ProfileRange {
         let mut range = ProfileRange::default();
         range.phase.clone_from(&self.phase);
@@ -159,7 +164,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let drawn = match args.format {
             Format::Svg => flamegraph(&profile, &options)?,
             Format::Collapsed => profile.collapsed(cpu).into_bytes(),
-            Format::Speedscope => speedscope(&profile, cpu, &options.title).into_bytes(),
+            Format::Speedscope => {
+                // There is no subtitle there.
+                let name = match profile.sample_count() {
+                    Some(samples) => format!("{}, samples: {samples}", options.title),
+                    None => options.title,
+                };
+                speedscope(&profile, cpu, &name).into_bytes()
+            }
         };
         (drawn, profile, notes)
     };

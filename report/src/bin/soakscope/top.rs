@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use soakscope_report::{RunDir, TopBy, TopEntry, number, printable, top};
+use soakscope_report::{Profile, RunDir, TopBy, TopEntry, number, percent, printable, top};
 
 use crate::Outcome;
 use crate::answer::Answer;
@@ -48,6 +48,7 @@ struct Document<'a> {
     kind: &'a str,
     unit: &'a str,
     total: i64,
+    samples: Option<u64>,
     entries: &'a [TopEntry],
 }
 
@@ -68,6 +69,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let all = entries.len();
     entries.truncate(args.number);
     let total = profile.total(index);
+    let samples = profile.sample_count();
     let (kind, unit) = match profile.sample_types.get(index) {
         Some(value_type) => (value_type.kind.as_str(), value_type.unit.as_str()),
         None => ("samples", "count"),
@@ -77,44 +79,101 @@ pub(crate) fn run(args: &Args) -> Outcome {
             kind,
             unit,
             total,
+            samples,
             entries: &entries,
         })?
     } else {
-        let amount = |value: i64| match unit {
-            "nanoseconds" => format!("{} ms", number(value as f64 / 1e6, 0)),
-            "bytes" => format!("{} MB", number(value as f64 / f64::from(1 << 20), 2)),
-            _ => value.to_string(),
-        };
-        let share = |value: i64| {
-            let percent = 100.0 * value as f64 / (total.max(1)) as f64;
-            format!("{percent:.1}%")
-        };
-        let kind = printable(kind);
-        let mut text = format!(
-            "{} {kind} in all; showing {} of {all}\n\n{:>12} {:>6} {:>12} {:>6}  name\n",
-            amount(total),
-            entries.len(),
-            "self",
-            "",
-            "cumulative",
-            ""
-        );
-        for entry in &entries {
-            let place = if entry.place.is_empty() {
-                String::new()
-            } else {
-                format!("  ({})", printable(&entry.place))
-            };
-            text.push_str(&format!(
-                "{:>12} {:>6} {:>12} {:>6}  {}{place}\n",
-                amount(entry.own),
-                share(entry.own),
-                amount(entry.cumulative),
-                share(entry.cumulative),
-                printable(&entry.name)
-            ));
-        }
-        Answer::new(text)
+        Answer::new(text(kind, unit, &profile, all, &entries, by))
     };
     Ok(answer.remarking(notes))
+}
+
+/// What fewer samples than these say is marked: its interval is as wide as half
+/// of it and more.
+const FEW: u64 = 10;
+
+/// Marks a figure of few samples.
+pub(crate) const MARK: &str = "~";
+
+/// Whether a figure of so many samples is marked.
+pub(crate) fn is_few(samples: Option<u64>) -> bool {
+    samples.is_some_and(|samples| samples < FEW)
+}
+
+/// What the marks mean, where there are any.
+pub(crate) fn footnote(text: &mut String, marked: bool) {
+    if marked {
+        text.push_str(&format!(
+            "\n{MARK} fewer than {FEW} samples: it may as well cost half of this, or twice as much\n"
+        ));
+    }
+}
+
+/// How many samples a table is made of, as its heading says.
+pub(crate) fn of_samples(samples: Option<u64>) -> String {
+    match samples {
+        Some(1) => ", by 1 sample".to_owned(),
+        Some(samples) => format!(", by {samples} samples; ± is the 95 % interval"),
+        None => String::new(),
+    }
+}
+
+fn text(
+    kind: &str,
+    unit: &str,
+    profile: &Profile,
+    all: usize,
+    entries: &[TopEntry],
+    by: TopBy,
+) -> String {
+    let total = profile.total(profile.default_value_index());
+    let amount = |value: i64| match unit {
+        "nanoseconds" => format!("{} ms", number(value as f64 / 1e6, 0)),
+        "bytes" => format!("{} MB", number(value as f64 / f64::from(1 << 20), 2)),
+        _ => value.to_string(),
+    };
+    let share = |value: i64, within: Option<f64>| {
+        let total = total.max(1) as f64;
+        percent(value as f64 / total, within.map(|within| within / total))
+    };
+    let mut text = format!(
+        "{} {} in all{}; showing {} of {all}\n\n{:>12} {:>13} {:>12} {:>13} {:>8}   name\n",
+        amount(total),
+        printable(kind),
+        of_samples(profile.sample_count()),
+        entries.len(),
+        "self",
+        "",
+        "cumulative",
+        "",
+        "samples",
+    );
+    let mut marked = false;
+    for entry in entries {
+        let samples = match by {
+            TopBy::Cumulative => entry.cumulative_samples,
+            TopBy::Own | TopBy::Line => entry.samples,
+        };
+        // What cost nothing itself is listed for what it called.
+        let of = samples.filter(|samples| *samples > 0);
+        let few = is_few(of.or(entry.cumulative_samples));
+        marked |= few;
+        let place = if entry.place.is_empty() {
+            String::new()
+        } else {
+            format!("  ({})", printable(&entry.place))
+        };
+        text.push_str(&format!(
+            "{:>12} {:>13} {:>12} {:>13} {:>8} {:1} {}{place}\n",
+            amount(entry.own),
+            share(entry.own, entry.self_within),
+            amount(entry.cumulative),
+            share(entry.cumulative, entry.cumulative_within),
+            samples.map_or("-".to_owned(), |samples| samples.to_string()),
+            if few { MARK } else { "" },
+            printable(&entry.name)
+        ));
+    }
+    footnote(&mut text, marked);
+    text
 }

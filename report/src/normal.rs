@@ -1,10 +1,10 @@
-//! The two distributions a verdict needs: the normal one and Student's t.
+//! The two distributions that judging needs: the normal one and Student's t.
 
 /// The probability that a standard normal variable exceeds `z`.
 ///
 /// By the continued fraction of Mills' ratio in the tail and its series near
 /// zero (Abramowitz & Stegun 1964, 26.2.14 and 26.2.10).
-pub(super) fn upper_tail(z: f64) -> f64 {
+pub(crate) fn upper_tail(z: f64) -> f64 {
     if z < 0.0 {
         return 1.0 - upper_tail(-z);
     }
@@ -27,19 +27,35 @@ pub(super) fn upper_tail(z: f64) -> f64 {
 /// By Wallace's transformation to a normal variable (Wallace 1959, "Bounds on
 /// normal approximations to Student's and the chi-square distributions"),
 /// right to a few parts in a thousand of the probability from 5 degrees on.
-pub(super) fn student_upper_tail(t: f64, freedom: f64) -> f64 {
+pub(crate) fn student_upper_tail(t: f64, freedom: f64) -> f64 {
     let shrink = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0);
     let z = shrink * (freedom * (t * t / freedom).ln_1p()).sqrt();
     upper_tail(if t < 0.0 { -z } else { z })
 }
 
+/// Standard errors in the 95 % interval of a mean, on either side, where the
+/// error is had from this many values.
+pub(crate) fn errors_within_95(values: u64) -> f64 {
+    match values {
+        0..=2 => 12.71,
+        3 => 4.30,
+        4 => 3.18,
+        5 => 2.78,
+        // Above all that is asked for, the two are the same.
+        1_000.. => 1.96,
+        _ => bisect(0.0, 20.0, |t| {
+            student_upper_tail(t, values as f64 - 1.0) > 0.025
+        }),
+    }
+}
+
 /// The point that a standard normal variable exceeds with probability `tail`.
-pub(super) fn quantile(tail: f64) -> f64 {
+pub(crate) fn quantile(tail: f64) -> f64 {
     bisect(-40.0, 40.0, |z| upper_tail(z) > tail)
 }
 
 /// Where `above` turns from true to false between `low` and `high`.
-pub(super) fn bisect(mut low: f64, mut high: f64, above: impl Fn(f64) -> bool) -> f64 {
+pub(crate) fn bisect(mut low: f64, mut high: f64, above: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         if above(middle) {
@@ -68,6 +84,14 @@ mod tests {
             assert!((upper_tail(-z) - (1.0 - tail)).abs() < 1e-8, "{z}");
         }
         assert!((quantile(0.025) - 1.959_963_985).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_error_of_few_values_is_wider() {
+        for (values, errors) in [(2, 12.71), (6, 2.571), (11, 2.228), (31, 2.042)] {
+            assert!((errors_within_95(values) / errors - 1.0).abs() < 0.01);
+        }
+        assert!((errors_within_95(999) - errors_within_95(1_000)).abs() < 0.01);
     }
 
     #[test]
