@@ -14,10 +14,12 @@ const AGE_OF_BLOCKED: u64 = 100;
 
 const PLACES: usize = 4096;
 const BLOCKS: u64 = 1 << 31;
-const TIME: u64 = BLOCKS - 1;
+const CONFIRMED: u64 = 1 << 30;
+const TIME: u64 = CONFIRMED - 1;
 
 /// Masks by the low bits of the threads' ids. A word holds the id, whether the
-/// signal may not be sent, and the time in milliseconds.
+/// signal may not be sent, whether two looks said so, and the time in
+/// milliseconds.
 pub(super) struct MasksSeen {
     signal: libc::c_int,
     words: Box<[AtomicU64]>,
@@ -47,10 +49,13 @@ impl MasksSeen {
         let word = self.place(tid)?.load(Relaxed);
         let blocks = word & BLOCKS != 0;
         let age = (now_ms & TIME).saturating_sub(word & TIME);
-        (word >> 32 == u64::from(tid)).then_some(Seen {
-            blocks,
-            is_old: age > if blocks { AGE_OF_BLOCKED } else { AGE },
-        })
+        // The C library blocks all signals while it makes a thread and ends it.
+        let is_old = match (blocks, word & CONFIRMED != 0) {
+            (false, _) => age > AGE,
+            (true, true) => age > AGE_OF_BLOCKED,
+            (true, false) => true,
+        };
+        (word >> 32 == u64::from(tid)).then_some(Seen { blocks, is_old })
     }
 
     /// Reads a thread's mask; whether the signal may not be sent to it.
@@ -60,7 +65,11 @@ impl MasksSeen {
         if blocks && before {
             self.blocking.fetch_max(1, Relaxed);
         }
-        let flag = if blocks { BLOCKS } else { 0 };
+        let flag = match (blocks, before) {
+            (true, true) => BLOCKS | CONFIRMED,
+            (true, false) => BLOCKS,
+            (false, _) => 0,
+        };
         if let Some(place) = self.place(tid) {
             place.store(u64::from(tid) << 32 | flag | now_ms & TIME, Relaxed);
         }
@@ -74,7 +83,7 @@ impl MasksSeen {
         }
         let words = self.words.iter();
         words
-            .filter(|word| word.load(Relaxed) & BLOCKS != 0)
+            .filter(|word| word.load(Relaxed) & CONFIRMED != 0)
             .count()
     }
 
