@@ -1,4 +1,4 @@
-//! A limit on this process's CPU time, as a container has it.
+//! A limit on a process's CPU time or CPUs, as a container has it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,27 @@ impl Quota {
             let quota = Quota { group };
             let procs = quota.group.join("cgroup.procs");
             if limit(&quota.group, share, v2).is_ok() && fs::write(procs, pid.to_string()).is_ok() {
+                return Some(quota);
+            }
+        }
+        None
+    }
+
+    /// Gives `pid` one CPU and no other, by the kernel's own means, where this
+    /// process may.
+    pub fn of_one_cpu(pid: u32, cpu: usize) -> Option<Quota> {
+        for root in ["/sys/fs/cgroup", "/sys/fs/cgroup/cpuset"] {
+            let group = Path::new(root).join(format!("soakscope-test-{pid}"));
+            if !Path::new(root).join("cgroup.procs").exists() || fs::create_dir(&group).is_err() {
+                continue;
+            }
+            let quota = Quota { group };
+            let write = |file: &str, text: String| fs::write(quota.group.join(file), text);
+            // Of the second hierarchy the memory nodes are those of the parent.
+            let _ = write("cpuset.mems", "0".to_owned());
+            if write("cpuset.cpus", cpu.to_string()).is_ok()
+                && write("cgroup.procs", pid.to_string()).is_ok()
+            {
                 return Some(quota);
             }
         }

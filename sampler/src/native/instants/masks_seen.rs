@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::super::wall_clock;
+use crate::sys;
 
 /// A mask is read again after this time, in milliseconds, and one that blocks
 /// the signal after this.
@@ -83,7 +84,8 @@ impl MasksSeen {
         }
         let words = self.words.iter();
         words
-            .filter(|word| word.load(Relaxed) & CONFIRMED != 0)
+            .map(|word| word.load(Relaxed))
+            .filter(|word| word & CONFIRMED != 0 && sys::thread_exists((word >> 32) as u32))
             .count()
     }
 
