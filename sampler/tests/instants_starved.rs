@@ -132,12 +132,12 @@ fn samplers_that_starve() {
             asked.recv().expect("it is asked");
             Load::start(LOAD)
         });
-        be_nicer(19);
+        be_nicer(10);
         let sampler = start(instants(), 999).expect("it starts");
         ask.send(()).expect("it waits");
         let load = starter.join().expect("it ends well");
         let mut measuring = Measuring::of(sampler, LOAD, load);
-        measuring.run(1_500);
+        measuring.run(1_000);
         let measured = measuring.finish();
         drop(hogs);
         measured.assert_shares();

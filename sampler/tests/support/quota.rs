@@ -1,4 +1,5 @@
 //! A limit on a process's CPU time or CPUs, as a container has it.
+#![allow(dead_code, unreachable_pub)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,7 +78,11 @@ impl Quota {
 
 impl Drop for Quota {
     fn drop(&mut self) {
-        // Its process has ended by now.
+        // Who lives still goes back to where all began.
+        let members = fs::read_to_string(self.group.join("cgroup.procs")).unwrap_or_default();
+        for member in members.lines() {
+            let _ = fs::write(self.group.with_file_name("cgroup.procs"), member);
+        }
         let _ = fs::remove_dir(&self.group);
     }
 }

@@ -339,8 +339,11 @@ impl InstantsClock {
         let missing = used - sent;
         let chance = (used * self.period.as_secs_f64()).sqrt();
         let is_missing = missing > MAX_MISSING * used && missing > DEVIATIONS * chance;
-        // Whatever the cause: hardly anything is seen of a program that runs.
-        let is_blind = missing > MAX_BLIND * used && missing > 2.0 * DEVIATIONS * chance;
+        // Hardly anything is seen of a program that runs, and it is not for want
+        // of instants.
+        let is_blind = missing > MAX_BLIND * used
+            && missing > 2.0 * DEVIATIONS * chance
+            && dropped < MANY_DROPPED;
         let alone = self.cpus.len() < 2;
         let is_astray = |missing: f64, dropped_time: f64| {
             missing > MAX_ASTRAY * used
