@@ -91,8 +91,13 @@ fn judge(what: &str, window: &CpuWindow) {
         0.45
     };
     let right = (least..1.55).contains(&coverage);
-    let known = coverage < 1.0 && (stats.dropped() > 0 || dropped > 0);
-    assert!(right || known, "{what}: {coverage} {stats:?}");
+    let explained = instants.map_or(0.0, |i| dropped as f64 / i.due.max(1) as f64);
+    let known =
+        stats.dropped() > 0 || !stats.warnings.is_empty() || explained > (1.0 - coverage) / 3.0;
+    assert!(
+        right || (coverage < 1.0 && known),
+        "{what}: {coverage} {stats:?}"
+    );
 }
 
 /// Starts what can be started under this refusal, and again by name.
@@ -184,9 +189,14 @@ fn every_call_refused_while_it_runs() {
         two_busy_threads(0.05);
         refuse(&[refused(call, errno)]);
         sampler.drain().expect("it drains");
-        // Threads that are busy already, and ones that come.
-        two_busy_threads(0.1);
-        two_busy_threads(0.1);
+        // It may take some looks to see what is missing.
+        for _ in 0..30 {
+            two_busy_threads(0.1);
+            let stats = sampler.stats();
+            if stats.samples > 50 || stats.dropped() > 0 || !stats.warnings.is_empty() {
+                break;
+            }
+        }
         return judge(&what, &sampler.stop().expect("it stops"));
     }
     each_call("every_call_refused_while_it_runs", "EPERM");
