@@ -305,6 +305,29 @@ mod tests {
         assert!(cpu.open(1).is_none());
     }
 
+    /// As where one run follows another, or a request of one calls into the other.
+    #[test]
+    fn what_is_of_two_runs_goes_to_each() {
+        let (ours, other) = (Cpu::new(), Cpu::new());
+        let mut seat = Seat::EMPTY;
+        let outer = ours.open(1).expect("the first");
+        let inner = other.open(1).expect("the first");
+        for _ in 0..3 {
+            seat.pass(None, Some(&outer));
+            spin(Duration::from_millis(1));
+            seat.pass(Some(&outer), Some(&inner));
+            spin(Duration::from_millis(2));
+            seat.pass(Some(&inner), Some(&outer));
+            spin(Duration::from_millis(1));
+            seat.pass(Some(&outer), None);
+            spin(Duration::from_millis(5));
+        }
+        for cpu in [ours, other] {
+            let used = cpu.take(Consumer::Rows, &[])[&1].cpu_ns / 1e6;
+            assert!((6.0..9.0).contains(&used), "{used} ms");
+        }
+    }
+
     #[test]
     fn after_the_end_of_a_run_nothing_is_measured() {
         let cpu = Cpu::new();
