@@ -63,7 +63,7 @@ fn where_all_threads_block_all_signals_the_loss_is_counted_and_the_remedy_said()
         );
     }
     mask(libc::SIG_BLOCK, &all_signals());
-    for clock in [Clock::Timer, Clock::Perf] {
+    for clock in [Clock::Timer, Clock::Perf, Clock::Instants] {
         let Some(sampler) = start(clock, 99) else {
             continue;
         };

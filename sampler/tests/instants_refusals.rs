@@ -91,8 +91,13 @@ fn judge(what: &str, window: &CpuWindow) {
         0.45
     };
     let right = (least..1.55).contains(&coverage);
-    let known = coverage < 1.0 && (stats.dropped() > 0 || dropped > 0);
-    assert!(right || known, "{what}: {coverage} {stats:?}");
+    let explained = instants.map_or(0.0, |i| dropped as f64 / i.due.max(1) as f64);
+    let known =
+        stats.dropped() > 0 || !stats.warnings.is_empty() || explained > (1.0 - coverage) / 3.0;
+    assert!(
+        right || (coverage < 1.0 && known),
+        "{what}: {coverage} {stats:?}"
+    );
 }
 
 /// Starts what can be started under this refusal, and again by name.
@@ -102,7 +107,7 @@ fn under(what: &str) {
             let clock = sampler.clock();
             two_busy_threads(0.15);
             judge(what, &sampler.stop().expect("it stops"));
-            if clock == "timer".parse().expect("a clock") {
+            if clock == "instants".parse().expect("a clock") {
                 return;
             }
         }
@@ -112,7 +117,7 @@ fn under(what: &str) {
         }
     }
     // What Auto did not take says why when it is asked for by name, or is right.
-    match start("timer".parse::<Clock>().expect("a clock")) {
+    match start("instants".parse::<Clock>().expect("a clock")) {
         Ok(sampler) => {
             two_busy_threads(0.15);
             judge(what, &sampler.stop().expect("it stops"));
@@ -180,13 +185,18 @@ fn every_call_answered_with_enosys() {
 fn every_call_refused_while_it_runs() {
     if let Some(what) = role() {
         let (call, errno) = what.split_once(' ').expect("a call and an answer");
-        let sampler = start("timer".parse::<Clock>().expect("a clock")).expect("it starts");
+        let sampler = start("instants".parse::<Clock>().expect("a clock")).expect("it starts");
         two_busy_threads(0.05);
         refuse(&[refused(call, errno)]);
         sampler.drain().expect("it drains");
-        // Threads that are busy already, and ones that come.
-        two_busy_threads(0.1);
-        two_busy_threads(0.1);
+        // It may take some looks to see what is missing.
+        for _ in 0..30 {
+            two_busy_threads(0.1);
+            let stats = sampler.stats();
+            if stats.samples > 50 || stats.dropped() > 0 || !stats.warnings.is_empty() {
+                break;
+            }
+        }
         return judge(&what, &sampler.stop().expect("it stops"));
     }
     each_call("every_call_refused_while_it_runs", "EPERM");

@@ -74,12 +74,12 @@ fn threads_of_many_kinds() {
         "half kernel time",
         "300 idle threads",
     ];
-    all("threads_of_many_kinds", &loads, 3_000, 2);
+    all("threads_of_many_kinds", &loads, 2_000, 2);
 }
 
 #[test]
 fn patterns_in_step_with_the_tick_or_with_other_cpus() {
-    let loads = ["whole ticks", "fork-join, pinned", "mover", "ring"];
+    let loads = ["whole ticks", "fork-join, pinned", "mover", "bursts"];
     let name = "patterns_in_step_with_the_tick_or_with_other_cpus";
     all(name, &loads, 2_000, 2);
 }

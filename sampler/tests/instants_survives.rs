@@ -12,7 +12,7 @@ use std::time::Duration;
 use soakscope_sampler::Clock;
 use support::case::{Case, say};
 use support::loads::{Load, cpus, pin};
-use support::measured::{Measuring, coverage_within};
+use support::measured::{Measuring, coverage_within, dropped};
 use support::{burn, role, start};
 
 /// One case at a time: they need the machine's CPUs.
@@ -65,8 +65,10 @@ fn affinities_that_change_while_it_runs() {
                 "{these:?}, all {of_all}: {coverage} of {seen} {:?}",
                 window.stats
             );
+            let within = coverage_within(seen);
+            let least = 1.0 - within - 2.0 * dropped(std::slice::from_ref(window));
             assert!(
-                (coverage - 1.0).abs() < coverage_within(seen),
+                (least..1.0 + within).contains(&coverage),
                 "{these:?}, all {of_all}: {coverage} of {seen}"
             );
         }
@@ -79,21 +81,26 @@ fn affinities_that_change_while_it_runs() {
 fn a_process_that_is_stopped() {
     const TEST: &str = "a_process_that_is_stopped";
     if role().is_some() {
-        let mut measuring = Measuring::start(instants(), 999, "each 4 ms, 90 % busy");
-        measuring.run(1_000);
+        let mut measuring = Measuring::start(instants(), 999, "4 threads busy");
+        measuring.run(700);
         say("stop me");
-        measuring.run(3_000);
+        measuring.run(1_300);
         let measured = measuring.finish();
         measured.assert_shares();
         measured.assert_coverage();
-        let lumps: Vec<_> = measured
-            .windows
-            .iter()
-            .flat_map(|window| &window.samples)
-            .map(|sample| sample.weight.as_secs_f64() / sample.count as f64 * 999.0)
-            .filter(|periods| *periods > 1.01)
-            .collect();
-        assert!(lumps.is_empty(), "{lumps:?}");
+        for window in &measured.windows {
+            // A timer's sample stands for the ticks that its thread ran for.
+            let instants = window.stats.instants.as_ref().expect("the clock counts");
+            let most = if instants.by_timers.is_zero() {
+                1.01
+            } else {
+                100.0
+            };
+            for sample in &window.samples {
+                let periods = sample.weight.as_secs_f64() * 999.0 / sample.count as f64;
+                assert!(periods < most, "{periods} of {most}: {sample:?}");
+            }
+        }
         return;
     }
     let _turn = turn();
@@ -187,8 +194,9 @@ fn twelve_thousand_threads_born_and_gone() {
             window.stats
         );
         let within = coverage_within(window.stats.samples as f64);
+        let least = 1.0 - within - 2.0 * dropped(std::slice::from_ref(&window));
         assert!(
-            (coverage - 1.0).abs() < within,
+            (least..1.0 + within).contains(&coverage),
             "{coverage}: {:?}",
             window.stats
         );

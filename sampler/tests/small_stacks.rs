@@ -14,7 +14,13 @@ use std::time::{Duration, Instant};
 use soakscope_sampler::{Clock, CpuSampler};
 use support::{child, role, spin_here, start, thread_cpu};
 
-const CLOCKS: [Clock; 4] = [Clock::Timer, Clock::Perf, Clock::Wall, Clock::Pprof];
+const CLOCKS: [Clock; 5] = [
+    Clock::Instants,
+    Clock::Timer,
+    Clock::Perf,
+    Clock::Wall,
+    Clock::Pprof,
+];
 const BUSY: Duration = Duration::from_millis(150);
 
 fn runs() -> usize {

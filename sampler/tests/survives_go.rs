@@ -105,7 +105,13 @@ fn goroutines_are_sampled_unharmed() {
     let library = build(directory.path());
     let library = library.to_str().expect("a plain path");
     let runs = std::env::var("SMALL_STACK_RUNS").map_or(1, |n| n.parse().expect("a number"));
-    for clock in [Clock::Timer, Clock::Perf, Clock::Wall, Clock::Pprof] {
+    for clock in [
+        Clock::Instants,
+        Clock::Timer,
+        Clock::Perf,
+        Clock::Wall,
+        Clock::Pprof,
+    ] {
         for hz in [99, 999] {
             for order in ["go-first", "go-later"] {
                 for _ in 0..runs {

@@ -86,14 +86,18 @@ impl Engine {
         let mut names = Names::new();
         let mut seen = Seen::default();
         match self {
-            Engine::Ours(_, windows) => Profile {
-                seen: judge::by_stack(&windows),
-                attributed: windows
-                    .iter()
-                    .map(|w| w.stats.attributed.as_secs_f64())
-                    .sum(),
-                own: Some(windows.iter().map(|w| w.cpu_excluded.as_secs_f64()).sum()),
-            },
+            Engine::Ours(sampler, windows) => {
+                eprintln!("{:?}", sampler.stats());
+                eprintln!("by label {:.3?}", judge::by_label(&windows).weight);
+                Profile {
+                    seen: judge::by_stack(&windows),
+                    attributed: windows
+                        .iter()
+                        .map(|w| w.stats.attributed.as_secs_f64())
+                        .sum(),
+                    own: Some(windows.iter().map(|w| w.cpu_excluded.as_secs_f64()).sum()),
+                }
+            }
             Engine::Dial9(_, samples) => {
                 let mut attributed = 0.0;
                 for (stack, weight) in samples {

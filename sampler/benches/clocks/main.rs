@@ -1,7 +1,7 @@
 //! What each clock makes of loads of known truth, and what it costs, beside
 //! rivals under the same loads: `cargo bench -p soakscope-sampler --bench clocks`
-//! (a quarter of an hour; `-- quick` takes three minutes, `-- one LOAD CLOCK HZ
-//! CPUS SECONDS` is one cell).
+//! (a quarter of an hour; `-- quick` takes three minutes, `-- cell LOAD CLOCK HZ
+//! CPUS SECONDS` is one of its cells).
 //!
 //! Every cell is a process of its own, because signals, timers and CPU masks
 //! belong to the process.
@@ -12,6 +12,8 @@
 mod engine;
 #[path = "../../tests/support/loads/mod.rs"]
 mod loads;
+#[path = "../../tests/support/quota.rs"]
+mod quota;
 #[path = "../../tests/support/seccomp.rs"]
 mod seccomp;
 
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use engine::Engine;
 use loads::{Load, cpus, pin};
+use quota::Quota;
 
 const CLOCKS: [&str; 6] = [
     "instants",
@@ -73,12 +76,9 @@ fn main() {
             );
         }
         ["work", clock, hz] => work(clock, hz.parse().unwrap()),
-        ["one", load, clock, hz, cpus, seconds] => {
-            println!("{}", child(&["cell", load, clock, hz, cpus, seconds]));
-        }
         ["quick"] => quick(),
         [] => full(),
-        _ => panic!("{arguments:?}: none, `quick`, or `one LOAD CLOCK HZ CPUS SECONDS`"),
+        _ => panic!("{arguments:?}: none, `quick`, or `cell LOAD CLOCK HZ CPUS SECONDS`"),
     }
 }
 
@@ -301,8 +301,15 @@ fn process_cpu() -> f64 {
 }
 
 fn cell(load: &str, clock: &str, hz: u32, count: u32, seconds: f64) {
+    // A cpuset, where one can be made, as a mask does not bind a clock's own
+    // threads.
     let usable = cpus();
-    pin(0, &usable[..usable.len().min(count as usize)]);
+    let cpuset = (count == 1)
+        .then(|| Quota::of_one_cpu(std::process::id(), usable[0]))
+        .flatten();
+    if cpuset.is_none() {
+        pin(0, &usable[..usable.len().min(count as usize)]);
+    }
     let mut engine = Engine::start(clock, hz);
     let (begun, used_before) = (Instant::now(), process_cpu());
     let read_before = loads::thread_cpu();
@@ -318,6 +325,11 @@ fn cell(load: &str, clock: &str, hz: u32, count: u32, seconds: f64) {
     let reading = (loads::thread_cpu() - read_before).as_secs_f64();
     let profile = engine.finish();
     let own = profile.own.unwrap_or(reading);
+    eprintln!(
+        "seen {:.3?} of {:.3?}",
+        profile.seen.weight,
+        done.as_ref().map(|done| done.spent)
+    );
     let judged = done
         .as_ref()
         .map(|done| profile.seen.against(&done.spent, 0.0))
@@ -332,6 +344,7 @@ fn cell(load: &str, clock: &str, hz: u32, count: u32, seconds: f64) {
         interrupted: done.map_or(0.0, |done| done.interrupted as f64 / took),
     }
     .print();
+    drop(cpuset);
     std::process::exit(0);
 }
 

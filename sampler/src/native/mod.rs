@@ -324,7 +324,7 @@ impl Core {
             if Instant::now() > patience {
                 return false;
             }
-            thread::sleep(Duration::from_micros(50));
+            sys::pause(Duration::from_micros(50));
         }
         true
     }
@@ -430,7 +430,7 @@ impl Engine for NativeEngine {
                 }
                 drop(consumer);
                 if !asked.is_empty() {
-                    thread::sleep(Duration::from_micros(200));
+                    sys::pause(Duration::from_micros(200));
                 }
             }
             // Of those that cannot answer it is said that they are there.

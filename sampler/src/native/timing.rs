@@ -39,7 +39,7 @@ pub fn time_handler(rounds: usize) -> Vec<Duration> {
         took.push(before.elapsed());
         // Leave the drain thread time to keep the ring from filling.
         if round % 256 == 255 {
-            std::thread::sleep(Duration::from_millis(1));
+            crate::sys::pause(Duration::from_millis(1));
         }
     }
     took

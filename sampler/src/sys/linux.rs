@@ -66,6 +66,20 @@ pub(crate) fn keep_errno<R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Waits for this long, or less. The standard library's sleep panics where a
+/// filter refuses its call.
+pub(crate) fn pause(time: Duration) {
+    let time = libc::timespec {
+        tv_sec: time.as_secs() as _,
+        tv_nsec: time.subsec_nanos() as libc::c_long,
+    };
+    // SAFETY: no descriptors are given, and `time` is valid for the read.
+    let waited = unsafe { libc::ppoll(std::ptr::null_mut(), 0, &raw const time, std::ptr::null()) };
+    if waited != 0 {
+        std::thread::yield_now();
+    }
+}
+
 /// Milliseconds of a clock that only goes forward, read without a system call.
 pub(crate) fn coarse_ms() -> u64 {
     let time = clock_time(libc::CLOCK_MONOTONIC_COARSE).unwrap_or_default();

@@ -61,8 +61,8 @@ pub fn start(clock: Clock, hz: u32) -> Option<CpuSampler> {
     }
 }
 
-/// The two clocks of Linux that measure CPU time.
-pub const CPU_CLOCKS: [Clock; 2] = [Clock::Perf, Clock::Timer];
+/// The clocks of Linux that measure CPU time.
+pub const CPU_CLOCKS: [Clock; 3] = [Clock::Perf, Clock::Instants, Clock::Timer];
 
 /// Runs this test binary again as a child that runs only `test`, with `role`
 /// in its environment.

@@ -1,4 +1,5 @@
-//! A limit on this process's CPU time, as a container has it.
+//! A limit on a process's CPU time or CPUs, as a container has it.
+#![allow(dead_code, unreachable_pub)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,27 @@ impl Quota {
         None
     }
 
+    /// Gives `pid` one CPU and no other, by the kernel's own means, where this
+    /// process may.
+    pub fn of_one_cpu(pid: u32, cpu: usize) -> Option<Quota> {
+        for root in ["/sys/fs/cgroup", "/sys/fs/cgroup/cpuset"] {
+            let group = Path::new(root).join(format!("soakscope-test-{pid}"));
+            if !Path::new(root).join("cgroup.procs").exists() || fs::create_dir(&group).is_err() {
+                continue;
+            }
+            let quota = Quota { group };
+            let write = |file: &str, text: String| fs::write(quota.group.join(file), text);
+            // Of the second hierarchy the memory nodes are those of the parent.
+            let _ = write("cpuset.mems", "0".to_owned());
+            if write("cpuset.cpus", cpu.to_string()).is_ok()
+                && write("cgroup.procs", pid.to_string()).is_ok()
+            {
+                return Some(quota);
+            }
+        }
+        None
+    }
+
     /// How often its processes were held back.
     pub fn times_held_back(&self) -> u64 {
         let stat = fs::read_to_string(self.group.join("cpu.stat")).unwrap_or_default();
@@ -56,7 +78,11 @@ impl Quota {
 
 impl Drop for Quota {
     fn drop(&mut self) {
-        // Its process has ended by now.
+        // Who lives still goes back to where all began.
+        let members = fs::read_to_string(self.group.join("cgroup.procs")).unwrap_or_default();
+        for member in members.lines() {
+            let _ = fs::write(self.group.with_file_name("cgroup.procs"), member);
+        }
         let _ = fs::remove_dir(&self.group);
     }
 }

@@ -75,6 +75,14 @@ impl Displaced {
         Ok(own)
     }
 
+    /// To be called before the observer sleeps: what it waited for until now, as
+    /// at an instant for which it came too late, delays not the next one.
+    pub(super) fn goes(&mut self) {
+        // What cannot be read now cannot be read at the instant either, which
+        // reports it.
+        let _ = self.came();
+    }
+
     /// To be called first at every instant: whether the observer came soon
     /// enough.
     pub(super) fn came(&mut self) -> io::Result<bool> {

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::super::wall_clock;
+use crate::sys;
 
 /// A mask is read again after this time, in milliseconds, and one that blocks
 /// the signal after this.
@@ -14,10 +15,12 @@ const AGE_OF_BLOCKED: u64 = 100;
 
 const PLACES: usize = 4096;
 const BLOCKS: u64 = 1 << 31;
-const TIME: u64 = BLOCKS - 1;
+const CONFIRMED: u64 = 1 << 30;
+const TIME: u64 = CONFIRMED - 1;
 
 /// Masks by the low bits of the threads' ids. A word holds the id, whether the
-/// signal may not be sent, and the time in milliseconds.
+/// signal may not be sent, whether two looks said so, and the time in
+/// milliseconds.
 pub(super) struct MasksSeen {
     signal: libc::c_int,
     words: Box<[AtomicU64]>,
@@ -47,10 +50,13 @@ impl MasksSeen {
         let word = self.place(tid)?.load(Relaxed);
         let blocks = word & BLOCKS != 0;
         let age = (now_ms & TIME).saturating_sub(word & TIME);
-        (word >> 32 == u64::from(tid)).then_some(Seen {
-            blocks,
-            is_old: age > if blocks { AGE_OF_BLOCKED } else { AGE },
-        })
+        // The C library blocks all signals while it makes a thread and ends it.
+        let is_old = match (blocks, word & CONFIRMED != 0) {
+            (false, _) => age > AGE,
+            (true, true) => age > AGE_OF_BLOCKED,
+            (true, false) => true,
+        };
+        (word >> 32 == u64::from(tid)).then_some(Seen { blocks, is_old })
     }
 
     /// Reads a thread's mask; whether the signal may not be sent to it.
@@ -60,7 +66,11 @@ impl MasksSeen {
         if blocks && before {
             self.blocking.fetch_max(1, Relaxed);
         }
-        let flag = if blocks { BLOCKS } else { 0 };
+        let flag = match (blocks, before) {
+            (true, true) => BLOCKS | CONFIRMED,
+            (true, false) => BLOCKS,
+            (false, _) => 0,
+        };
         if let Some(place) = self.place(tid) {
             place.store(u64::from(tid) << 32 | flag | now_ms & TIME, Relaxed);
         }
@@ -74,7 +84,8 @@ impl MasksSeen {
         }
         let words = self.words.iter();
         words
-            .filter(|word| word.load(Relaxed) & BLOCKS != 0)
+            .map(|word| word.load(Relaxed))
+            .filter(|word| word & CONFIRMED != 0 && sys::thread_exists((word >> 32) as u32))
             .count()
     }
 

@@ -73,13 +73,18 @@ const JUDGE_EVERY: Duration = Duration::from_millis(250);
 const HALF_LIFE: f64 = 8.0;
 /// Instants that must have been due before it is judged how many were dropped.
 const ENOUGH: f64 = 100.0;
-/// The share of instants dropped above which observers look at other CPUs, and
-/// the one above which timers serve, if CPU time is missing.
+/// The share of instants dropped below which timers need not serve, and the one
+/// above which they do, if CPU time is missing.
 const FEW_DROPPED: f64 = 0.1;
 const MANY_DROPPED: f64 = 0.2;
 /// CPU time is missing where it is more than this share, and more than so many
 /// deviations of what chance makes of it.
 const MAX_MISSING: f64 = 0.1;
+/// The same of time that instants dropped can explain, above which observers look
+/// at other CPUs.
+const MAX_ASTRAY: f64 = 0.04;
+/// The same above which timers serve however few instants were dropped.
+const MAX_BLIND: f64 = 0.7;
 const DEVIATIONS: f64 = 2.5;
 /// When the better method is tried again: after this time, and then twice as
 /// long each time that it fails.
@@ -327,26 +332,50 @@ impl InstantsClock {
         if due < ENOUGH {
             return;
         }
+        let dropped_time = dropped * self.period.as_secs_f64();
         let dropped = dropped / due;
         // Where threads wait for a CPU together with the observer, nobody runs at
         // the instants that it misses, and nothing is missing.
         let missing = used - sent;
         let chance = (used * self.period.as_secs_f64()).sqrt();
         let is_missing = missing > MAX_MISSING * used && missing > DEVIATIONS * chance;
+        // Hardly anything is seen of a program that runs, and it is not for want
+        // of instants.
+        let is_blind = missing > MAX_BLIND * used
+            && missing > 2.0 * DEVIATIONS * chance
+            && dropped < MANY_DROPPED;
         let alone = self.cpus.len() < 2;
+        let is_astray = |missing: f64, dropped_time: f64| {
+            missing > MAX_ASTRAY * used
+                && missing > DEVIATIONS * chance
+                && dropped_time * 2.0 > missing
+        };
         match self.counts.method.get() {
-            Method::Displaced if !alone && dropped > FEW_DROPPED && is_missing => {
+            // Where other processes want the CPU too, an observer that wakes lets
+            // them in before itself, so that instants are dropped for what runs at
+            // them. Of all instants they may be few: an idle CPU drops none.
+            Method::Displaced if !alone && is_astray(missing, dropped_time) => {
                 self.retry = now + self.pause;
                 self.pause = (self.pause * 2).min(MAX_RETRY);
                 self.use_method(Method::Moving);
             }
             Method::Displaced | Method::Moving if dropped > MANY_DROPPED && is_missing => {
-                self.begin_timers(now, dropped, notes);
+                let share = dropped * 100.0;
+                let why = format!(
+                    "{share:.0} % of the instants at which it is seen who runs were missed, as the \
+                     CPUs are busy"
+                );
+                self.begin_timers(now, &why, notes);
+            }
+            Method::Displaced | Method::Moving if is_blind => {
+                let why =
+                    "who runs is not seen, as the system refuses what it allowed at the start";
+                self.begin_timers(now, why, notes);
             }
             Method::Moving if self.best == Method::Displaced && now >= self.retry => {
                 self.use_method(Method::Displaced);
             }
-            Method::Timers if dropped < FEW_DROPPED => self.end_timers(now),
+            Method::Timers if dropped < FEW_DROPPED && !is_blind => self.end_timers(now),
             _ => {}
         }
     }
@@ -357,16 +386,14 @@ impl InstantsClock {
         self.recent.sums = Sums::default();
     }
 
-    fn begin_timers(&mut self, now: Instant, dropped: f64, notes: &mut Vec<String>) {
-        let share = dropped * 100.0;
+    fn begin_timers(&mut self, now: Instant, why: &str, notes: &mut Vec<String>) {
         let mut refusals = Vec::new();
         match TimerClock::start_midway(self.epoch, self.signal, self.period, &mut refusals) {
             Ok(timers) => {
                 if self.by_timers.is_zero() {
                     notes.push(format!(
-                        "{share:.0} % of the instants at which it is seen who runs were missed, as \
-                         the CPUs are busy; the timers of threads serve meanwhile, which see work in \
-                         step with the kernel's tick too rarely"
+                        "{why}; the timers of threads serve meanwhile, which see work in step with \
+                         the kernel's tick too rarely"
                     ));
                 }
                 self.timers = Some(timers);
@@ -375,10 +402,7 @@ impl InstantsClock {
             }
             Err(error) => {
                 shared::BY_TIMERS.store(0, Relaxed);
-                notes.push(format!(
-                    "{share:.0} % of the instants at which it is seen who runs were missed, and \
-                     timers cannot serve: {error}"
-                ));
+                notes.push(format!("{why}, and timers cannot serve: {error}"));
                 self.recent.sums = Sums::default();
             }
         }
@@ -406,7 +430,7 @@ impl InstantsClock {
             Err(error) => {
                 notes.push(format!("the CPUs of the process have changed: {error}"));
                 if self.timers.is_none() {
-                    self.begin_timers(now, 1.0, notes);
+                    self.begin_timers(now, "no CPU can be observed", notes);
                 }
             }
         }

@@ -99,6 +99,9 @@ impl Observer {
             let length = self.interval(method) * stride;
             let due = slot + self.random.below(length);
             slot += length;
+            if let (Method::Displaced, Some(displaced)) = (method, &mut self.displaced) {
+                displaced.goes();
+            }
             if !self.sleep_until(due) {
                 return;
             }
@@ -237,7 +240,7 @@ impl Observer {
             };
             if result != 0 && result != libc::EINTR {
                 // A filter refuses it: slower, but it must not spin.
-                std::thread::sleep(std::time::Duration::from_nanos(until.saturating_sub(now)));
+                sys::pause(std::time::Duration::from_nanos(until.saturating_sub(now)));
             }
         }
     }
@@ -252,8 +255,9 @@ impl Post {
         }
         let known = self.masks.known(thread.tid, now_ms);
         let blocks = match known {
-            Some(seen) => seen.blocks,
-            None => self.masks.look(thread.tid, now_ms),
+            Some(seen) if !(seen.blocks && seen.is_old) => seen.blocks,
+            // What blocked it may have done so only while it was born.
+            _ => self.masks.look(thread.tid, now_ms),
         };
         if blocks {
             self.counts.blocked(weight, self.period);
@@ -265,7 +269,7 @@ impl Post {
                 Err(_) => Counts::add(&count::UNSENT, 1),
             }
         }
-        if known.is_some_and(|seen| seen.is_old) {
+        if known.is_some_and(|seen| seen.is_old && !seen.blocks) {
             self.masks.look(thread.tid, now_ms);
         }
     }

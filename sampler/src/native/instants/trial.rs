@@ -15,10 +15,10 @@ use super::cpus;
 use super::displaced::Displaced;
 use super::method::Method;
 use crate::own_threads::spawn_own;
-use crate::sys;
+use crate::sys::{self, SignalMask};
 
-/// A part of the trial takes no longer than this.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// A part of the trial takes no longer than this, on a machine however busy.
+const PATIENCE: Duration = Duration::from_secs(2);
 const ATTEMPTS: u32 = 7;
 /// A signal that goes to another CPU within this time lands where the thread was
 /// at the instant, near enough. In a virtual machine it takes longer, and a
@@ -35,13 +35,17 @@ pub(super) fn run(cpus: &[usize], signal: libc::c_int, epoch: u32) -> Result<Met
     let (Some(first), Some(last)) = (cpus.first(), cpus.last()) else {
         return Err("it is not known on which CPUs threads may run".to_owned());
     };
-    let here = with_spinner(*first, *first, displaced);
+    let here = with_spinner(*first, *first, signal, displaced);
     if cpus.len() == 1 {
         return here
-            .and_then(|()| with_spinner(*first, *first, move |tid| arrives(tid, signal, epoch)))
+            .and_then(|()| {
+                with_spinner(*first, *first, signal, move |tid| {
+                    arrives(tid, signal, epoch)
+                })
+            })
             .map(|_| Method::Displaced);
     }
-    let lag = with_spinner(*last, *first, move |tid| {
+    let lag = with_spinner(*last, *first, signal, move |tid| {
         moves(tid)?;
         arrives(tid, signal, epoch)
     });
@@ -58,6 +62,7 @@ pub(super) fn run(cpus: &[usize], signal: libc::c_int, epoch: u32) -> Result<Met
 fn with_spinner<R: Send + 'static>(
     spins_on: usize,
     looks_on: usize,
+    signal: libc::c_int,
     look: impl FnOnce(u32) -> Result<R, String> + Send + 'static,
 ) -> Result<R, String> {
     let spinning = Arc::new(AtomicU32::new(0));
@@ -65,6 +70,8 @@ fn with_spinner<R: Send + 'static>(
     let spinner = spawn_own(builder(), {
         let (spinning, stop) = (spinning.clone(), stop.clone());
         move || {
+            // The thread that starts the clock may block all of them.
+            SignalMask::unblock(signal);
             let _ = cpus::set([spins_on]);
             spinning.store(sys::gettid(), Ordering::SeqCst);
             while !stop.load(Ordering::SeqCst) {
@@ -82,7 +89,7 @@ fn with_spinner<R: Send + 'static>(
                 0 if Instant::now() > patience => {
                     return Err("a thread did not start in time".to_owned());
                 }
-                0 => thread::sleep(Duration::from_micros(200)),
+                0 => sys::pause(Duration::from_micros(200)),
                 tid => return look(tid),
             }
         }
@@ -118,7 +125,7 @@ fn moves(tid: u32) -> Result<(), String> {
         if sys::clock_time(clock).is_some_and(|now| now > before) {
             return Ok(());
         }
-        thread::sleep(Duration::from_micros(500));
+        sys::pause(Duration::from_micros(500));
     }
     Err("the CPU clock of a thread that runs was not seen to move".to_owned())
 }
@@ -130,7 +137,7 @@ fn displaced(tid: u32) -> Result<(), String> {
     let mut own = Displaced::open().map_err(refused)?;
     let mut recognised = 0;
     for _ in 0..ATTEMPTS {
-        thread::sleep(Duration::from_millis(1));
+        sys::pause(Duration::from_millis(1));
         if own.came().map_err(refused)? && own.is(tid).map_err(refused)?.is_some() {
             recognised += 1;
         }
