@@ -342,7 +342,7 @@ fn a_disagreement_beyond_chance_says_which_figures_to_doubt() {
 }
 
 #[test]
-fn instants_are_told_with_what_was_dropped_and_what_stood_in() {
+fn instants_are_shown_with_what_was_dropped_and_what_stood_in() {
     let instants = |dropped: u64, seconds_by_timers: f64| {
         move |trust: &mut Trust| {
             trust.instants = Some(Instants {

@@ -49,7 +49,7 @@ pub(crate) fn answer(
         .ok_or("the profile has no CPU time")?;
     let (spans, notes) = dir.spans(&part.span_range())?;
     let sampled = top_spans(profile, index);
-    // Threads and spans are not told apart where CPU time was measured.
+    // CPU time is measured by route, of all threads together.
     let measured = if part.is_of_all() {
         measured_spans(&sampled, &spans)
     } else {
