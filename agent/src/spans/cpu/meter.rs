@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use soakscope_sampler::{ThreadClock, fork_generation, thread_cpu_time};
+use soakscope_sampler::{ThreadClock, thread_cpu_time};
 
 use super::Cpu;
 use super::route::{Drawn, Stay};
@@ -78,8 +78,6 @@ pub(crate) struct Desk {
     /// Tells whose requests it may have.
     cpu: Arc<Cpu>,
     clock: ThreadClock,
-    /// The process it is in, by its number of forks.
-    generation: u32,
     /// Locked by its thread when it changes, by others for a moment now and then.
     work: Mutex<Option<Work>>,
 }
@@ -98,7 +96,6 @@ impl Desk {
         Self {
             cpu: Arc::clone(cpu),
             clock: ThreadClock::current(),
-            generation: fork_generation(),
             work: Mutex::default(),
         }
     }
@@ -162,6 +159,11 @@ impl Seat {
 
     #[cold]
     fn change(&mut self, to: Option<&Arc<Meter>>) {
+        // In a child that was forked off, what was its parent's is left alone.
+        let to = to.filter(|meter| !meter.cpu.is_forked());
+        if self.0.as_ref().is_some_and(|desk| desk.cpu.is_forked()) {
+            std::mem::forget(self.0.take());
+        }
         let next = to.and_then(|meter| {
             let thin = meter.cpu.allowance.thin(meter.opened_at_tick);
             if thin == 0 {
@@ -191,11 +193,6 @@ impl Seat {
 impl Drop for Seat {
     /// The thread ends, in a span whose guard was forgotten perhaps.
     fn drop(&mut self) {
-        // In a child that was forked off, locks may be held for good.
-        if let Some(desk) = &self.0
-            && desk.generation == fork_generation()
-        {
-            desk.change(None);
-        }
+        self.change(None);
     }
 }

@@ -19,7 +19,9 @@ mod sums;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use soakscope_sampler::fork_generation;
 
 use self::allowance::Allowance;
 use self::meter::Desk;
@@ -30,6 +32,9 @@ use crate::own_bytes;
 /// Desks of threads that ended are looked for when there are so many, and again
 /// when there are twice as many as then were left.
 const DESKS: usize = 256;
+
+/// Of less nothing can be told about how often requests come.
+const MIN_TICK: Duration = Duration::from_millis(5);
 
 /// CPU time of a route in a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -64,6 +69,8 @@ pub(crate) type ByRoute = HashMap<u32, Measured>;
 /// What is measured of all routes.
 #[derive(Debug)]
 pub(crate) struct Cpu {
+    /// The process it is in, by its number of forks.
+    generation: u32,
     allowance: Allowance,
     routes: Routes,
     desks: Mutex<Desks>,
@@ -81,6 +88,7 @@ struct Desks {
 impl Cpu {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
+            generation: fork_generation(),
             allowance: Allowance::new(),
             routes: Routes::default(),
             desks: Mutex::new(Desks {
@@ -98,6 +106,12 @@ impl Cpu {
         Some(Arc::new(Meter::new(Arc::clone(self), route, drawn)))
     }
 
+    /// Whether this is a child of the process it is in: locks of the parent's may
+    /// be held for good there.
+    fn is_forked(&self) -> bool {
+        self.generation != fork_generation()
+    }
+
     /// Whether requests are measured: the system has such a clock.
     pub(crate) fn measures(&self) -> bool {
         self.allowance.measures()
@@ -113,6 +127,9 @@ impl Cpu {
         let since = {
             let mut ticked = lock(&self.ticked);
             let since = now.saturating_duration_since(*ticked);
+            if since < MIN_TICK {
+                return;
+            }
             *ticked = now;
             since
         };
@@ -193,8 +210,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use soakscope_sampler::thread_cpu_time;
 
     use super::*;
@@ -303,6 +318,29 @@ mod tests {
         // The numbers of names that gave way are forgotten.
         cpu.take(Consumer::Rows, &[(1, 2)]);
         assert!(cpu.open(1).is_none());
+    }
+
+    /// As where one run follows another, or a request of one calls into the other.
+    #[test]
+    fn what_is_of_two_runs_goes_to_each() {
+        let (ours, other) = (Cpu::new(), Cpu::new());
+        let mut seat = Seat::EMPTY;
+        let outer = ours.open(1).expect("the first");
+        let inner = other.open(1).expect("the first");
+        for _ in 0..3 {
+            seat.pass(None, Some(&outer));
+            spin(Duration::from_millis(1));
+            seat.pass(Some(&outer), Some(&inner));
+            spin(Duration::from_millis(2));
+            seat.pass(Some(&inner), Some(&outer));
+            spin(Duration::from_millis(1));
+            seat.pass(Some(&outer), None);
+            spin(Duration::from_millis(5));
+        }
+        for cpu in [ours, other] {
+            let used = cpu.take(Consumer::Rows, &[])[&1].cpu_ns / 1e6;
+            assert!((6.0..9.0).contains(&used), "{used} ms");
+        }
     }
 
     #[test]
