@@ -125,7 +125,7 @@ impl Config {
             self.cpu_clock = parse(
                 "SOAKSCOPE_CPU_CLOCK",
                 &value,
-                "it takes auto, perf, timer, pprof, wall or off",
+                "it takes auto, instants, perf, timer, pprof, wall or off",
             )?;
         }
         if let Some(value) = read("SOAKSCOPE_CPU_WINDOW") {

@@ -40,8 +40,10 @@ fn samples_carry_label_name_and_thread() {
                 .sum()
         };
         let (eleven, twenty_two) = (under(11), under(22));
-        assert!((0.25..0.35).contains(&eleven), "{clock}: {eleven}");
-        assert!((0.06..0.14).contains(&twenty_two), "{clock}: {twenty_two}");
+        // On instants these are 300 and 100 samples in expectation: five of
+        // their deviations.
+        assert!((0.21..0.39).contains(&eleven), "{clock}: {eleven}");
+        assert!((0.05..0.15).contains(&twenty_two), "{clock}: {twenty_two}");
     }
 }
 

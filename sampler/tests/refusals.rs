@@ -41,24 +41,41 @@ fn coverage(said: &str) -> f64 {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn without_perf_events_it_is_timers() {
+fn perf_events_are_not_needed() {
     if role().is_some() {
         forbid(&[libc::SYS_perf_event_open]);
         return report();
     }
-    let said = said_by("without_perf_events_it_is_timers");
+    let said = said_by("perf_events_are_not_needed");
+    assert!(said.contains("using instants"), "{said}");
+    // Fifty samples.
+    assert!((0.4..1.7).contains(&coverage(&said)), "{said}");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn without_signals_to_threads_it_is_timers() {
+    if role().is_some() {
+        forbid(&[libc::SYS_rt_tgsigqueueinfo]);
+        return report();
+    }
+    let said = said_by("without_signals_to_threads_it_is_timers");
+    assert!(
+        said.contains("refused instants: rt_tgsigqueueinfo"),
+        "{said}"
+    );
     assert!(said.contains("using timer"), "{said}");
     assert!((0.85..1.15).contains(&coverage(&said)), "{said}");
 }
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn without_timers_it_is_pprof() {
+fn without_either_it_is_pprof() {
     if role().is_some() {
-        forbid(&[libc::SYS_timer_create]);
+        forbid(&[libc::SYS_timer_create, libc::SYS_rt_tgsigqueueinfo]);
         return report();
     }
-    let said = said_by("without_timers_it_is_pprof");
+    let said = said_by("without_either_it_is_pprof");
     assert!(said.contains("refused timer: timer_create"), "{said}");
     // perf raises SIGTRAP, which nobody asked for.
     assert!(!said.contains("perf"), "{said}");

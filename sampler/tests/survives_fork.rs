@@ -67,9 +67,10 @@ fn child_of(sampler: CpuSampler, round: u32) -> bool {
     burn(0.05);
     other.join().expect("it ends well");
     let window = own.stop().expect("it stops");
+    // About fifty samples: a third of them is many deviations away.
     let coverage = window.coverage().expect("CPU time was used");
     assert!(
-        (0.5..1.5).contains(&coverage),
+        (0.3..1.8).contains(&coverage),
         "{coverage} {:?}",
         window.stats
     );

@@ -107,7 +107,9 @@ fn cpu_time_goes_to_the_span_it_was_spent_in() {
         .filter(|span| span.kind != "span")
         .map(|span| span.cpu_samples)
         .sum();
-    assert_eq!(Some(samples), trust.cpu_samples);
+    // The end of the run may be sampled after the last rows.
+    let all = trust.cpu_samples.expect("sampled");
+    assert!(samples <= all && all <= samples + 5, "{samples} of {all}");
     let within = trust.coverage_within.expect("sampled");
     let expected = 1.96 / (samples as f64).sqrt();
     assert!(
