@@ -2,9 +2,9 @@
 //! of known truth: arrivals on a schedule that a tick-bound clock gets wrong by
 //! dozens of points, threads of many kinds, and patterns that could bias it.
 //!
-//! Bounds are 4.5 standard errors of the samples taken, and half a point. (A
-//! run goes on until there are enough of them, however slow the machine.) Each
-//! load runs in a process of its own, on its own CPUs.
+//! Bounds are 4.5 standard errors of the samples taken, and half a point (two by
+//! stack; see `measured`). A run goes on until there are enough of them, however
+//! slow the machine. Each load runs in a process of its own, on its own CPUs.
 #![cfg(target_os = "linux")]
 
 mod support;

@@ -87,20 +87,20 @@ fn full() {
     println!("\n## 999 Hz");
     heading(&CLOCKS);
     for cpus in [2, 1] {
-        table(&SCHEDULED, &CLOCKS, 999, cpus, 8);
+        table(&SCHEDULED, &CLOCKS, 999, cpus, 6);
         table(&AT_90, &CLOCKS, 999, cpus, 3);
-        table(&OTHERS, &CLOCKS, 999, cpus, 3);
+        table(&OTHERS, &CLOCKS, 999, cpus, 2);
     }
     println!("\n## 99 Hz");
     heading(&CLOCKS);
     for cpus in [2, 1] {
-        table(&SCHEDULED, &CLOCKS, 99, cpus, 5);
+        table(&SCHEDULED, &CLOCKS, 99, cpus, 4);
         table(&AT_90, &CLOCKS[..2], 99, cpus, 4);
     }
     println!("\n## Odd patterns, 999 Hz");
     heading(&CLOCKS[..2]);
     table(&ODD, &CLOCKS[..2], 999, 2, 4);
-    costs(&[99, 999], 3, 3);
+    costs(&[99, 999], 2, 2);
 }
 
 fn quick() {

@@ -10,8 +10,12 @@ use super::loads::{Load, cpus};
 
 /// Standard errors that chance may explain.
 pub const CHANCE: f64 = 4.5;
-/// Points that a share may be off by on top of chance.
+/// Points that a share may be off by on top of chance, by the label that a
+/// thread had at the instant.
 pub const POINTS: f64 = 0.5;
+/// The same by the stack that is found when the signal lands: in a virtual
+/// machine that is microseconds later, and a short function has ended.
+pub const POINTS_BY_STACK: f64 = 2.0;
 /// What unscaled coverage may be off by on top of chance.
 pub const COVERAGE: f64 = 0.05;
 /// A run ends without its samples when a machine is this busy.
@@ -72,7 +76,7 @@ impl Measuring {
         self.windows.push(last);
         Measured {
             load: self.name,
-            by_stack: judge::by_stack(&self.windows).against(&done.spent, POINTS),
+            by_stack: judge::by_stack(&self.windows).against(&done.spent, POINTS_BY_STACK),
             by_label: judge::by_label(&self.windows).against(&done.spent, POINTS),
             coverage: judge::coverage(&self.windows),
             windows: self.windows,

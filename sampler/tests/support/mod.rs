@@ -4,9 +4,13 @@
 pub mod case;
 pub mod heap;
 pub mod library;
+#[cfg(target_os = "linux")]
 pub mod loads;
+#[cfg(target_os = "linux")]
 pub mod measured;
+#[cfg(target_os = "linux")]
 pub mod quota;
+#[cfg(target_os = "linux")]
 pub mod seccomp;
 
 use std::hint::black_box;
