@@ -19,6 +19,9 @@ use crate::sys;
 
 /// An observer that wakes later than this judges nothing.
 const MAX_LATE: u64 = 2_000_000;
+/// With more threads than this, some of which ran since the last instant, it
+/// would take too long to ask of each whether it was displaced: 15 µs.
+const MANY_THREADS: usize = 64;
 /// It sleeps no longer than this at a time, to see that it is to stop.
 const MAX_SLEEP: u64 = 50_000_000;
 /// Masks of new threads that are read after an instant.
@@ -76,6 +79,9 @@ impl Observer {
     fn method(&self) -> Method {
         match self.post.counts.method.get() {
             Method::Timers if self.post.others > 0 => Method::Moving,
+            Method::Displaced if self.post.others > 0 && self.threads.len() > MANY_THREADS => {
+                Method::Moving
+            }
             Method::Timers => Method::Displaced,
             method => method,
         }

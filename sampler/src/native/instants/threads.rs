@@ -132,6 +132,11 @@ impl Threads {
         }
     }
 
+    /// How many are known.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// Looks at threads, and shows at once those that ran since they were last
     /// looked at.
     ///
