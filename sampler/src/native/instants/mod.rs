@@ -351,9 +351,9 @@ impl InstantsClock {
                 && dropped_time * 2.0 > missing
         };
         match self.counts.method.get() {
-            // Where other processes want the CPU too, an observer that wakes lets
-            // them in before itself, so that instants are dropped for what runs at
-            // them. Of all instants they may be few: an idle CPU drops none.
+            // Where other processes want the CPU too, instants at which the program
+            // runs are dropped more often than others. Of all instants they may be
+            // few: an idle CPU drops none.
             Method::Displaced if !alone && is_astray(missing, dropped_time) => {
                 self.retry = now + self.pause;
                 self.pause = (self.pause * 2).min(MAX_RETRY);
