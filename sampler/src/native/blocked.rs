@@ -29,6 +29,8 @@ pub(crate) struct Watch {
     warned_of: usize,
     /// The threads of the last check; `None` before the first.
     before: Option<HashSet<u32>>,
+    /// The CPU time of threads when they were last looked at.
+    looks: HashMap<u32, Duration>,
 }
 
 struct Blind {
@@ -77,6 +79,7 @@ impl Watch {
         for tid in self.next_threads(&threads) {
             let used = sys::clock_time(sys::thread_cpu_clock(tid));
             let mask = masks::of_thread(tid).filter(|mask| mask.blocks(signal));
+            let last = used.and_then(|used| self.looks.insert(tid, used));
             let armed = is_armed(tid);
             if armed && (mask.is_some() || masks::is_waited_for(tid, signal)) {
                 leave.push(tid);
@@ -91,11 +94,12 @@ impl Watch {
                 self.blind.remove(&tid);
                 continue;
             }
-            // All of the time of one that came since the last check is lost, if it
-            // is blind.
+            // The time of one that is blind is lost since it was last looked at, or
+            // since it came, if that was after the last check.
             let came = self.before.as_ref().is_some_and(|b| !b.contains(&tid));
+            let from = if came { Duration::ZERO } else { used };
             let blind = self.blind.entry(tid).or_insert(Blind {
-                used: if came { Duration::ZERO } else { used },
+                used: last.unwrap_or(from),
                 certain: false,
             });
             let since = used.saturating_sub(blind.used);
@@ -127,6 +131,7 @@ impl Watch {
     /// Those known to be blind, and the next few of the others.
     fn next_threads(&mut self, threads: &[u32]) -> Vec<u32> {
         self.blind.retain(|tid, _| threads.contains(tid));
+        self.looks.retain(|tid, _| threads.contains(tid));
         let mut next: Vec<u32> = self.blind.keys().copied().collect();
         for step in 0..threads.len().min(PER_CHECK) {
             let tid = threads[(self.turn + step) % threads.len()];
