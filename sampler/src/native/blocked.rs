@@ -98,12 +98,15 @@ impl Watch {
             // since it came, if that was after the last check.
             let came = self.before.as_ref().is_some_and(|b| !b.contains(&tid));
             let from = if came { Duration::ZERO } else { used };
+            let known = self.blind.contains_key(&tid);
             let blind = self.blind.entry(tid).or_insert(Blind {
                 used: last.unwrap_or(from),
                 certain: false,
             });
             let since = used.saturating_sub(blind.used);
-            if blind.certain || since >= period {
+            // A thread blocks all signals when it is born and when it ends: one look
+            // says nothing, unless a signal waits for it.
+            if blind.certain || (since >= period && (armed || known)) {
                 blind.certain = true;
                 blind.used = used;
                 if armed {
@@ -153,8 +156,10 @@ impl Watch {
         used: Duration,
     ) -> Option<String> {
         let blind = self.blind.values().filter(|blind| blind.certain).count();
-        // Threads that have ended are counted with those that live.
-        let blind = blind.max(by_clock);
+        // Threads that have ended are counted with those that live; where next to
+        // nothing is lost, they blocked it for a moment.
+        let much = lost > used / 100;
+        let blind = blind.max(if much { by_clock } else { 0 });
         let threads = threads.max(blind);
         if blind == 0 || (self.warned_of > 0 && blind <= 2 * self.warned_of) {
             return None;

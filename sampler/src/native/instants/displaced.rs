@@ -14,13 +14,11 @@ use crate::own_files::OwnFile;
 use crate::sys;
 
 /// The observer may wait for its CPU this long, in nanoseconds: the kernel ends
-/// what it does in a system call first. Who ran at the instant runs until then.
-const MAX_DELAY: u64 = 250_000;
-/// A thread that is found asleep went to sleep within this time, in nanoseconds:
-/// where the observer waited longer, it ran something else at the instant.
-const MAX_DELAY_OF_SLEEP: u64 = 20_000;
-/// Files of threads that are held open: reading is half of opening.
-const MAX_FILES: usize = 8;
+/// what it does in a system call first. One that waits longer was not let in, and
+/// comes when the thread gives the CPU away, which is no instant at random.
+const MAX_DELAY: u64 = 15_000;
+/// Threads whose files are held open: reading is half of opening.
+const MAX_FILES: usize = 6;
 
 /// What an observer knows of its own times and of threads on its CPU.
 pub(super) struct Displaced {
@@ -34,7 +32,13 @@ pub(super) struct Displaced {
     /// When the calling thread was switched in, once it is known.
     began: Option<u64>,
     /// Of threads that ran here, the last one first.
-    files: Vec<(u32, OwnFile)>,
+    files: Vec<(u32, Files)>,
+}
+
+/// What the kernel says of a thread.
+struct Files {
+    sched: OwnFile,
+    syscall: Option<OwnFile>,
 }
 
 /// A thread that was switched out when the observer was switched in.
@@ -44,8 +48,6 @@ pub(super) enum Found {
     Runnable,
     /// It was about to sleep, in the kernel: a signal would wake it.
     Asleep,
-    /// It sleeps by now, and it cannot be said what it did at the instant.
-    Unknown,
 }
 
 impl Displaced {
@@ -103,6 +105,11 @@ impl Displaced {
         Ok(self.delay <= MAX_DELAY)
     }
 
+    /// Nanoseconds that the observer has run, until it was switched in.
+    pub(super) fn run(&self) -> u64 {
+        self.run
+    }
+
     /// When the calling thread was switched in.
     fn began(&mut self) -> io::Result<u64> {
         if let Some(began) = self.began {
@@ -128,10 +135,9 @@ impl Displaced {
         if start != self.began()? {
             return Ok(None);
         }
-        Ok(Some(if is_runnable(tid) {
+        let files = self.files.first().map(|(_, files)| files);
+        Ok(Some(if files.is_some_and(|files| files.is_runnable(tid)) {
             Found::Runnable
-        } else if self.delay > MAX_DELAY_OF_SLEEP {
-            Found::Unknown
         } else {
             Found::Asleep
         }))
@@ -140,15 +146,16 @@ impl Displaced {
     /// When a thread's account was brought up to date last.
     fn account(&mut self, tid: u32) -> Option<u64> {
         let known = self.files.iter().position(|(owner, _)| *owner == tid);
-        let file = match known {
+        let files = match known {
             Some(place) => self.files.remove(place).1,
-            None => OwnFile::new(File::open(format!("/proc/self/task/{tid}/sched")).ok()?),
+            None => Files::open(tid)?,
         };
         let mut text = [0; 512];
         // Of a thread that has ended nothing can be read.
-        let read = file.read_at(&mut text, 0).ok().filter(|read| *read > 0)?;
+        let read = files.sched.read_at(&mut text, 0).ok()?;
+        let read = Some(read).filter(|read| *read > 0)?;
         self.files.truncate(MAX_FILES - 1);
-        self.files.insert(0, (tid, file));
+        self.files.insert(0, (tid, files));
         number(text.get(..read)?, b"se.exec_start")
     }
 }
@@ -157,8 +164,32 @@ fn unreadable(what: &str) -> io::Error {
     io::Error::other(format!("{what} of a thread has not the numbers expected"))
 }
 
-/// Whether a thread runs, or waits for a CPU only.
-fn is_runnable(tid: u32) -> bool {
+impl Files {
+    fn open(tid: u32) -> Option<Self> {
+        let open = |name: &str| File::open(format!("/proc/self/task/{tid}/{name}")).ok();
+        Some(Self {
+            sched: OwnFile::new(open("sched")?),
+            syscall: open("syscall").map(OwnFile::new),
+        })
+    }
+
+    /// Whether the thread runs, or waits for a CPU only.
+    fn is_runnable(&self, tid: u32) -> bool {
+        let mut text = [0; 8];
+        let read = self
+            .syscall
+            .as_ref()
+            .and_then(|file| file.read_at(&mut text, 0).ok());
+        match read {
+            Some(read) if read > 0 => text.starts_with(b"running"),
+            // Not each kernel has that file, and a filter may hide it.
+            _ => is_running_by_stat(tid),
+        }
+    }
+}
+
+/// The same from the file that every kernel has, which costs more.
+fn is_running_by_stat(tid: u32) -> bool {
     let stat = fs::read(format!("/proc/self/task/{tid}/stat")).unwrap_or_default();
     // The name, in parentheses, may be anything.
     let end = stat.iter().rposition(|byte| *byte == b')');
@@ -197,7 +228,12 @@ mod tests {
 
     #[test]
     fn a_thread_that_sleeps_is_not_runnable() {
-        assert!(is_runnable(sys::gettid()));
+        let is_runnable = |tid| {
+            let files = Files::open(tid).expect("it lives");
+            let answers = [files.is_runnable(tid), is_running_by_stat(tid)];
+            (answers[0] == answers[1]).then_some(answers[0])
+        };
+        assert_eq!(is_runnable(sys::gettid()), Some(true));
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let (here, tid) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -205,7 +241,7 @@ mod tests {
             let _ = ended.recv();
         });
         let tid = tid.recv().expect("it is sent");
-        while is_runnable(tid) {
+        while is_runnable(tid) != Some(false) {
             std::thread::yield_now();
         }
         drop(end);

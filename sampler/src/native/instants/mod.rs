@@ -82,7 +82,7 @@ const MANY_DROPPED: f64 = 0.2;
 const MAX_MISSING: f64 = 0.1;
 /// The same of time that instants dropped can explain, above which observers look
 /// at other CPUs.
-const MAX_ASTRAY: f64 = 0.04;
+const MAX_ASTRAY: f64 = 0.08;
 /// The same above which timers serve however few instants were dropped.
 const MAX_BLIND: f64 = 0.7;
 const DEVIATIONS: f64 = 2.5;

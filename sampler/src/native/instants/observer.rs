@@ -24,6 +24,8 @@ const MAX_LATE: u64 = 2_000_000;
 const MANY_THREADS: usize = 64;
 /// It sleeps no longer than this at a time, to see that it is to stop.
 const MAX_SLEEP: u64 = 50_000_000;
+/// Instants whose time may be carried to later samples.
+const MAX_UNPLACED: u64 = 50;
 /// Masks of new threads that are read after an instant.
 const NEW_MASKS: usize = 4;
 /// How often the first observer looks whether the CPUs are still those of the
@@ -55,6 +57,37 @@ pub(super) struct Observer {
     threads: Threads,
     random: Random,
     displaced: Option<Displaced>,
+    own_time: OwnTime,
+    /// Nanoseconds of the program for which there is no sample yet.
+    unplaced: u64,
+}
+
+/// The share of the time that the observer keeps its CPU from others. It sees who
+/// runs only while it does not run itself, so that what it sees stands for the
+/// rest.
+struct OwnTime {
+    since: u64,
+    run: u64,
+    share: f64,
+}
+
+impl OwnTime {
+    /// How often it is measured, in nanoseconds.
+    const EVERY: u64 = 500_000_000;
+
+    /// The share of the time, given what the observer has run so far.
+    fn share(&mut self, now: u64, run: u64) -> f64 {
+        let passed = now.saturating_sub(self.since);
+        if passed > Self::EVERY {
+            let more = run.saturating_sub(self.run);
+            if self.since != 0 {
+                self.share = (more as f64 / passed as f64).clamp(0.0, 0.5);
+            }
+            self.since = now;
+            self.run = run;
+        }
+        self.share
+    }
 }
 
 impl Observer {
@@ -68,6 +101,12 @@ impl Observer {
             threads: Threads::new(Arc::clone(&post.last_id), post.most),
             random: Random::new(),
             displaced: Displaced::open().ok(),
+            own_time: OwnTime {
+                since: 0,
+                run: 0,
+                share: 0.0,
+            },
+            unplaced: 0,
             post,
         };
         // Who is there already has not just run.
@@ -173,7 +212,7 @@ impl Observer {
         let show = |thread: &mut Thread, seen: Seen| {
             if seen.runs {
                 let word = post.words.of(thread.tid);
-                post.sample(thread, now_ms, seen.weight(weight), word);
+                post.sample(thread, now_ms, (seen.weight(weight), 0), word);
             }
         };
         self.threads
@@ -182,38 +221,47 @@ impl Observer {
     }
 
     /// Sees who ran on this CPU; `false` where that cannot be said.
+    ///
+    /// An observer that was not let in at once knows that a thread of the program
+    /// ran, and not where it was: that time goes to the next sample.
     fn look_here(&mut self, now: u64, weight: u64) -> io::Result<bool> {
         let Some(displaced) = &mut self.displaced else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        if !displaced.came()? {
-            return Ok(false);
-        }
+        let in_time = displaced.came()?;
+        let own = self.own_time.share(now, displaced.run());
+        let weight = (weight as f64 * (1.0 - own)).round() as u64;
         let now_ms = now / 1_000_000;
         let post = &self.post;
-        let mut result = Ok(true);
+        let unplaced = &mut self.unplaced;
+        let mut result = Ok(in_time);
         let mut is_found = false;
         let show = |thread: &mut Thread, seen: Seen| {
             // One whose clock moves now is on another CPU.
             if is_found || seen.runs {
                 return;
             }
-            match displaced.is(thread.tid) {
-                Ok(None) => {}
-                Ok(Some(Found::Runnable)) => {
-                    is_found = true;
-                    // It has not gone on since, so its word is that of the instant.
-                    post.sample(thread, now_ms, seen.weight(weight), None);
+            let found = match displaced.is(thread.tid) {
+                Ok(Some(found)) => found,
+                Ok(None) => return,
+                Err(error) => {
+                    result = Err(error);
+                    return;
                 }
-                Ok(Some(Found::Asleep)) => {
-                    is_found = true;
-                    post.record(thread, seen.weight(weight));
-                }
-                Ok(Some(Found::Unknown)) => {
-                    is_found = true;
-                    result = Ok(false);
-                }
-                Err(error) => result = Err(error),
+            };
+            is_found = true;
+            let weight = seen.weight(weight);
+            if !in_time {
+                *unplaced = (*unplaced + weight).min(MAX_UNPLACED * weight);
+                return;
+            }
+            // No more than as much again, so that no sample stands for many.
+            let carried = (*unplaced).min(weight);
+            *unplaced -= carried;
+            match found {
+                // It has not gone on since, so its word is that of the instant.
+                Found::Runnable => post.sample(thread, now_ms, (weight, carried), None),
+                Found::Asleep => post.record(thread, (weight, carried)),
             }
         };
         self.threads.look(now_ms, &mut self.random, show)?;
@@ -253,8 +301,15 @@ impl Observer {
 }
 
 impl Post {
-    /// Has a thread take a sample of itself, unless it blocks the signal.
-    fn sample(&self, thread: &Thread, now_ms: u64, weight: u64, word: Option<u64>) {
+    /// Has a thread take a sample of itself, unless it blocks the signal. The time
+    /// is that of this instant, and what is carried to it.
+    fn sample(
+        &self,
+        thread: &Thread,
+        now_ms: u64,
+        (weight, carried): (u64, u64),
+        word: Option<u64>,
+    ) {
         Counts::add(&self.counts.sent, weight);
         if self.counts.method.get() == Method::Timers {
             return;
@@ -266,9 +321,9 @@ impl Post {
             _ => self.masks.look(thread.tid, now_ms),
         };
         if blocks {
-            self.counts.blocked(weight, self.period);
+            self.counts.blocked(weight + carried, self.period);
         } else {
-            let value = cookie(self.epoch, Cause::Instant, weight);
+            let value = cookie(self.epoch, Cause::Instant, weight + carried);
             match directed::send(self.signal, thread.tid, value, word) {
                 Ok(()) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
@@ -282,14 +337,14 @@ impl Post {
 
     /// Records a thread that went to sleep as the observer came: it was in the
     /// kernel, and a signal would wake it.
-    fn record(&self, thread: &Thread, weight: u64) {
+    fn record(&self, thread: &Thread, (weight, carried): (u64, u64)) {
         Counts::add(&self.counts.sent, weight);
         if self.counts.method.get() == Method::Timers {
             return;
         }
         let header = record::header(FIXED, Kind::Sample, TRUNCATED | IN_KERNEL, thread.tid);
         let word = self.words.of(thread.tid).unwrap_or(0);
-        let pushed = shared::ring().map(|ring| ring.push(&[&[header, weight, word]]));
+        let pushed = shared::ring().map(|ring| ring.push(&[&[header, weight + carried, word]]));
         if !matches!(pushed, Some(Ok(_))) {
             Counts::add(&count::RING_FULL, 1);
         }
