@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::Mutex;
+
 use soakscope_sampler::{Clock, CpuSampler};
 #[cfg(target_arch = "x86_64")]
 use support::seccomp::forbid;
@@ -27,7 +29,12 @@ fn report() {
     println!("timers refused {}", window.stats.threads_refused);
 }
 
+/// What is left of RLIMIT_SIGPENDING is the user's, in all processes: one at a
+/// time.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn said_by(test: &str) -> String {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     let output = child(test, "refused");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -39,6 +39,13 @@ fn fork_and_exec_at_999_hz() {
             "{clock}: {:?}",
             window.stats
         );
-        assert_eq!(window.stats.dropped(), 0, "{:?}", window.stats.drops);
+        // On instants a thread may be seen as it is born or ends, when all signals
+        // are blocked.
+        let lost = window.stats.dropped();
+        assert!(
+            lost * 100 <= window.stats.samples,
+            "{:?}",
+            window.stats.drops
+        );
     }
 }

@@ -233,7 +233,21 @@ mod tests {
             let answers = [files.is_runnable(tid), is_running_by_stat(tid)];
             (answers[0] == answers[1]).then_some(answers[0])
         };
-        assert_eq!(is_runnable(sys::gettid()), Some(true));
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let (here, tid) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _ = here.send(sys::gettid());
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+            let tid = tid.recv().expect("it is sent");
+            while is_runnable(tid) != Some(true) {
+                std::thread::yield_now();
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let (here, tid) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {

@@ -211,8 +211,9 @@ impl InstantsClock {
                 last_id: Arc::clone(&last_id),
             };
             let thread = thread::Builder::new()
-                .name(format!("soakscope-clock-{number}"))
-                .stack_size(64 * 1024);
+                // The kernel keeps fifteen bytes of a name.
+                .name(format!("soakscope-obs-{number:x}"))
+                .stack_size(256 * 1024);
             let ready = ready.clone();
             let spawned = spawn_own(thread, move || match Observer::new(post) {
                 Ok(observer) => {
@@ -500,7 +501,7 @@ impl Recent {
 fn allowed_cpus() -> Result<Vec<usize>, Error> {
     let asking = thread::Builder::new()
         .name("soakscope-cpus".to_owned())
-        .stack_size(64 * 1024);
+        .stack_size(256 * 1024);
     spawn_own(asking, cpus::allowed)
         .map_err(|error| refused(format!("spawning a thread: {error}")))?
         .join()

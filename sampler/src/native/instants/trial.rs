@@ -109,7 +109,7 @@ fn with_spinner<R: Send + 'static>(
 fn builder() -> thread::Builder {
     thread::Builder::new()
         .name("soakscope-trial".to_owned())
-        .stack_size(64 * 1024)
+        .stack_size(256 * 1024)
 }
 
 /// Whether the CPU clock of a thread that runs on another CPU moves.
