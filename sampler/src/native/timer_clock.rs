@@ -61,6 +61,7 @@ pub(crate) struct TimerClock {
     hidden: HashMap<u32, Duration>,
     /// Threads that blocked the signal in the last scan for the first time.
     suspected: HashSet<u32>,
+    has_scanned: bool,
     /// CPU time that was passed over.
     unseen: Duration,
     next_scan: Instant,
@@ -157,6 +158,7 @@ impl TimerClock {
             midlife,
             hidden: HashMap::new(),
             suspected: HashSet::new(),
+            has_scanned: false,
             unseen: Duration::ZERO,
             next_scan: Instant::now(),
             wait: SCAN_SOON,
@@ -236,9 +238,11 @@ impl TimerClock {
                 continue;
             }
             if self.is_hidden(tid) {
+                // A thread blocks all signals when it is born and when it ends; at
+                // the start none is being born.
                 let certain = self.hidden.contains_key(&tid)
                     || self.suspected.contains(&tid)
-                    || self.midlife.contains(&tid);
+                    || !self.has_scanned;
                 // It may be blocked only while it is born, or while our handler
                 // runs on it: look again soon.
                 came |= !self.hidden.contains_key(&tid);
@@ -251,6 +255,14 @@ impl TimerClock {
             }
             if self.hidden.contains_key(&tid) {
                 self.pass_over(tid);
+            }
+            // One that is left is for the process, which covers all others.
+            let last = shared::TIMERS_LEFT.load(Relaxed) <= 1;
+            if last && self.meets_young && self.process.is_none() {
+                self.refused += 1;
+                refusal_seen = Some(libc::EAGAIN);
+                self.midlife.insert(tid);
+                continue;
             }
             if !claims::claim(tid) {
                 continue;
@@ -294,6 +306,7 @@ impl TimerClock {
         }
         self.hidden = hidden;
         self.suspected = suspected;
+        self.has_scanned = true;
         if !self.hidden.is_empty() || self.threads.is_empty() {
             self.stop_process_timer();
         } else {

@@ -60,8 +60,10 @@ pub(crate) fn prepare_signal() -> Result<libc::c_int, Error> {
 /// which it would wait, nor to one that waits for it with `sigwait`, which would
 /// take it for its own.
 pub(crate) fn may_be_sent(signal: libc::c_int, tid: u32) -> bool {
-    !(masks::is_waited_for(tid, signal)
-        || masks::of_thread(tid).is_some_and(|mask| mask.blocks(signal)))
+    // In this order: the mask of a thread that waits does not show what it waits
+    // for, so it is asked afterwards whether it does.
+    !(masks::of_thread(tid).is_some_and(|mask| mask.blocks(signal))
+        || masks::is_waited_for(tid, signal))
 }
 
 /// Threads that are not excluded.
