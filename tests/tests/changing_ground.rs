@@ -97,7 +97,8 @@ fn a_limit_on_file_sizes_ends_nothing_and_is_counted_in_bytes() {
         assert!(Instant::now() < patience, "half a row stays");
         subject.ask("row");
     }
-    // Sealing writes larger files than that.
+    // Sealing writes larger files than this, however few rows there are.
+    subject.ask("limit-files 2000");
     let unwritten = subject.ask("unwritten");
     assert!(unwritten.contains("timeline.svg"), "{unwritten}");
     assert_eq!(subject.ask("finish"), "exit-code 3");
