@@ -111,7 +111,7 @@ pub struct InstantStats {
     /// At which threads were looked at.
     pub taken: u64,
     /// At which none were, by cause: `late`, the observing thread woke too late;
-    /// `delayed`, on one CPU, it had to wait for the CPU; `moved`, it was taken
+    /// `delayed`, it had to wait for its CPU; `moved`, it was taken
     /// off its CPU; `refused`, the system refused a call.
     pub dropped: BTreeMap<&'static str, u64>,
     /// How long the timers of threads served, as too many were dropped.

@@ -21,7 +21,8 @@ pub(super) struct Counts {
     pub(super) moved: AtomicU64,
     /// A system call that looks at threads was refused.
     pub(super) refused: AtomicU64,
-    /// Nanoseconds that samples sent stand for.
+    /// Nanoseconds for which threads were seen to run, also those that cannot be
+    /// sent a signal.
     pub(super) sent: AtomicU64,
     /// Nanoseconds of threads that block the signal.
     pub(super) blocked: AtomicU64,

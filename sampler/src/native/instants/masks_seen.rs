@@ -24,8 +24,6 @@ const TIME: u64 = CONFIRMED - 1;
 pub(super) struct MasksSeen {
     signal: libc::c_int,
     words: Box<[AtomicU64]>,
-    /// Threads of which two looks said that they block the signal.
-    blocking: AtomicU64,
 }
 
 /// What is known of a thread's mask.
@@ -41,7 +39,6 @@ impl MasksSeen {
         Self {
             signal,
             words: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
-            blocking: AtomicU64::new(0),
         }
     }
 
@@ -63,9 +60,6 @@ impl MasksSeen {
     pub(super) fn look(&self, tid: u32, now_ms: u64) -> bool {
         let before = self.known(tid, now_ms).is_some_and(|seen| seen.blocks);
         let blocks = !wall_clock::may_be_sent(self.signal, tid);
-        if blocks && before {
-            self.blocking.fetch_max(1, Relaxed);
-        }
         let flag = match (blocks, before) {
             (true, true) => BLOCKS | CONFIRMED,
             (true, false) => BLOCKS,
@@ -77,11 +71,8 @@ impl MasksSeen {
         blocks
     }
 
-    /// How many threads block the signal, as far as they were looked at.
+    /// How many threads block the signal, as two looks said.
     pub(super) fn blocking(&self) -> usize {
-        if self.blocking.load(Relaxed) == 0 {
-            return 0;
-        }
         let words = self.words.iter();
         words
             .map(|word| word.load(Relaxed))

@@ -37,6 +37,7 @@ mod masks_seen;
 mod method;
 mod observer;
 mod random;
+mod recent;
 mod threads;
 mod trial;
 mod words;
@@ -51,14 +52,15 @@ use super::shared;
 use super::signals;
 use super::timer_clock::TimerClock;
 use super::timers::TimerId;
+use crate::Clock;
 use crate::cpu::InstantStats;
 use crate::error::Error;
 use crate::own_threads::spawn_own;
-use crate::{Clock, excluded, sys};
 use counts::Counts;
 use masks_seen::MasksSeen;
 use method::Method;
 use observer::{Observer, Post};
+use recent::{Recent, Sums};
 use threads::LastId;
 use words::Words;
 
@@ -69,8 +71,6 @@ const READINGS_PER_SECOND: u64 = 16_000;
 const MIN_LOOKED_AT: u64 = 80;
 /// How often it is judged how instants can be had.
 const JUDGE_EVERY: Duration = Duration::from_millis(250);
-/// What was counted loses half its weight in this many judgements.
-const HALF_LIFE: f64 = 8.0;
 /// Instants that must have been due before it is judged how many were dropped.
 const ENOUGH: f64 = 100.0;
 /// The share of instants dropped below which timers need not serve, and the one
@@ -115,37 +115,11 @@ pub(crate) struct InstantsClock {
     masks: Arc<MasksSeen>,
 }
 
-/// What was counted lately: sums in which what is older weighs less.
-struct Recent {
-    judged: Instant,
-    /// The counters at the last judgement.
-    due: u64,
-    taken: u64,
-    sent: u64,
-    used: Duration,
-    /// The sums.
-    sums: Sums,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    due: f64,
-    dropped: f64,
-    sent: f64,
-    used: f64,
-}
-
 fn refused(reason: impl Into<String>) -> Error {
     Error::ClockRefused {
         clock: Clock::Instants,
         reason: reason.into(),
     }
-}
-
-/// CPU time that threads which are not excluded have used so far.
-fn used() -> Duration {
-    let excluded = excluded::cpu_time();
-    sys::process_cpu_time().saturating_sub(excluded)
 }
 
 impl InstantsClock {
@@ -455,44 +429,6 @@ impl InstantsClock {
 impl Drop for InstantsClock {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-impl Recent {
-    fn new(now: Instant) -> Self {
-        Self {
-            judged: now,
-            due: 0,
-            taken: 0,
-            sent: 0,
-            used: used(),
-            sums: Sums::default(),
-        }
-    }
-
-    /// Adds what was counted since the last time; answers the share of a core
-    /// that the program used.
-    fn judge(&mut self, now: Instant, lasted: Duration, counts: &Counts) -> f64 {
-        let since = |last: &mut u64, now: u64| (now - std::mem::replace(last, now)) as f64;
-        let due = since(&mut self.due, counts.due.load(Relaxed));
-        let taken = since(&mut self.taken, counts.taken.load(Relaxed));
-        let blocked = counts.blocked.load(Relaxed);
-        let sent = since(&mut self.sent, counts.sent.load(Relaxed) + blocked) / 1e9;
-        let used_now = used();
-        let used = used_now.saturating_sub(self.used).as_secs_f64();
-        self.used = used_now;
-        self.judged = now;
-        let fading = 0.5_f64.powf(1.0 / HALF_LIFE);
-        let sums = &mut self.sums;
-        for (sum, more) in [
-            (&mut sums.due, due),
-            (&mut sums.dropped, (due - taken).max(0.0)),
-            (&mut sums.sent, sent),
-            (&mut sums.used, used),
-        ] {
-            *sum = *sum * fading + more;
-        }
-        used / lasted.as_secs_f64().max(1e-3)
     }
 }
 

@@ -19,9 +19,11 @@ use crate::thread_state::{self, ThreadState};
 pub(super) struct Words(Option<OwnFile>);
 
 impl Words {
-    /// Where the system does not open it, no word is found.
+    /// Where the system does not open it, no word is found. A child that gives up
+    /// its rights must not read its parent through it.
     pub(super) fn open() -> Self {
-        Self(File::open("/proc/self/mem").ok().map(OwnFile::new))
+        let memory = File::open("/proc/self/mem").ok();
+        Self(memory.map(OwnFile::closed_in_child))
     }
 
     /// The word of a thread, if it is known where it is.
