@@ -50,9 +50,10 @@ impl Ticker {
     ) -> Result<Self, Error> {
         let stop = Stop::default();
         let told = stop.clone();
-        let thread = threads::spawn(threads::TICK, move || {
-            Ticking::new(session, tracked, runtime, profiler).run(&told);
-        })?;
+        // Made here: what the service does before the thread first runs is part of
+        // the run.
+        let mut ticking = Ticking::new(session, tracked, runtime, profiler);
+        let thread = threads::spawn(threads::TICK, move || ticking.run(&told))?;
         Ok(Self { stop, thread })
     }
 

@@ -1,7 +1,8 @@
 //! Source lines and inlined functions, from a module's DWARF.
 //!
 //! The program's file is mapped, not read: what is touched becomes resident,
-//! and is let go again every so often. (A library's is copied: it might change.) What `addr2line` keeps per compilation unit is on
+//! and is let go again every so often (see [`paged`](super::paged)). A library's
+//! is copied: it might change. What `addr2line` keeps per compilation unit is on
 //! the heap; when many units have been looked into, all of it is dropped and
 //! the next lookup begins afresh, so that the peak stays small however large
 //! the program.
@@ -9,28 +10,25 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use addr2line::Context;
-use addr2line::gimli::{Dwarf, EndianSlice, Error, LittleEndian};
+use addr2line::gimli::{Dwarf, Error};
 
 use super::elf::{Elf, Section, Source};
+use super::paged::{Paged, Pages};
 use super::{SourceFrame, demangled};
-
-type Bytes = EndianSlice<'static, LittleEndian>;
 
 /// Compilation units kept parsed. What malloc keeps afterwards depends on where
 /// the last pieces lay: with two units 1.0 to 2.2 MB, with three 1.5 to 2.1, with
 /// eight 2.5, and reading is slower the fewer there are.
 const MAX_UNITS: usize = 3;
-/// Lookups between two releases of pages.
-const RELEASE_EVERY: usize = 256;
 
 pub(crate) struct Lines {
     // Before the mapping it borrows from, so that it is dropped first.
-    context: Option<Context<Bytes>>,
+    context: Option<Context<Paged>>,
     map: Map,
     sections: Vec<Section>,
-    lookups: usize,
     /// Where the units that were looked into begin.
     units: Vec<u64>,
 }
@@ -61,21 +59,16 @@ impl Lines {
             context: None,
             map,
             sections,
-            lookups: 0,
             units: Vec::new(),
         })
     }
 
-    fn context(&mut self) -> Option<&Context<Bytes>> {
+    fn context(&mut self) -> Option<&Context<Paged>> {
         if self.context.is_none() {
-            let section = |name: &str| -> Bytes {
-                let bytes = self
-                    .sections
-                    .iter()
-                    .find(|s| s.name == name)
-                    .and_then(|s| self.map.slice(s.offset, s.size))
-                    .unwrap_or_default();
-                EndianSlice::new(bytes, LittleEndian)
+            let section = |name: &str| {
+                let section = self.sections.iter().find(|s| s.name == name);
+                let range = section.map_or((0, 0), |s| (s.offset, s.size));
+                self.map.section(range.0, range.1)
             };
             let dwarf = Dwarf::load(|id| Ok::<_, Error>(section(id.name()))).ok()?;
             self.context = Context::from_dwarf(dwarf).ok();
@@ -123,13 +116,10 @@ impl Lines {
         {
             self.units.push(unit);
         }
-        self.lookups += 1;
         if self.units.len() > MAX_UNITS {
             self.context = None;
             self.units.clear();
-            self.map.release();
-        } else if self.lookups.is_multiple_of(RELEASE_EVERY) {
-            self.map.release();
+            self.map.pages.release();
         }
     }
 }
@@ -148,8 +138,7 @@ fn is_this_program(file: &File) -> bool {
 struct Map {
     address: *mut libc::c_void,
     length: usize,
-    /// Pages come back from the file when they have been let go.
-    backed: bool,
+    pages: Arc<Pages>,
 }
 
 // SAFETY: the mapping is only read once made and belongs to this value alone.
@@ -208,32 +197,28 @@ impl Map {
         (address != libc::MAP_FAILED).then_some(Map {
             address,
             length,
-            backed: descriptor >= 0,
+            pages: Arc::new(Pages::new(address.addr(), length, descriptor >= 0)),
         })
     }
 
-    /// A piece of the file. The lifetime is a promise that [`Lines`] keeps by
-    /// dropping what holds slices before the map.
-    fn slice(&self, offset: u64, size: u64) -> Option<&'static [u8]> {
-        let start = usize::try_from(offset).ok()?;
-        let size = usize::try_from(size).ok()?;
-        if start.checked_add(size)? > self.length {
-            return None;
-        }
+    /// A piece of the file; empty where it has none there. The lifetimes in it
+    /// are a promise that [`Lines`] keeps by dropping what holds readers before
+    /// the map.
+    fn section(&self, offset: u64, size: u64) -> Paged {
+        let range = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
+        let inside = range.filter(|(start, size)| {
+            let end = start.checked_add(*size);
+            end.is_some_and(|end| end <= self.length)
+        });
+        let (start, size) = inside.unwrap_or_default();
         // SAFETY: start..start+size lies in the mapping, which is readable and
         // lives until `self` is dropped; see above for why no slice lives
         // longer. Its contents do not change: see `of_file` and `copy_of`.
-        Some(unsafe { std::slice::from_raw_parts(self.address.cast::<u8>().add(start), size) })
-    }
-
-    /// Lets go of resident pages; they come back from the file when touched.
-    fn release(&self) {
-        if !self.backed {
-            return;
-        }
-        // SAFETY: MADV_DONTNEED on a private, read-only, file-backed mapping
-        // changes no contents.
-        unsafe { libc::madvise(self.address, self.length, libc::MADV_DONTNEED) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts(self.address.cast::<u8>().add(start), size) };
+        // SAFETY: it is counted, never moves and lives until `self` is dropped, as above.
+        let pages = unsafe { &*Arc::as_ptr(&self.pages) };
+        Paged::new(bytes, pages)
     }
 }
 

@@ -10,6 +10,7 @@ mod image;
 mod lines;
 mod memory;
 mod modules;
+mod paged;
 mod seen;
 mod table;
 
