@@ -175,17 +175,22 @@ fn a_spike_that_goes_is_not_a_leak() {
 }
 
 #[test]
-fn a_spike_that_stays_is_a_step_and_not_a_leak() {
+fn a_spike_that_stays_is_no_leak_and_passes_once_its_double_would_have_been_seen() {
     for at in [30.0, 45.0, 60.0, 75.0, 90.0, 105.0, 115.0] {
         never_a_leak(120, 0.5, |s| 100.0 + if s >= at { 60.0 } else { 0.0 });
         never_a_leak(120, 0.5, |s| {
             100.0 + 60.0 * ((s - at) / 10.0).clamp(0.0, 1.0)
         });
     }
-    let verdict = judge("rss_mb", 120, |s| {
-        100.0 + if s >= 70.0 { 60.0 } else { 0.0 }
-    });
-    assert_eq!(verdict.verdict, SeriesOutcome::Step, "{verdict:#?}");
+    let stepped = |at| judge("rss_mb", 120, |s| 100.0 + if s >= at { 60.0 } else { 0.0 });
+    let early = stepped(45.0);
+    assert_eq!(early.verdict, SeriesOutcome::Step, "{early:#?}");
+    // A table that is filling doubled after 70 s, and would again after 140.
+    let late = stepped(70.0);
+    assert_eq!(late.verdict, SeriesOutcome::Inconclusive, "{late:#?}");
+    assert_eq!(late.rule, "doubling");
+    let seconds = late.next_look_hours.unwrap() * 3600.0;
+    assert!((140.0..155.0).contains(&seconds), "{late:#?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod filling;
 mod kinds;
 mod otherwise;
 mod random;
@@ -63,6 +64,15 @@ fn main() {
         3.0,
         &plan,
     );
+    called("tables that double, found", filling::TABLES, 3.0, &plan);
+    called(
+        "counts that never fall, found",
+        filling::NEVER_FALL,
+        3.0,
+        &plan,
+    );
+    called("full early, called leak", filling::FULL, 0.0, &plan);
+    called("settled late, called leak", filling::LATE, 0.0, &plan);
     if plan.kind.is_empty() {
         power(&plan);
         coverage(&plan);
@@ -103,7 +113,7 @@ fn called(title: &str, kinds: &[Kind], growth: f64, plan: &Plan) {
         return;
     }
     println!("\n{title}, % of {} series each\n", plan.series);
-    print!("| {:<20} | {:>6} |", "kind", "ours");
+    print!("| {:<20} | {:>6} | {:>6} |", "kind", "ours", "passed");
     for rival in RIVALS {
         print!(" {} |", rival.name);
     }
@@ -113,9 +123,14 @@ fn called(title: &str, kinds: &[Kind], growth: f64, plan: &Plan) {
             let series = kind.series(plan.seed.wrapping_mul(1_000_003) + number, growth);
             let verdict = judge_timeline(&series.timeline(), &LeakOptions::default());
             let outcome = verdict.series[0].verdict;
-            if plan.verbose && (verdict.series[0].verdict == SeriesOutcome::Leak) != (growth > 0.0)
-            {
-                println!("{number} {:#?}", verdict.series[0]);
+            if plan.verbose && (outcome == SeriesOutcome::Leak) != (growth > 0.0) {
+                let said = &verdict.series[0];
+                println!(
+                    "{number} {} {}: {}",
+                    outcome.name(),
+                    said.rule,
+                    said.explanation
+                );
             }
             let thinned = rivals::thinned(&series);
             let mut names = vec![format!("={}", outcome.name())];
@@ -129,7 +144,12 @@ fn called(title: &str, kinds: &[Kind], growth: f64, plan: &Plan) {
         });
         let percent =
             |name: &str| 100.0 * counts.get(name).copied().unwrap_or(0) as f64 / plan.series as f64;
-        print!("| {:<20} | {:>6.1} |", kind.name, percent("=leak"));
+        let passed = percent("=clean") + percent("=step") + percent("=retention");
+        print!(
+            "| {:<20} | {:>6.1} | {passed:>6.1} |",
+            kind.name,
+            percent("=leak")
+        );
         for rival in RIVALS {
             print!(
                 " {:>width$.1} |",

@@ -5,11 +5,12 @@ use std::ops::Range;
 use super::LeakOptions;
 use super::blocks::Blocks;
 use super::candidates::{Candidate, Unit};
+use super::late_rise::{LateRise, late_rise, late_step};
 use super::load;
 use super::noise::Posterior;
 use super::settled::{ByLoad, LEAST_LEFT, Settled, settle};
 use super::shape::{Form, Shape};
-use super::window::{Point, quarters};
+use super::window::{Point, quarters, span};
 use crate::timeline::Timeline;
 
 /// Where the last part begins that must go on growing too.
@@ -52,6 +53,13 @@ pub(super) struct Evidence {
     pub material: f64,
     /// A warm-up was taken off, and this part of the run was left.
     pub left: Option<f64>,
+    /// The part of the run that was taken off as a warm-up.
+    pub taken_off: f64,
+    /// What rose in the later half of all that is judged, where it is not known
+    /// to be over.
+    pub late_rise: Option<LateRise>,
+    /// Hours from the beginning of what was looked at to its end.
+    pub watched_hours: f64,
     /// The rate of the second half by that of the first; for what saturates,
     /// that of its line by that of the second half.
     pub evenness: f64,
@@ -85,6 +93,10 @@ pub(super) fn gather(
     let mut from = 0;
     let mut settled = settle(timeline, candidate, all)?;
     let mut left = None;
+    let least = least_growth(candidate, all, options);
+    let late = late_rise(&settled.blocks, least)
+        .or_else(|| late_step(&settled.shape.form, &settled.blocks, least));
+    let watched_hours = span(all);
     // A warm-up is taken off piece by piece: a curve is a chain of bends.
     while let Some(at) = settled.warm_until {
         let hour = settled.blocks.first_hour + at * settled.blocks.hours();
@@ -101,7 +113,20 @@ pub(super) fn gather(
         settled = rest;
     }
     let slowing = left.map(|left| slowing(all, from, settled.growth.mean() / left, left));
-    Some(settled.evidence(timeline, candidate, &all[from..], left, slowing, options))
+    let mut evidence = settled.evidence(timeline, candidate, &all[from..], left, slowing, options);
+    evidence.taken_off = (all[from].0 - all[0].0) / watched_hours;
+    evidence.late_rise = late;
+    evidence.watched_hours = watched_hours;
+    Some(evidence)
+}
+
+/// Growth over all these points that would matter.
+fn least_growth(candidate: &Candidate, points: &[Point], options: &LeakOptions) -> f64 {
+    let limits = match candidate.unit {
+        Unit::Memory { .. } => &options.material_mb,
+        Unit::Count => &options.material_count,
+    };
+    limits.growth(quarters(points)[0].unwrap_or(0.0), span(points))
 }
 
 /// The rate that the second half of the rest would have, by that of the whole
@@ -160,16 +185,13 @@ impl Settled {
             ..
         } = self;
         let quarters = quarters(points);
-        let limits = match candidate.unit {
-            Unit::Memory { .. } => &options.material_mb,
-            Unit::Count => &options.material_count,
-        };
-        let material = limits.growth(quarters[0].unwrap_or(0.0), blocks.hours());
+        let material = least_growth(candidate, points, options);
         let plain = shape.form == Form::Line && left.is_none() && load.is_none();
         let price = match shape.form {
             Form::Line if plain => 1.0,
             Form::Curve | Form::Bend(_) if left.is_none() => GAINS_SPEED,
             Form::LineAndStep(at) if !at_an_end(at, blocks.len()) => WITH_STEP,
+            Form::LineAndSteps(_) => WITH_STEP,
             _ => CHOSEN,
         };
         let mut beside = others;
@@ -208,6 +230,9 @@ impl Settled {
             level: parts.last().copied().unwrap_or(f64::NAN),
             material,
             left,
+            taken_off: 0.0,
+            late_rise: None,
+            watched_hours: 0.0,
             evenness,
             saturates,
             last,
@@ -251,8 +276,8 @@ fn fall(parts: &[f64]) -> f64 {
 
 /// From the level before the first step to that after the last.
 fn climb(shape: &Shape, blocks: &Blocks) -> f64 {
-    if let Form::LineAndStep(_) = shape.form {
-        return shape.second(blocks).map_or(0.0, |step| step.mean());
+    if let Form::LineAndStep(_) | Form::LineAndSteps(_) = shape.form {
+        return shape.stepped(blocks);
     }
     let place = |x: f64| (x * (blocks.len() - 1) as f64).round() as usize;
     let (first, last) = match &shape.form {

@@ -1,7 +1,9 @@
 //! The verdict on one series.
 
+use super::activity::Activity;
 use super::candidates::{Candidate, Unit};
 use super::evidence::{self, Evidence, HASTY_HOURS};
+use super::late_rise::{Course, LateRise};
 use super::observer::less_agent;
 use super::settled::{LATEST_START, LEAST_LEFT};
 use super::shape::Form;
@@ -10,6 +12,23 @@ use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait, 
 use crate::normal::quantile;
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
+use crate::verdict::Verdict3;
+
+/// The rule of what goes when the load does.
+const REMAINS: &str = "remains";
+/// A leak gives back less than this part of its growth after the load.
+const GIVEN_BACK: f64 = 0.6;
+/// Readings after the load that show what remains.
+const MIN_AFTER: usize = 3;
+
+/// A count may stand still for this part of the time at the end, as the load
+/// that is not known may have ended, if it rose before with no more than this
+/// chance.
+const STOOD_STILL: f64 = 0.1;
+const BEYOND_DOUBT: f64 = 1e-6;
+
+/// Level time after the next doubling that shows that there was none.
+const DOUBLED: f64 = 1.05;
 
 /// The rule that a series must have enough samples to be judged at all.
 pub(super) const ENOUGH_DATA: &str = "enough-data";
@@ -63,25 +82,38 @@ const NOTHING: f64 = 1e-12;
 const POWER_TAIL: f64 = 0.1;
 
 /// A series on its way to a verdict.
-pub(super) struct Case {
+pub(super) struct Case<'a> {
     pub verdict: SeriesVerdict,
     evidence: Option<Evidence>,
+    /// The same of a count until it stood still, where it did at the end.
+    rising: Option<Evidence>,
+    unit: Unit,
+    /// What was left when the load had ended.
+    after: Option<f64>,
+    options: &'a LeakOptions,
 }
 
-impl Case {
+impl<'a> Case<'a> {
     /// With `many` others, a series that stands still is not looked at further.
+    /// Idle time before and after the load is no part of its trend.
     pub(super) fn open(
         timeline: &Timeline,
         candidate: &Candidate,
-        options: &LeakOptions,
+        options: &'a LeakOptions,
         many: bool,
-    ) -> Case {
+        activity: Option<Activity>,
+    ) -> Case<'a> {
         let factor = candidate.unit.factor();
         let values = less_agent(timeline, &candidate.name);
-        let points: Vec<Point> = steady(timeline, &values, options)
+        let mut points: Vec<Point> = steady(timeline, &values, options)
             .into_iter()
             .map(|(hour, value)| (hour, value * factor))
             .collect();
+        let mut after = None;
+        if let Some(activity) = activity {
+            after = last_of(points.iter().filter(|point| point.0 > activity.until));
+            points.retain(|point| activity.contains(point.0));
+        }
         let mut verdict = SeriesVerdict {
             name: candidate.name.clone(),
             unit: candidate.unit.name().to_owned(),
@@ -96,6 +128,7 @@ impl Case {
             quarters: quarters(&points),
             judged_from_min: points.first().map(|point| point.0 * 60.0),
             samples: points.len(),
+            next_look_hours: None,
             rule: String::new(),
             explanation: String::new(),
         };
@@ -103,17 +136,11 @@ impl Case {
             verdict.settle(SeriesOutcome::Leak, close_wait::RULE, explanation);
         } else if let Some(needed) = too_little(timeline, &points, options) {
             verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
-            return Case {
-                verdict,
-                evidence: None,
-            };
+            return Case::settled(verdict, candidate.unit, options);
         } else if many && screen::stands_still(&points) {
             let said = "it does not grow: its blocks are as often below earlier ones as above";
             verdict.settle(SeriesOutcome::Clean, screen::RULE, said.to_owned());
-            return Case {
-                verdict,
-                evidence: None,
-            };
+            return Case::settled(verdict, candidate.unit, options);
         }
         let evidence = evidence::gather(timeline, candidate, &points, options);
         if let Some(evidence) = &evidence {
@@ -122,7 +149,32 @@ impl Case {
             let needed = "too few samples of different moments; run for longer".to_owned();
             verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
         }
-        Case { verdict, evidence }
+        let stands = (activity.is_none() && candidate.unit == Unit::Count)
+            .then(|| until_still(&points))
+            .flatten();
+        let rising = stands
+            .and_then(|rows| evidence::gather(timeline, candidate, &points[..rows], options))
+            .filter(|rising| rising.chance <= BEYOND_DOUBT);
+        Case {
+            verdict,
+            evidence,
+            rising,
+            unit: candidate.unit,
+            after,
+            options,
+        }
+    }
+
+    /// One about which all is said.
+    fn settled(verdict: SeriesVerdict, unit: Unit, options: &'a LeakOptions) -> Case<'a> {
+        Case {
+            verdict,
+            evidence: None,
+            rising: None,
+            unit,
+            after: None,
+            options,
+        }
     }
 
     /// The probability of the growth by chance, if it is to be judged.
@@ -139,9 +191,42 @@ impl Case {
             && self.verdict.rule.is_empty()
         {
             self.verdict.decide(evidence, alpha);
+            let undecided = self.verdict.verdict.verdict() == Verdict3::Inconclusive;
+            if undecided && let Some(rising) = &self.rising {
+                self.verdict.stood_still(rising, self.options, alpha);
+            }
+            if self.verdict.verdict == SeriesOutcome::Leak {
+                self.verdict.gave_back(evidence, self.after, self.unit);
+            }
         }
         self.verdict
     }
+}
+
+/// The level at the end of these points; `None` of too few.
+fn last_of<'a>(points: impl Iterator<Item = &'a Point>) -> Option<f64> {
+    let values: Vec<f64> = points.map(|point| point.1).collect();
+    let mut end = values.get(values.len() / 2..).unwrap_or_default().to_vec();
+    if values.len() < MIN_AFTER {
+        return None;
+    }
+    let middle = end.len() / 2;
+    Some(*end.select_nth_unstable_by(middle, f64::total_cmp).1)
+}
+
+/// Rows until a series last rose above all before, where it then stood still for
+/// a short while.
+fn until_still(points: &[Point]) -> Option<usize> {
+    let mut highest = f64::NEG_INFINITY;
+    let mut last = 0;
+    for (row, point) in points.iter().enumerate() {
+        if point.1 > highest {
+            highest = point.1;
+            last = row;
+        }
+    }
+    let still = points.last()?.0 - points[last].0;
+    (points.len() - last > MIN_AFTER && still <= STOOD_STILL * span(points)).then_some(last + 1)
 }
 
 impl SeriesVerdict {
@@ -197,10 +282,10 @@ impl SeriesVerdict {
                 .collect::<Vec<_>>()
                 .join(" → "),
         );
-        if let Some(left) = evidence.left {
+        if evidence.taken_off > 0.0 {
             numbers.push_str(&format!(
-                ", after a warm-up of {} % of the run",
-                readable((1.0 - left) * 100.0)
+                ", after a warm-up of {}",
+                duration(evidence.taken_off * evidence.watched_hours)
             ));
         }
         let floor = self.amount(self.detectable_per_hour.unwrap_or(f64::NAN));
@@ -216,7 +301,9 @@ impl SeriesVerdict {
         let slows = match evidence.form {
             _ if evidence.hours < HASTY_HOURS && (0.0..EVEN).contains(&evidence.evenness) => true,
             Form::Saturating(_) => (evidence.evenness - 1.0).abs() > ON_ITS_LINE,
-            Form::LineAndStep(_) | Form::LineAndCycle(_) => evidence.evenness < EVEN,
+            Form::LineAndStep(_) | Form::LineAndSteps(_) | Form::LineAndCycle(_) => {
+                evidence.evenness < EVEN
+            }
             Form::Curve if evidence.left.is_none() => {
                 (0.0..CURVE_EVEN).contains(&evidence.evenness)
             }
@@ -232,6 +319,7 @@ impl SeriesVerdict {
             Form::Steps(at) => at.len(),
             Form::Ramp(..) => 1,
             Form::LineAndStep(_) if growth <= evidence.material => 1,
+            Form::LineAndSteps(at) if growth <= evidence.material => at.len(),
             _ => 0,
         };
         let (outcome, rule, explanation) = if steps > 0 && evidence.climb > evidence.material {
@@ -308,6 +396,75 @@ impl SeriesVerdict {
             )
         };
         self.settle(outcome, rule, explanation);
+        if self.verdict.verdict() == Verdict3::Pass
+            && let Some(late) = &evidence.late_rise
+        {
+            self.rose_late(evidence, late);
+        }
+    }
+
+    /// A pass that came too early: what rose late may rise again.
+    fn rose_late(&mut self, evidence: &Evidence, late: &LateRise) {
+        let hours = evidence.watched_hours;
+        let rise = self.amount(late.rise);
+        if let Course::AtOnce(at) = late.course {
+            let (at, next) = (at * hours, 2.0 * at * hours * DOUBLED);
+            let explanation = format!(
+                "it rose by {rise} after {}, and a table that is still filling doubles next \
+                 after {}, which is beyond the end; run for {} to see that it does not",
+                duration(at),
+                duration(2.0 * at),
+                duration(next),
+            );
+            self.next_look_hours = Some(next);
+            self.settle(SeriesOutcome::Inconclusive, "doubling", explanation);
+        } else {
+            let next = 2.0 * hours;
+            let explanation = format!(
+                "it still rose by {rise} in the later half of {}; run for {} to see it settle",
+                duration(hours),
+                duration(next),
+            );
+            self.next_look_hours = Some(next);
+            self.settle(SeriesOutcome::Warming, "settled", explanation);
+        }
+    }
+
+    /// A count that rose with certainty until shortly before the end, and of which
+    /// nothing went since: the load may have ended.
+    fn stood_still(&mut self, rising: &Evidence, options: &LeakOptions, alpha: f64) {
+        let mut until = self.clone();
+        until.tell(rising, options, Unit::Count);
+        until.decide(rising, alpha);
+        if until.verdict == SeriesOutcome::Leak {
+            until.explanation.push_str(
+                "; then it stood still to the end of the run, and none of it went: \
+                 the load may have ended",
+            );
+            *self = until;
+        }
+    }
+
+    /// What goes when the load does was in use.
+    fn gave_back(&mut self, evidence: &Evidence, after: Option<f64>, unit: Unit) {
+        // Resident memory that was freed may stay.
+        if unit != Unit::Count && self.name != "heap_live_mb" {
+            return;
+        }
+        let Some(after) = after else { return };
+        let back = evidence.level - after;
+        if back >= GIVEN_BACK * evidence.net {
+            let explanation = format!(
+                "{}; but {} of it went when the load ended, so it was in use",
+                self.explanation,
+                self.amount(back.min(evidence.net))
+            );
+            self.settle(SeriesOutcome::Clean, REMAINS, explanation);
+        } else {
+            let kept = self.amount(after - (evidence.level - evidence.net));
+            self.explanation
+                .push_str(&format!("; {kept} of it remained after the load"));
+        }
     }
 }
 

@@ -11,11 +11,13 @@
 //! certain, large enough to matter, and goes on to the end. `LEAKS.md` tells the
 //! method in one page, with its sources, its limits and its measured error rates.
 
+mod activity;
 mod blocks;
 mod candidates;
 mod close_wait;
 mod evidence;
 mod judge;
+mod late_rise;
 mod load;
 mod noise;
 mod observer;
@@ -30,6 +32,7 @@ mod window;
 
 use serde::Serialize;
 
+use activity::Activity;
 use judge::Case;
 pub use options::{LeakOptions, Material};
 
@@ -83,6 +86,8 @@ pub struct SeriesVerdict {
     pub quarters: Vec<Option<f64>>,
     /// From when on the series was judged, in minutes of the run.
     pub judged_from_min: Option<f64>,
+    /// Hours that the run must be long to see more, where it is known.
+    pub next_look_hours: Option<f64>,
     /// How many samples were judged.
     pub samples: usize,
     /// The rule that decided.
@@ -176,9 +181,10 @@ impl SeriesOutcome {
 pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport {
     let candidates = candidates::of(timeline);
     let many = candidates.len() > screen::MANY;
-    let cases: Vec<Case> = candidates
+    let activity = Activity::of(timeline);
+    let cases: Vec<Case<'_>> = candidates
         .iter()
-        .map(|candidate| Case::open(timeline, candidate, options, many))
+        .map(|candidate| Case::open(timeline, candidate, options, many, activity))
         .collect();
     let chances: Vec<Option<f64>> = cases.iter().map(Case::chance).collect();
     let levels = several::levels(&chances, options.alpha());

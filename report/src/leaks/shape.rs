@@ -23,6 +23,9 @@ const RAMPS: [f64; 3] = [0.06, 0.12, 0.24];
 /// Most steps that a series may be made of. More are growth in bursts.
 const MOST_STEPS: usize = 3;
 
+/// Most steps in a line: a table that doubles, with what is in it.
+const MAX_STEPS_IN_LINE: usize = 4;
+
 /// Most whole or half turns of a cycle that is looked for.
 const TURNS: [f64; 6] = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0];
 
@@ -41,6 +44,8 @@ pub(super) enum Form {
     Ramp(f64, f64),
     /// A line with a step at this block.
     LineAndStep(usize),
+    /// A line with steps at these blocks.
+    LineAndSteps(Vec<usize>),
     /// A line with a wave of so many turns.
     LineAndCycle(f64),
 }
@@ -67,6 +72,7 @@ impl Shape {
         }
         forms.extend(steps(blocks).into_iter().map(Form::Steps));
         forms.extend(step_in_line(blocks).map(Form::LineAndStep));
+        forms.extend(steps_in_line(blocks).into_iter().map(Form::LineAndSteps));
         forms.extend(TURNS.map(Form::LineAndCycle));
         let mut shapes: Vec<Shape> = forms
             .into_iter()
@@ -89,7 +95,9 @@ impl Shape {
     /// What there is beside the line, for a look at how even the line is.
     pub(super) fn beside_line(&self) -> &[Vec<f64>] {
         match self.form {
-            Form::LineAndStep(_) | Form::LineAndCycle(_) => &self.columns[2..],
+            Form::LineAndStep(_) | Form::LineAndSteps(_) | Form::LineAndCycle(_) => {
+                &self.columns[2..]
+            }
             _ => &[],
         }
     }
@@ -130,6 +138,16 @@ impl Shape {
         has.then(|| noise::posterior(&blocks.values, &self.columns, 2))?
     }
 
+    /// The heights of the steps in a line together.
+    pub(super) fn stepped(&self, blocks: &Blocks) -> f64 {
+        let (Form::LineAndStep(_) | Form::LineAndSteps(_)) = self.form else {
+            return 0.0;
+        };
+        let height = |of| noise::posterior(&blocks.values, &self.columns, of);
+        let steps = self.form.columns(&vec![0.0; blocks.len()]).len();
+        (2..steps).filter_map(height).map(|step| step.mean()).sum()
+    }
+
     /// From the trough of a cycle to its crest.
     pub(super) fn swing(&self, blocks: &Blocks) -> Option<f64> {
         let Form::LineAndCycle(_) = self.form else {
@@ -149,6 +167,7 @@ impl Form {
             Form::Saturating(_) => "saturating",
             Form::Steps(_) | Form::Ramp(..) => "steps",
             Form::LineAndStep(_) => "line and step",
+            Form::LineAndSteps(_) => "line and steps",
             Form::LineAndCycle(_) => "line and cycle",
         }
     }
@@ -160,6 +179,7 @@ impl Form {
             Form::Curve => 2.0,
             Form::Bend(_) | Form::Saturating(_) => 3.0,
             Form::LineAndStep(_) => 5.0,
+            Form::LineAndSteps(at) => 1.0 + 4.0 * at.len() as f64,
             Form::Ramp(..) => 3.0,
             Form::Steps(at) => 2.5 * at.len() as f64,
             Form::LineAndCycle(_) => 4.0,
@@ -203,6 +223,10 @@ impl Form {
             Form::LineAndStep(at) => {
                 columns.push(column(&|x| x));
                 columns.push(from(*at));
+            }
+            Form::LineAndSteps(at) => {
+                columns.push(column(&|x| x));
+                columns.extend(at.iter().map(|at| from(*at)));
             }
             Form::LineAndCycle(turns) => {
                 let angle = std::f64::consts::TAU * turns;
@@ -287,4 +311,78 @@ fn step_in_line(blocks: &Blocks) -> Option<usize> {
     }
     let last = blocks.len().saturating_sub(1) as f64;
     best.1.map(|x| (x * last).round() as usize)
+}
+
+/// Two and more steps in a line: after the best one each next where it explains
+/// most of what the line and the steps before it leave (forward selection).
+fn steps_in_line(blocks: &Blocks) -> Vec<Vec<usize>> {
+    let Some(first) = step_in_line(blocks) else {
+        return Vec::new();
+    };
+    let known: Vec<(usize, f64)> = blocks
+        .values
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, value)| value.is_finite())
+        .collect();
+    let step = |at: usize| -> Vec<f64> {
+        let is_after = |(block, _): &(usize, f64)| f64::from(u8::from(*block >= at));
+        known.iter().map(is_after).collect()
+    };
+    let mut rest: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    let mut take_out = |column: Vec<f64>, rest: &mut Vec<f64>| {
+        if let Some(unit) = orthogonal(column, &basis) {
+            let share = dot(&unit, rest);
+            rest.iter_mut()
+                .zip(&unit)
+                .for_each(|(r, u)| *r -= share * u);
+            basis.push(unit);
+        }
+        basis.clone()
+    };
+    take_out(vec![1.0; known.len()], &mut rest);
+    take_out(
+        known.iter().map(|(block, _)| *block as f64).collect(),
+        &mut rest,
+    );
+    let mut taken = take_out(step(first), &mut rest);
+    let mut places = vec![first];
+    let mut found = Vec::new();
+    while places.len() < MAX_STEPS_IN_LINE {
+        let free = |at: &usize| places.iter().all(|place| place.abs_diff(*at) >= 2);
+        let best = (2..blocks.len().saturating_sub(1))
+            .filter(free)
+            .filter_map(|at| {
+                let unit = orthogonal(step(at), &taken)?;
+                Some((at, dot(&unit, &rest).powi(2)))
+            })
+            .max_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((at, _)) = best else { break };
+        taken = take_out(step(at), &mut rest);
+        places.push(at);
+        places.sort_unstable();
+        found.push(places.clone());
+    }
+    found
+}
+
+/// What a column has that the others do not, of length one; `None` where that
+/// is nothing.
+fn orthogonal(mut column: Vec<f64>, basis: &[Vec<f64>]) -> Option<Vec<f64>> {
+    let before = dot(&column, &column);
+    for unit in basis {
+        let share = dot(unit, &column);
+        column
+            .iter_mut()
+            .zip(unit)
+            .for_each(|(c, u)| *c -= share * u);
+    }
+    let left = dot(&column, &column);
+    (left > 1e-9 * before).then(|| column.iter().map(|c| c / left.sqrt()).collect())
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
