@@ -426,6 +426,10 @@ impl SeriesVerdict {
                 duration(next),
             );
             self.next_look_hours = Some(next);
+            // The end of a curve may point anywhere: this is what it rose by.
+            self.slope_per_hour = Some(late.rise_per_time() / hours);
+            self.slope_interval = None;
+            self.slope_per_request = None;
             self.settle(SeriesOutcome::Warming, "settled", explanation);
         }
     }

@@ -39,6 +39,13 @@ pub(super) struct LateRise {
     pub rise: f64,
 }
 
+impl LateRise {
+    /// Growth over the whole time at the rate of this rise.
+    pub(super) fn rise_per_time(&self) -> f64 {
+        self.rise / (self.course.end() - FROM).max(f64::MIN_POSITIVE)
+    }
+}
+
 /// How a series rose, with the part of the time at which it did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Course {
