@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, Read};
 
 use super::header::no_header;
-use super::tool_tables::{Head, is_time};
+use super::tool_tables::{Head, is_time, plain};
 use crate::error::Error;
 use crate::limits::COLUMNS;
 use crate::records::OwnedRow;
@@ -192,33 +192,7 @@ impl<R: BufRead> Blocks<R> {
                  such as elapsed_s or timestamp in the first column",
             );
         }
-        let has = |name: &str| format!("{head:?}").contains(name);
-        let (tool, way) = if has("CONTAINER ID") || has("MEM USAGE") {
-            (
-                "docker stats",
-                "while sleep 10; do date +%FT%T; docker stats --no-stream; done >FILE",
-            )
-        } else if has("CPU(cores)") {
-            (
-                "kubectl top",
-                "while sleep 30; do date +%FT%T; kubectl top pod; done >FILE",
-            )
-        } else if has("swpd") {
-            ("vmstat", "vmstat -t 10 >FILE")
-        } else if has("PID") {
-            (
-                "ps or top",
-                "while sleep 10; do date +%FT%T; ps -o pid,rss,vsz,comm -p PID; done >FILE",
-            )
-        } else {
-            (
-                "this kind",
-                "a time in the first column, called elapsed_s or timestamp",
-            )
-        };
-        no_header(&format!(
-            "a table of {tool} without a time for its rows; record it with: {way}"
-        ))
+        head.untimed()
     }
 
     fn line(&mut self, line: &str) {
@@ -406,21 +380,4 @@ impl<R: BufRead> Blocks<R> {
         });
         Some(self.things.len() - 1)
     }
-}
-
-/// Text without what moves a terminal's cursor.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        if c == '\u{1b}' {
-            if rest.next_if_eq(&'[').is_some() {
-                while rest.next_if(|c| !c.is_ascii_alphabetic()).is_some() {}
-                rest.next();
-            }
-        } else if c != '\u{feff}' {
-            plain.push(c);
-        }
-    }
-    plain
 }

@@ -117,7 +117,7 @@ impl Calendar {
     /// Seconds of the days before a time of day without a date. It is past
     /// midnight where it is much earlier than the one before.
     fn day_of(&mut self, time: f64, half: bool) -> f64 {
-        self.past_twelve |= half || time >= 13.0 * HOUR || time < HOUR;
+        self.past_twelve |= half || !(HOUR..13.0 * HOUR).contains(&time);
         let Some(before) = self.before.replace(time) else {
             return 0.0;
         };

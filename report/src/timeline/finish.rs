@@ -6,7 +6,7 @@ use super::facts::ColumnFacts;
 use super::filling::{Filled, Filling};
 use super::leaps::{Course, settle};
 use super::numbers::{Customs, Locale};
-use super::{Column, Timeline};
+use super::{Column, Timeline, long_tables};
 
 /// The timeline of what was read.
 pub(super) fn finished(mut filling: Filling) -> Timeline {
@@ -79,15 +79,17 @@ pub(super) fn finished(mut filling: Filling) -> Timeline {
     for (name, fact) in filling.names.iter().zip(&facts) {
         losses.garbage(name, fact);
     }
-    losses.notes = notes;
-    Timeline {
+    let mut timeline = Timeline {
         names: filling.names,
         columns,
         hours,
         losses,
         facts,
         runs: settled.runs,
-    }
+    };
+    notes.extend(long_tables::part(&mut timeline, |index| time.is(index)));
+    timeline.losses.notes = notes;
+    timeline
 }
 
 /// Decides what the cells of each column mean.

@@ -43,10 +43,12 @@ impl Losses {
     pub(super) fn sentences(&self) -> Vec<String> {
         let garbage = match &self.garbage_example {
             Some((name, example)) => format!(
-                "timeline: cells that are not numbers, read as missing (such as {example:?} in \
+                "timeline: cells that could not be read as numbers, taken as missing (such as {example:?} in \
                  {name:?})"
             ),
-            None => "timeline: cells that are not numbers, read as missing".to_owned(),
+            None => {
+                "timeline: cells that could not be read as numbers, taken as missing".to_owned()
+            }
         };
         [
             (self.truncated_rows, "timeline: last row was cut off"),

@@ -2,7 +2,9 @@
 
 use super::cells;
 use super::dates;
+use super::header::no_header;
 use super::units::Hint;
+use crate::error::Error;
 
 /// A line that names columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +111,37 @@ impl Head {
             time: Some(time),
             cells: names.zip(words[..count].iter().copied()).collect(),
         })
+    }
+
+    /// The error of such a table whose rows have no time, with the way to one.
+    pub(super) fn untimed(&self) -> Error {
+        let has = |name: &str| self.words.iter().any(|word| word == name);
+        let (tool, way) = if has("CONTAINER") || has("MEM") {
+            (
+                "docker stats",
+                "while sleep 10; do date +%FT%T; docker stats --no-stream; done >FILE",
+            )
+        } else if has("CPU(cores)") {
+            (
+                "kubectl top",
+                "while sleep 30; do date +%FT%T; kubectl top pod; done >FILE",
+            )
+        } else if has("swpd") {
+            ("vmstat", "vmstat -t 10 >FILE")
+        } else if has("PID") {
+            (
+                "ps or top",
+                "while sleep 10; do date +%FT%T; ps -o pid,rss,vsz,comm -p PID; done >FILE",
+            )
+        } else {
+            (
+                "this kind",
+                "a time in the first column, called elapsed_s or timestamp",
+            )
+        };
+        no_header(&format!(
+            "a table of {tool} without a time for its rows; record it with: {way}"
+        ))
     }
 
     fn cells<'a>(&self, line: &'a str) -> Option<Vec<(String, &'a str)>> {
@@ -227,4 +260,21 @@ fn by_two_spaces(line: &str) -> Vec<&str> {
         .map(str::trim)
         .filter(|part| !part.is_empty())
         .collect()
+}
+
+/// Text without what moves a terminal's cursor.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c == '\u{1b}' {
+            if rest.next_if_eq(&'[').is_some() {
+                while rest.next_if(|c| !c.is_ascii_alphabetic()).is_some() {}
+                rest.next();
+            }
+        } else if c != '\u{feff}' {
+            plain.push(c);
+        }
+    }
+    plain
 }
