@@ -94,7 +94,7 @@ pub use spans::{
 };
 pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
-pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
+pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};
 pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_leaks, judge_with, verdict_json};
