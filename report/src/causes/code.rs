@@ -8,7 +8,7 @@ use crate::limits::FRAMES;
 use crate::profile::{FrameTable, Profile};
 
 /// Crates and functions that allocate on behalf of their callers.
-const PASSED_OVER: [&str; 14] = [
+const PASSED_OVER: [&str; 24] = [
     "alloc::",
     "core::",
     "std::",
@@ -20,6 +20,16 @@ const PASSED_OVER: [&str; 14] = [
     "bytes::",
     "smallvec::",
     "indexmap::",
+    "dashmap::",
+    "slab::",
+    "sharded_slab::",
+    "arrayvec::",
+    "tinyvec::",
+    "hashlink::",
+    "linked_hash_map::",
+    "lru::",
+    "bumpalo::",
+    "typed_arena::",
     "malloc",
     "calloc",
     "realloc",
