@@ -72,7 +72,7 @@ pub use chart::timeline_svg;
 pub use error::Error;
 pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
-pub use frame_name::readable_name;
+pub use frame_name::{readable_frame, readable_name};
 pub use leaks::{
     LeakOptions, LeakReport, Material, MustSee, SeriesOutcome, SeriesVerdict, Thing, TimeToLimit,
     judge_timeline,
@@ -86,7 +86,7 @@ pub use profile::{
 };
 pub use run::{Event, FORMAT, Host, Process, Run, RunInfo, RunState};
 pub use run_dir::{
-    Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_timeline,
+    Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_profile, read_timeline,
 };
 pub use seal::{seal, seal_judged};
 pub use spans::{
