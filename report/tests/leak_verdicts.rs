@@ -353,3 +353,50 @@ fn a_leak_is_told_per_request_and_by_the_time_to_its_limit() {
     assert!((limit.hours - 352.0 / 360.0).abs() < 0.1, "{limit:?}");
     assert!(limit.earliest_hours < limit.hours && limit.hours < limit.latest_hours.unwrap());
 }
+
+/// A run of one row a second, with its load: requests a second by the second.
+fn judge_under_load(
+    name: &str,
+    seconds: usize,
+    value: impl Fn(f64) -> f64,
+    load: impl Fn(f64) -> f64,
+) -> SeriesVerdict {
+    let mut csv = format!("elapsed_s,{name},requests_per_s\n");
+    for second in 0..seconds {
+        let at = second as f64;
+        csv.push_str(&format!("{second},{},{}\n", value(at), load(at)));
+    }
+    let timeline = Timeline::parse(csv.as_bytes()).unwrap();
+    let report = judge_timeline(&timeline, &LeakOptions::default());
+    report.series.into_iter().next().unwrap()
+}
+
+#[test]
+fn what_is_kept_when_the_load_ends_is_a_leak_and_what_goes_was_in_use() {
+    for (from, until, end) in [(12.0, 55.0, 60), (20.0, 60.0, 180), (0.0, 100.0, 105)] {
+        let load = |s: f64| if s > from && s <= until { 50.0 } else { 0.0 };
+        let kept = |s: f64| 12.0 + 20.0 * (s.min(until) - from).max(0.0);
+        for name in ["tokio_alive_tasks", "sessions"] {
+            let verdict = judge_under_load(name, end, kept, load);
+            assert_eq!(verdict.verdict, SeriesOutcome::Leak, "{verdict:#?}");
+        }
+        let used = |s: f64| if s > until { 12.0 } else { kept(s) };
+        let verdict = judge_under_load("connections", end, used, load);
+        assert_ne!(verdict.verdict, SeriesOutcome::Leak, "{verdict:#?}");
+        if end as f64 - until > 10.0 {
+            assert_eq!(verdict.rule, "remains", "{verdict:#?}");
+        }
+    }
+}
+
+#[test]
+fn what_leaks_without_load_is_a_leak() {
+    let verdict = judge_under_load(
+        "open_fds",
+        900,
+        |s| 30.0 + (s - 300.0).max(0.0) / 2.0,
+        |s| if s < 300.0 { 80.0 } else { 0.0 },
+    );
+    assert_eq!(verdict.verdict, SeriesOutcome::Leak, "{verdict:#?}");
+    assert!(verdict.explanation.contains("without load"), "{verdict:#?}");
+}

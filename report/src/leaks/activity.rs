@@ -24,9 +24,8 @@ const NEAR: usize = 3;
 /// … if at least this part of the rows between the first and the last is.
 const DENSE: f64 = 0.3;
 
-/// The load must last for this part of the run: where it was idle for longer, what
-/// it does meanwhile counts, too.
-const MIN_PART: f64 = 0.4;
+/// The load must last for this part of the run, or it is no load but an event.
+const MIN_PART: f64 = 0.2;
 /// Rows of idle time that are worth to be left out.
 const MIN_IDLE_ROWS: usize = 3;
 const MIN_ROWS: usize = 20;
@@ -133,7 +132,7 @@ mod tests {
         // One request in ten rows, from the fifth row to the sixth last.
         assert_eq!(activity(&seldom), Some((4.0, 114.0)));
         let mut event = [0.0; 200];
-        event[100..110].fill(500.0);
+        event[100..130].fill(500.0);
         assert_eq!(activity(&event), None);
     }
 }

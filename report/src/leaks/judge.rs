@@ -21,6 +21,10 @@ const GIVEN_BACK: f64 = 0.6;
 /// Readings after the load that show what remains.
 const MIN_AFTER: usize = 3;
 
+/// Idle time that is so much of the run is judged by itself, too: what leaks without
+/// load leaks.
+const LONG_IDLE: f64 = 0.3;
+
 /// A count may stand still for this part of the time at the end, as the load
 /// that is not known may have ended, if it rose before with no more than this
 /// chance.
@@ -87,6 +91,8 @@ pub(super) struct Case<'a> {
     evidence: Option<Evidence>,
     /// The same of a count until it stood still, where it did at the end.
     rising: Option<Evidence>,
+    /// The same of a long time without load.
+    idle: Option<Evidence>,
     unit: Unit,
     /// What was left when the load had ended.
     after: Option<f64>,
@@ -110,8 +116,23 @@ impl<'a> Case<'a> {
             .map(|(hour, value)| (hour, value * factor))
             .collect();
         let mut after = None;
+        let mut idle = None;
         if let Some(activity) = activity {
-            after = last_of(points.iter().filter(|point| point.0 > activity.until));
+            let long = LONG_IDLE * span(&points);
+            let part = |is_in: &dyn Fn(f64) -> bool| -> Vec<Point> {
+                points
+                    .iter()
+                    .copied()
+                    .filter(|point| is_in(point.0))
+                    .collect()
+            };
+            let then = part(&|hour| hour > activity.until);
+            after = last_of(then.iter());
+            idle = [part(&|hour| hour < activity.from), then]
+                .into_iter()
+                .filter(|idle| span(idle) >= long && too_little(timeline, idle, options).is_none())
+                .max_by(|a, b| span(a).total_cmp(&span(b)))
+                .and_then(|idle| evidence::gather(timeline, candidate, &idle, options));
             points.retain(|point| activity.contains(point.0));
         }
         let mut verdict = SeriesVerdict {
@@ -159,6 +180,7 @@ impl<'a> Case<'a> {
             verdict,
             evidence,
             rising,
+            idle,
             unit: candidate.unit,
             after,
             options,
@@ -171,6 +193,7 @@ impl<'a> Case<'a> {
             verdict,
             evidence: None,
             rising: None,
+            idle: None,
             unit,
             after: None,
             options,
@@ -193,7 +216,15 @@ impl<'a> Case<'a> {
             self.verdict.decide(evidence, alpha);
             let undecided = self.verdict.verdict.verdict() == Verdict3::Inconclusive;
             if undecided && let Some(rising) = &self.rising {
-                self.verdict.stood_still(rising, self.options, alpha);
+                let then = "; then it stood still to the end of the run, and none of it went: \
+                            the load may have ended";
+                self.verdict
+                    .leaks_by(rising, self.options, alpha, self.unit, then);
+            }
+            if let Some(idle) = &self.idle {
+                let then = "; that was without load";
+                self.verdict
+                    .leaks_by(idle, self.options, alpha, self.unit, then);
             }
             if self.verdict.verdict == SeriesOutcome::Leak {
                 self.verdict.gave_back(evidence, self.after, self.unit);
@@ -434,18 +465,21 @@ impl SeriesVerdict {
         }
     }
 
-    /// A count that rose with certainty until shortly before the end, and of which
-    /// nothing went since: the load may have ended.
-    fn stood_still(&mut self, rising: &Evidence, options: &LeakOptions, alpha: f64) {
-        let mut until = self.clone();
-        until.tell(rising, options, Unit::Count);
-        until.decide(rising, alpha);
-        if until.verdict == SeriesOutcome::Leak {
-            until.explanation.push_str(
-                "; then it stood still to the end of the run, and none of it went: \
-                 the load may have ended",
-            );
-            *self = until;
+    /// Takes the verdict by a part of the run, if that is a leak.
+    fn leaks_by(
+        &mut self,
+        part: &Evidence,
+        options: &LeakOptions,
+        alpha: f64,
+        unit: Unit,
+        then: &str,
+    ) {
+        let mut by_part = self.clone();
+        by_part.tell(part, options, unit);
+        by_part.decide(part, alpha);
+        if self.verdict != SeriesOutcome::Leak && by_part.verdict == SeriesOutcome::Leak {
+            by_part.explanation.push_str(then);
+            *self = by_part;
         }
     }
 
