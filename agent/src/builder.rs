@@ -141,6 +141,19 @@ impl Builder {
         self
     }
 
+    /// The leak of memory that the run must be able to show, such as `10MB/h`.
+    /// Where it was too short or too noisy for that, it is inconclusive and does
+    /// not pass; the verdict says how long to run. Default: none.
+    ///
+    /// ```
+    /// # use soakscope::Agent;
+    /// let builder = Agent::builder("checkout").must_see("10MB/h");
+    /// ```
+    pub fn must_see(mut self, rate: impl Into<String>) -> Self {
+        self.config.must_see = Some(rate.into());
+        self
+    }
+
     /// The environment whose overrides in the budget file are in force, such
     /// as `staging`. Default: none.
     pub fn environment(mut self, name: impl Into<String>) -> Self {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use soakscope_report::length_of_time;
+use soakscope_report::{MustSee, length_of_time};
 use soakscope_sampler::ClockChoice;
 use tracing::level_filters::LevelFilter;
 
@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) phase: String,
     pub(crate) version: Option<String>,
     pub(crate) budgets: Option<PathBuf>,
+    /// The leak that the run must be able to show, as it was given.
+    pub(crate) must_see: Option<String>,
     pub(crate) environment: Option<String>,
     pub(crate) abort_on_breach: Option<Duration>,
     pub(crate) global_recorder: bool,
@@ -70,6 +72,7 @@ impl Default for Config {
             phase: String::new(),
             version: None,
             budgets: None,
+            must_see: None,
             environment: None,
             abort_on_breach: None,
             global_recorder: false,
@@ -160,6 +163,9 @@ impl Config {
         if let Some(value) = read("SOAKSCOPE_BUDGETS") {
             self.budgets = (value != "off").then(|| value.into());
         }
+        if let Some(value) = read("SOAKSCOPE_MUST_SEE") {
+            self.must_see = (value != "off").then_some(value);
+        }
         if let Some(value) = read("SOAKSCOPE_ENVIRONMENT") {
             self.environment = Some(value);
         }
@@ -229,6 +235,11 @@ impl Config {
                 self.reading_share.to_string(),
                 "it takes 0.0001 to 1 of one core; the default is 0.02",
             );
+        }
+        if let Some(must_see) = &self.must_see
+            && let Err(takes) = must_see.parse::<MustSee>()
+        {
+            return refuse("must_see", must_see.clone(), &takes);
         }
         if self.phase.contains('/') {
             return refuse(
@@ -326,6 +337,7 @@ mod tests {
             ("SOAKSCOPE_READING_SHARE", "2%", "share of one core"),
             ("SOAKSCOPE_CPU_CLOCK", "sundial", "perf"),
             ("SOAKSCOPE_PHASE", "spike/ramp", "do not nest"),
+            ("SOAKSCOPE_MUST_SEE", "10 a day", "10MB/h"),
             ("SOAKSCOPE_HEAP_INTERVAL", "512k", "524288"),
             ("SOAKSCOPE_HEAP_STEP", "10ms", "1 s"),
             ("SOAKSCOPE_RUN_DIR_MODE", "rwx", "750"),

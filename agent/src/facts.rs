@@ -54,6 +54,10 @@ pub(crate) fn run_info(
             ),
         ]),
         config: BTreeMap::from([
+            (
+                "must_see".to_owned(),
+                config.must_see.clone().unwrap_or_default(),
+            ),
             ("tick_s".to_owned(), config.tick.as_secs_f64().to_string()),
             ("span_level".to_owned(), config.span_level.to_string()),
             (

@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use soakscope_report::{Error, LeakOptions, LeakReport, RunInfo, judge_leaks};
+use soakscope_report::{Error, HeapShot, LeakOptions, LeakReport, RunInfo, Verdict3, judge_leaks};
 
 use crate::timeline::history::History;
 
@@ -12,6 +12,9 @@ use crate::timeline::history::History;
 const KEPT_SHARE: f64 = 1.0 / 60.0;
 /// … and for so many minutes at most.
 const MOST_KEPT_MIN: f64 = 1.0;
+
+/// How often it is recorded that something leaks which did not before.
+const MAX_RECORDED: u32 = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Judged {
@@ -22,6 +25,8 @@ pub(crate) struct Judged {
 #[derive(Debug, Default)]
 struct Kept {
     newest: Option<Judgement>,
+    /// How often a leak was found where there was none before.
+    found: u32,
     /// How often it was judged, and on how many rows in all.
     #[cfg(test)]
     work: (u64, u64),
@@ -33,6 +38,8 @@ pub(crate) struct Judgement {
     /// Minutes of the run when it was judged.
     pub(crate) at_min: f64,
     pub(crate) leaks: LeakReport,
+    /// It leaks, and did not when it was judged before; said once.
+    pub(crate) is_news: bool,
 }
 
 impl Judgement {
@@ -42,12 +49,14 @@ impl Judgement {
 }
 
 impl Judged {
-    /// The newest judgement; a new one where that is too old.
+    /// The newest judgement; a new one where that is too old, by the history and
+    /// the heap profiles, which are only fetched then.
     pub(crate) fn ask(
         &self,
         elapsed_min: f64,
         info: &RunInfo,
         history: &History,
+        heap: impl FnOnce() -> Vec<HeapShot>,
     ) -> Result<Judgement, Error> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(newest) = &kept.newest
@@ -59,16 +68,26 @@ impl Judged {
         let mut options = LeakOptions::default();
         // However often somebody asks: within a minute there is little new to see.
         options.looks = Some(elapsed_min as u32 + 1);
-        let judgement = Judgement {
+        let leaks = judge_leaks(info, &timeline, &heap(), &options);
+        let leaked = |judgement: &Judgement| judgement.leaks.verdict == Verdict3::Fail;
+        let is_news = leaks.verdict == Verdict3::Fail
+            && !kept.newest.as_ref().is_some_and(leaked)
+            && kept.found < MAX_RECORDED;
+        kept.found += u32::from(is_news);
+        let mut judgement = Judgement {
             at_min: elapsed_min,
-            leaks: judge_leaks(info, &timeline, &options),
+            leaks,
+            is_news,
         };
         #[cfg(test)]
         {
             kept.work.0 += 1;
             kept.work.1 += timeline.len() as u64;
         }
+        // Who asks next is not told again.
+        let news = std::mem::take(&mut judgement.is_news);
         kept.newest = Some(judgement.clone());
+        judgement.is_news = news;
         Ok(judgement)
     }
 }
@@ -88,11 +107,30 @@ mod tests {
             let minutes = f64::from(second) / 60.0;
             let mb = 100.0 + f64::from(second % 7) / 10.0;
             history.push(&[Cell::Number(minutes), Cell::Number(mb)]);
-            let judgement = judged.ask(minutes, &RunInfo::default(), &history).unwrap();
+            let judgement = judged
+                .ask(minutes, &RunInfo::default(), &history, Vec::new)
+                .unwrap();
             let age = minutes - judgement.at_min;
             assert!(age <= (minutes / 60.0).min(1.0), "{age} at {minutes}");
         }
         judged.kept.into_inner().unwrap().work
+    }
+
+    #[test]
+    fn a_leak_is_news_once() {
+        let (judged, history) = (Judged::default(), History::default());
+        history.start(&["elapsed_min", "rss_mb"].map(str::to_owned));
+        let mut news = 0;
+        for second in 0..600 {
+            let minutes = f64::from(second) / 60.0;
+            let mb = 100.0 + f64::from(second) + f64::from(second % 7) / 10.0;
+            history.push(&[Cell::Number(minutes), Cell::Number(mb)]);
+            let judgement = judged
+                .ask(minutes, &RunInfo::default(), &history, Vec::new)
+                .unwrap();
+            news += u32::from(judgement.is_news);
+        }
+        assert_eq!(news, 1);
     }
 
     #[test]

@@ -272,7 +272,7 @@ fn three_hundred_series_are_not_the_service_s_leak() {
         csv += &format!("{},{}\n", hours * 60.0, 40.0 + mb);
     }
     let naked = Timeline::parse(csv.as_bytes()).expect("a timeline");
-    let report = judge_leaks(&RunInfo::default(), &naked, &LeakOptions::default());
+    let report = judge_leaks(&RunInfo::default(), &naked, &[], &LeakOptions::default());
     let outcome = report.series[0].verdict;
     assert_ne!(outcome, SeriesOutcome::Leak, "{report:?}");
     assert!(held[held.len() - 1] - held[60] < 0.3, "{held:?}");

@@ -74,7 +74,8 @@ pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::readable_name;
 pub use leaks::{
-    LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, TimeToLimit, judge_timeline,
+    LeakOptions, LeakReport, Material, MustSee, SeriesOutcome, SeriesVerdict, Thing, TimeToLimit,
+    judge_timeline,
 };
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};
@@ -97,4 +98,7 @@ pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};
-pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_leaks, judge_with, verdict_json};
+pub use verdict::{
+    LEAK_EVENT, RuleResult, Verdict, Verdict3, judge, judge_by, judge_leaks, judge_with,
+    verdict_json,
+};

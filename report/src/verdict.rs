@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use crate::budgets::{BudgetOutcome, LeakBudget, budgets_rule};
-use crate::causes::{Cause, causes};
+use crate::causes::{Cause, HeapShot};
 use crate::exit_code;
 use crate::findings::Finding;
-use crate::leaks::{LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, judge_timeline};
-use crate::run::{Run, RunInfo, RunState, pretty};
+use crate::leaks::{LeakOptions, LeakReport, judge_with_heap};
+use crate::number::duration;
+use crate::run::{Event, Run, RunInfo, RunState, pretty};
 use crate::timeline::Timeline;
 use crate::trust::Trust;
 
@@ -75,6 +76,9 @@ pub struct Verdict {
     pub verdict: Verdict3,
     /// What a process that ends with this verdict returns.
     pub exit_code: i32,
+    /// What is to be said first: what leaks, which budget broke, or what could
+    /// have hidden.
+    pub headline: String,
     /// Each rule and what came of it.
     pub rules: Vec<RuleResult>,
     /// What has become of each budget; empty where there is none.
@@ -127,26 +131,55 @@ impl RuleResult {
 /// Judges a run. The live view and the offline report both do what this does.
 #[must_use]
 pub fn judge(run: &Run) -> Verdict {
-    let leaks = judge_leaks(&run.info, &run.timeline, &LeakOptions::default());
+    judge_by(run, &LeakOptions::default())
+}
+
+/// [`judge`] with options for the leak test.
+#[must_use]
+pub fn judge_by(run: &Run, options: &LeakOptions) -> Verdict {
+    let leaks = judge_leaks(&run.info, &run.timeline, &run.heap, options);
     judge_with(run, leaks)
 }
 
+/// The option of `run.json` that names the leak which the run must have been
+/// able to show.
+const MUST_SEE: &str = "must_see";
+
+/// Limits of memory under the names that agents write, for every series of it.
+const MEMORY_LIMIT: &str = "cgroup_memory_mb";
+
 /// Did anything leak? The part of a verdict that takes its time: who judges the
 /// same run again and again keeps it for a while.
+///
+/// Without heap profiles the series speak alone.
 #[must_use]
-pub fn judge_leaks(info: &RunInfo, timeline: &Timeline, options: &LeakOptions) -> LeakReport {
+pub fn judge_leaks(
+    info: &RunInfo,
+    timeline: &Timeline,
+    heap: &[HeapShot],
+    options: &LeakOptions,
+) -> LeakReport {
     let mut options = options.clone();
     for (name, limit) in &info.limits {
         if let Some(limit) = limit {
             options.limits.entry(name.clone()).or_insert(*limit);
+            if name == MEMORY_LIMIT {
+                let shared = options.limits.entry("memory_mb".to_owned());
+                shared.or_insert(*limit);
+            }
         }
     }
-    judge_timeline(timeline, &options)
+    if options.must_see.is_none() {
+        let asked = info.config.get(MUST_SEE);
+        options.must_see = asked.and_then(|asked| asked.parse().ok());
+    }
+    judge_with_heap(timeline, heap, &options)
 }
 
 /// [`judge`], where it is known what leaks.
 #[must_use]
 pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
+    let leaks = charged(run, leaks);
     let mut rules: Vec<RuleResult> = match run.leak_budget {
         LeakBudget::Fail => vec![leaks_rule(&leaks)],
         LeakBudget::Warn => vec![leaks_rule(&leaks).only_warning()],
@@ -156,6 +189,7 @@ pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
     rules.extend(unread_rule(run));
     let verdict = Verdict3::all(rules.iter().map(|rule| rule.verdict));
     let mut notes = run.notes.clone();
+    notes.extend(taken_back(&run.events, &leaks));
     notes.extend(run.info.trust.iter().flat_map(Trust::notes));
     Verdict {
         format: FORMAT.to_owned(),
@@ -163,9 +197,10 @@ pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
         state: run.info.state,
         verdict,
         exit_code: verdict.exit_code(),
+        headline: headline(verdict, &rules),
         rules,
         budgets: run.budgets.clone(),
-        causes: causes_of(run, &leaks),
+        causes: leaks.causes.clone(),
         leaks,
         findings: run.findings.clone(),
         trust: run.info.trust.clone(),
@@ -181,15 +216,49 @@ fn unread_rule(run: &Run) -> Option<RuleResult> {
         .then(|| RuleResult::new("unread", Verdict3::Inconclusive, unread.join("; ")))
 }
 
-/// The causes of a leak of memory; none where memory does not leak.
-fn causes_of(run: &Run, leaks: &LeakReport) -> Vec<Cause> {
-    let leaks_memory =
-        |series: &SeriesVerdict| series.unit == "MB" && series.verdict == SeriesOutcome::Leak;
-    if leaks.series.iter().any(leaks_memory) {
-        causes(&run.heap, &run.timeline)
-    } else {
-        Vec::new()
+/// Causes by the requests on their routes, where these were counted.
+fn charged(run: &Run, leaks: LeakReport) -> LeakReport {
+    if run.spans.is_empty() || leaks.causes.is_empty() {
+        return leaks;
     }
+    let mut causes = leaks.causes.clone();
+    for cause in &mut causes {
+        cause.charge(&run.spans, &run.timeline);
+    }
+    leaks.with_causes(causes)
+}
+
+/// The kind of an event that says that something leaks, by `/status` while the
+/// run went on.
+pub const LEAK_EVENT: &str = "leak";
+
+/// What was said to leak while the run went on, where that is not the verdict
+/// at its end.
+fn taken_back(events: &[Event], leaks: &LeakReport) -> Option<String> {
+    if leaks.verdict == Verdict3::Fail {
+        return None;
+    }
+    let said = events.iter().rfind(|event| event.kind == LEAK_EVENT)?;
+    let headline = said.fields.get("headline")?.as_str()?;
+    Some(format!(
+        "{} into the run it was said to leak ({headline}); at the end that is {}, because: {}",
+        duration(said.elapsed_min / 60.0),
+        leaks.verdict.name(),
+        leaks.headline
+    ))
+}
+
+/// The message of the first rule that came to the verdict.
+fn headline(verdict: Verdict3, rules: &[RuleResult]) -> String {
+    let decisive = rules.iter().find(|rule| rule.verdict == verdict);
+    let decisive = decisive.or_else(|| rules.first());
+    decisive.map_or_else(
+        || "nothing was judged".to_owned(),
+        |rule| match rule.rule.as_str() {
+            LEAKS => rule.message.clone(),
+            name => format!("{name}: {}", rule.message),
+        },
+    )
 }
 
 /// The document `verdict.json`.
@@ -198,42 +267,9 @@ pub fn verdict_json(verdict: &Verdict) -> String {
     pretty(verdict)
 }
 
-fn leaks_rule(leaks: &LeakReport) -> RuleResult {
-    // Series of which the same is to be said are named together: a run that
-    // is too short is so for all of them.
-    let of = |wanted: Verdict3| {
-        let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
-        let wanted = |series: &&SeriesVerdict| series.verdict.verdict() == wanted;
-        for series in leaks.series.iter().filter(wanted) {
-            match said
-                .iter_mut()
-                .find(|(what, _)| *what == series.explanation)
-            {
-                Some((_, names)) => names.push(&series.name),
-                None => said.push((&series.explanation, vec![&series.name])),
-            }
-        }
-        let sentences = said
-            .iter()
-            .map(|(what, names)| format!("{}: {what}", some_of(names)));
-        sentences.collect::<Vec<_>>().join("; ")
-    };
-    let message = match leaks.verdict {
-        Verdict3::Pass => format!("{} series judged, none leaks", leaks.series.len()),
-        Verdict3::Inconclusive if leaks.series.is_empty() => {
-            "there is no series to judge; a timeline with rss_mb or the like is needed".to_owned()
-        }
-        verdict => of(verdict),
-    };
-    RuleResult::new("leaks", leaks.verdict, message)
-}
+/// The name of the rule that nothing leaks.
+const LEAKS: &str = "leaks";
 
-/// The first few of a list of names, and how many more there are.
-fn some_of(names: &[&str]) -> String {
-    const FEW: usize = 3;
-    let first = names[..names.len().min(FEW)].join(", ");
-    match names.len().saturating_sub(FEW) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+fn leaks_rule(leaks: &LeakReport) -> RuleResult {
+    RuleResult::new(LEAKS, leaks.verdict, leaks.headline.clone())
 }

@@ -130,7 +130,8 @@ fn report_writes_only_when_told_to() {
     assert!(!dir.has_artifact("verdict.json"));
     let output = soakscope(&["report", &path, "--write"]);
     assert!(
-        out(&output).starts_with("PASS  shop: finished"),
+        out(&output).starts_with("PASS: no leak above ")
+            && out(&output).contains("\n  shop: finished"),
         "{}",
         out(&output)
     );
@@ -332,6 +333,41 @@ fn top_by_span_goes_by_measured_cpu_time_where_there_is_any() {
     assert_eq!(
         (&part["measured"], &part["total"]),
         (&false.into(), &1_000_000_000.into())
+    );
+}
+
+#[test]
+fn a_leak_that_must_be_seen_and_could_not_be_is_inconclusive() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = write_run(&temp.path().join("run"), Plan::default());
+    let run = dir.path().display().to_string();
+    for command in ["leaks", "report"] {
+        let code = |arguments: &[&str]| {
+            let output = soakscope(&[&[command, &run], arguments].concat());
+            (output.status.code(), out(&output))
+        };
+        assert_eq!(code(&[]).0, Some(0));
+        let (exit, text) = code(&["--must-see", "1MB/h"]);
+        assert_eq!(exit, Some(3), "{text}");
+        assert!(
+            text.starts_with("INCONCLUSIVE: a leak of 1 MB/h had to be seen"),
+            "{text}"
+        );
+        let (exit, _) = code(&["--must-see", "much"]);
+        assert_eq!(exit, Some(2));
+    }
+    // What it was started with counts where nothing else is asked for.
+    let mut info = dir.info().unwrap();
+    info.config
+        .insert("must_see".to_owned(), "1MB/h".to_owned());
+    dir.write_info(&info).unwrap();
+    assert_eq!(soakscope(&["leaks", &run]).status.code(), Some(3));
+    assert_eq!(soakscope(&["report", &run]).status.code(), Some(3));
+    assert_eq!(
+        soakscope(&["leaks", &run, "--must-see", "9GB/h"])
+            .status
+            .code(),
+        Some(0)
     );
 }
 

@@ -8,6 +8,7 @@ mod burn;
 mod http;
 mod programs;
 mod running;
+pub mod sessions;
 mod subject;
 
 pub use burn::{burn, thread_cpu};

@@ -3,7 +3,7 @@
 //! `notes` says in sentences what was lost and which figures to doubt.
 
 use serde_json::{Map, Value, json};
-use soakscope_report::{Run, Timeline, judge_with};
+use soakscope_report::{LEAK_EVENT, Run, Timeline, judge_with};
 
 use crate::admin::site::Site;
 
@@ -17,9 +17,21 @@ pub(super) fn status(site: &Site) -> Value {
         .into_iter()
         .map(|(name, value)| (name, json!(value)))
         .collect();
+    let heap = || {
+        live.dir
+            .heap_shots()
+            .map_or_else(|_| Vec::new(), |(shots, _)| shots)
+    };
     let judgement = live
         .judged
-        .ask(session.elapsed_min(), &info, &session.history);
+        .ask(session.elapsed_min(), &info, &session.history, heap);
+    if let Ok(judgement) = &judgement
+        && judgement.is_news
+    {
+        let headline = judgement.leaks.headline.as_str().into();
+        let fields = Map::from_iter([("headline".to_owned(), headline)]);
+        session.event(LEAK_EVENT, fields);
+    }
     let judged_min = judgement.as_ref().ok().map(|judgement| judgement.at_min);
     let verdict = judgement.map(|judgement| {
         let mut run = Run::new(info.clone(), Timeline::default());
@@ -38,6 +50,7 @@ pub(super) fn status(site: &Site) -> Value {
         "phase": session.phases.current().name,
         "run_dir": live.run_dir().display().to_string(),
         "verdict": verdict.as_ref().ok().map(|verdict| verdict.verdict),
+        "headline": verdict.as_ref().ok().map(|verdict| &verdict.headline),
         "rules": verdict.as_ref().ok().map(|verdict| &verdict.rules),
         "budgets": verdict.as_ref().ok().map(|verdict| &verdict.budgets),
         "leaks": verdict.as_ref().ok().map(|verdict| &verdict.leaks),

@@ -8,7 +8,7 @@ use crate::limits::FRAMES;
 use crate::profile::{FrameTable, Profile};
 
 /// Crates and functions that allocate on behalf of their callers.
-const PASSED_OVER: [&str; 14] = [
+const PASSED_OVER: [&str; 24] = [
     "alloc::",
     "core::",
     "std::",
@@ -20,6 +20,16 @@ const PASSED_OVER: [&str; 14] = [
     "bytes::",
     "smallvec::",
     "indexmap::",
+    "dashmap::",
+    "slab::",
+    "sharded_slab::",
+    "arrayvec::",
+    "tinyvec::",
+    "hashlink::",
+    "linked_hash_map::",
+    "lru::",
+    "bumpalo::",
+    "typed_arena::",
     "malloc",
     "calloc",
     "realloc",
@@ -99,6 +109,40 @@ mod tests {
             .collect();
         let codes = Codes::of(&builder.build());
         codes.code(&codes.frames(&locations)).to_owned()
+    }
+
+    #[test]
+    fn whatever_the_collection_it_is_who_fills_it() {
+        for inner in [
+            // A HashMap, as one of std and as a crate's.
+            &[
+                "hashbrown::raw::alloc::inner::do_alloc",
+                "hashbrown::raw::RawTableInner::resize_inner",
+                "std::collections::hash::map::HashMap<K,V,S,A>::insert",
+            ][..],
+            &[
+                "dashmap::lock::RawRwLock::x",
+                "dashmap::DashMap<K,V,S>::_insert",
+            ],
+            &["<hashbrown::map::HashMap<K,V,S,A> as core::iter::Extend<(K,V)>>::extend"],
+            &["alloc::raw_vec::finish_grow", "alloc::vec::Vec<T,A>::push"],
+            &["alloc::collections::vec_deque::VecDeque<T,A>::grow"],
+            &[
+                "alloc::raw_vec::RawVec<T,A>::grow_one",
+                "slab::Slab<T>::insert_at",
+            ],
+            &["alloc::collections::btree::node::LeafNode<K,V>::new"],
+            &[
+                "alloc::string::String::push_str",
+                "core::fmt::write",
+                "alloc::fmt::format",
+            ],
+            &["bumpalo::Bump::alloc_layout_slow", "T::alloc"],
+            &["indexmap::map::core::IndexMapCore<K,V>::push_entry"],
+        ] {
+            let stack = [inner, &["shop::sessions::remember", "shop::main"]].concat();
+            assert_eq!(charged(&stack), "shop::sessions::remember", "{inner:?}");
+        }
     }
 
     #[test]

@@ -6,26 +6,35 @@
 //! many of those that were old already have gone. A cache that is full, a pool
 //! or a service at rest loses as many old blocks as it gains; start-up and a
 //! cache that fills gain in the beginning only. A leak gains in every part of
-//! the run. `LEAKS.md` tells the method in words.
+//! the run. A table that is never emptied is one block that is always young, and
+//! is followed as a whole. `LEAKS.md` tells the method in words.
 //!
 //! | file | what |
 //! |---|---|
 //! | `survivors` | old blocks gained and lost between two profiles |
-//! | `chance` | how likely that is without a leak |
+//! | `holdings` | the large blocks of each function at each profile |
+//! | `tables` | those that double as they are filled |
+//! | `growing` | which of both go on to the end: evidence for a verdict |
+//! | `chance` | how likely a growth is without a leak |
 //! | `code` | the function that a stack is charged to |
 
 mod chance;
 mod code;
+mod growing;
+mod holdings;
 mod survivors;
+mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::profile::Profile;
+use crate::spans::SpanTotal;
 use crate::timeline::Timeline;
 use chance::{fair_coin, rejected};
-use survivors::{Growth, Half, growth};
+pub(crate) use growing::{Growing, HeapGrowth, Kind, heap_growth_to_the_end};
+use survivors::{Growth, Half, Heaviest, growth};
 
 /// Before this part of the time covered, a service is starting.
 const WARM_UP: f64 = 0.25;
@@ -55,12 +64,15 @@ pub struct Cause {
     pub code: String,
     /// The span that allocated most of it, where known.
     pub span: Option<String>,
+    /// The route of the request that it was in, where known.
+    pub route: Option<String>,
     /// Growth per hour, in bytes.
     pub bytes_per_hour: f64,
     /// What growth per hour is at least, with 95 % confidence. Causes are
     /// ranked by it.
     pub bytes_per_hour_low: f64,
-    /// Growth per request, in bytes, where requests were counted.
+    /// Growth per request, in bytes, where requests were counted: of those on
+    /// the routes it was allocated on, where these are known, else of all.
     pub bytes_per_request: Option<f64>,
     /// What growth per request is at least, with 95 % confidence.
     pub bytes_per_request_low: Option<f64>,
@@ -69,19 +81,92 @@ pub struct Cause {
     /// See `gained`.
     pub lost: u64,
     /// The probability of this where old blocks do not grow in every part of
-    /// the run.
+    /// the run; of a table, that it is larger each time by chance.
     pub chance: f64,
+    /// A table that doubles as it is filled, as `HashMap` and `Vec` do.
+    pub is_table: bool,
+    /// The route whose requests `bytes_per_request` is per, where it is one.
+    pub requests_of: Option<String>,
     /// The heaviest stack of it, innermost function first.
     pub stack: Vec<String>,
+    /// Routes on which it was allocated, or spans, with their bytes.
+    #[serde(skip)]
+    pub(crate) routes: BTreeMap<String, f64>,
+    /// From which second of the run to which it is.
+    #[serde(skip)]
+    pub(crate) seconds: [f64; 2],
+    /// Whether it is charged to the requests on its routes.
+    #[serde(skip)]
+    pub(crate) is_charged: bool,
 }
 
-/// Where a run is judged: the first profile after the start, one in the
+/// Routes with less than this part of a cause's bytes are not its own.
+const OWN_ROUTE: f64 = 0.05;
+
+impl Cause {
+    /// Growth per request, where that is of the requests which made it.
+    pub(crate) fn per_request(&self) -> Option<f64> {
+        self.bytes_per_request
+            .filter(|_| self.is_charged || self.routes.is_empty())
+    }
+
+    /// Charges it to the requests on its own routes: a login that leaks is per
+    /// login, not per request. Counts are of the whole run; the part of them
+    /// that was in the time judged is that of all requests.
+    pub(crate) fn charge(&mut self, spans: &[SpanTotal], timeline: &Timeline) {
+        let all: f64 = self.routes.values().sum();
+        let own: Vec<&str> = self
+            .routes
+            .iter()
+            .filter(|(_, bytes)| **bytes >= OWN_ROUTE * all)
+            .map(|(route, _)| route.as_str())
+            .collect();
+        let of_own = spans
+            .iter()
+            .filter(|span| own.contains(&span.name.as_str()));
+        let count: u64 = of_own.map(|span| span.count).sum();
+        let (Some(first), Some(last)) = (
+            timeline.elapsed_hours().first(),
+            timeline.elapsed_hours().last(),
+        ) else {
+            return;
+        };
+        let [from, end] = self.seconds;
+        let (first, last) = (first * 3600.0, last * 3600.0);
+        let part = match (
+            requests(timeline, from, end),
+            requests(timeline, first, last),
+        ) {
+            (Some(part), Some(all)) => part / all,
+            _ => (end - from) / (last - first).max(end - from),
+        };
+        let served = count as f64 * part.min(1.0);
+        if served < 1.0 {
+            return;
+        }
+        let per_request = |per_hour: f64| per_hour * (end - from) / 3600.0 / served;
+        self.bytes_per_request = Some(per_request(self.bytes_per_hour));
+        self.bytes_per_request_low = Some(per_request(self.bytes_per_hour_low));
+        self.is_charged = true;
+        self.requests_of = match own[..] {
+            [route] => Some(route.to_owned()),
+            _ => None,
+        };
+    }
+}
+
+/// Where a run is judged: a profile at which the time judged begins, one in the
 /// middle, and the last.
-fn stations(shots: &[HeapShot]) -> Option<[&HeapShot; 3]> {
+fn stations(shots: &[HeapShot], from: Option<f64>) -> Option<[&HeapShot; 3]> {
     let last = shots.last()?;
+    let from = from.unwrap_or(0.0).max(WARM_UP * last.seconds);
+    // However late that is, three are the least of which anything can be said.
+    let latest = shots.len().checked_sub(3)?;
     let base = shots
         .iter()
-        .find(|shot| shot.seconds >= WARM_UP * last.seconds)?;
+        .position(|shot| shot.seconds >= from)
+        .map_or(latest, |base| base.min(latest));
+    let base = &shots[base];
     let half_way = (base.seconds + last.seconds) / 2.0;
     let middle = shots
         .iter()
@@ -107,16 +192,31 @@ fn old_age(base: &HeapShot, last: &HeapShot) -> f64 {
 /// function's (an intersection-union test, Berger 1982). Functions are named
 /// so that of those named a twentieth is wrong on average (Benjamini and
 /// Hochberg 1995), leaving out those with too few blocks to be named at all
-/// (Tarone 1990).
+/// (Tarone 1990). A table that doubles as it is filled, and is not overdue to
+/// double again, is named by that.
 #[must_use]
 pub fn causes(shots: &[HeapShot], timeline: &Timeline) -> Vec<Cause> {
-    let Some([base, middle, last]) = stations(shots) else {
+    causes_since(shots, timeline, None, None)
+}
+
+/// [`causes`] from a second of the run on, which together explain no more than
+/// so many bytes an hour: what is measured of the whole heap is surer than the
+/// sum of samples.
+pub(crate) fn causes_since(
+    shots: &[HeapShot],
+    timeline: &Timeline,
+    from: Option<f64>,
+    most_per_hour: Option<f64>,
+) -> Vec<Cause> {
+    let Some([base, middle, last]) = stations(shots, from) else {
         return Vec::new();
     };
     let old = old_age(base, last);
+    let tables = growing::tables(shots, base.seconds);
+    let large: BTreeSet<&str> = tables.keys().map(String::as_str).collect();
     let halves = [
-        growth(&Half::new(base, middle, old)),
-        growth(&Half::new(middle, last, old)),
+        growth(&Half::new(base, middle, old), &large),
+        growth(&Half::new(middle, last, old), &large),
     ];
     let mut all: BTreeMap<&str, [Option<&Growth>; 2]> = BTreeMap::new();
     for (number, half) in halves.iter().enumerate() {
@@ -144,34 +244,115 @@ pub fn causes(shots: &[HeapShot], timeline: &Timeline) -> Vec<Cause> {
         .collect();
     let chances: Vec<f64> = judged.iter().map(|(_, _, chance)| *chance).collect();
     let named = rejected(&chances, FALSE_DISCOVERIES);
-    let hours = (last.seconds - base.seconds) / 3600.0;
+    let mut found: BTreeMap<&str, Found> = BTreeMap::new();
+    for ((code, [first, second], chance), named) in judged.into_iter().zip(named) {
+        let heaviest = second.heaviest.as_ref().or(first.heaviest.as_ref());
+        let kept = Found {
+            bytes: first.bytes() + second.bytes(),
+            variance: first.variance + second.variance,
+            gained: (first.gained + second.gained).round() as u64,
+            lost: (first.lost + second.lost).round() as u64,
+            chance,
+            is_table: false,
+            heaviest: heaviest.cloned(),
+        };
+        if named && kept.low() > 0.0 {
+            found.insert(code, kept);
+        }
+    }
+    for (code, placed) in &tables {
+        let table = placed.table;
+        if table.is_full(last.seconds) {
+            continue;
+        }
+        let table = Found {
+            bytes: table.bytes,
+            variance: table.variance,
+            gained: table.jumps,
+            lost: 0,
+            chance: fair_coin(table.jumps, 0),
+            is_table: true,
+            heaviest: placed.heaviest.clone(),
+        };
+        let known = found.remove(code.as_str());
+        found.insert(code, table.with(known));
+    }
+    let seconds = last.seconds - base.seconds;
     let requests = requests(timeline, base.seconds, last.seconds);
-    let mut causes: Vec<Cause> = judged
+    let sum: f64 = found.values().map(|found| found.bytes).sum();
+    let most = most_per_hour.map_or(f64::INFINITY, |most| most * seconds / 3600.0);
+    let share = if sum > most { most / sum } else { 1.0 };
+    let mut causes: Vec<Cause> = found
         .into_iter()
-        .zip(named)
-        .filter(|(_, named)| *named)
-        .map(|((code, [first, second], chance), _)| {
-            let bytes = first.bytes() + second.bytes();
-            let deviation = (first.variance + second.variance).sqrt();
-            let low = (bytes - SURE * deviation).max(0.0);
-            let heaviest = second.heaviest.as_ref().or(first.heaviest.as_ref());
-            Cause {
-                code: code.to_owned(),
-                span: heaviest.and_then(|heaviest| heaviest.span.clone()),
-                bytes_per_hour: bytes / hours,
-                bytes_per_hour_low: low / hours,
-                bytes_per_request: requests.map(|requests| bytes / requests),
-                bytes_per_request_low: requests.map(|requests| low / requests),
-                gained: (first.gained + second.gained).round() as u64,
-                lost: (first.lost + second.lost).round() as u64,
-                chance,
-                stack: heaviest.map_or_else(Vec::new, |heaviest| heaviest.stack.clone()),
-            }
-        })
+        .map(|(code, found)| found.cause(code, share, [base.seconds, last.seconds], requests))
         .filter(|cause| cause.bytes_per_hour_low > 0.0)
         .collect();
     causes.sort_by(|a, b| b.bytes_per_hour_low.total_cmp(&a.bytes_per_hour_low));
     causes
+}
+
+/// A cause in the making: growth in bytes, not yet by the hour.
+struct Found {
+    bytes: f64,
+    variance: f64,
+    gained: u64,
+    lost: u64,
+    chance: f64,
+    is_table: bool,
+    heaviest: Option<Heaviest>,
+}
+
+impl Found {
+    /// At least, with 95 % confidence.
+    fn low(&self) -> f64 {
+        (self.bytes - SURE * self.variance.sqrt()).max(0.0)
+    }
+
+    /// A table and what is kept beside it by the same function, which is often
+    /// what the table holds.
+    fn with(self, kept: Option<Found>) -> Found {
+        let Some(kept) = kept else {
+            return self;
+        };
+        let (heavier, lighter) = if kept.bytes > self.bytes {
+            (kept, self)
+        } else {
+            (self, kept)
+        };
+        Found {
+            bytes: heavier.bytes + lighter.bytes,
+            variance: heavier.variance + lighter.variance,
+            gained: heavier.gained + lighter.gained,
+            lost: heavier.lost + lighter.lost,
+            chance: heavier.chance.min(lighter.chance),
+            is_table: true,
+            heaviest: heavier.heaviest.or(lighter.heaviest),
+        }
+    }
+
+    fn cause(self, code: &str, share: f64, [from, end]: [f64; 2], requests: Option<f64>) -> Cause {
+        let (bytes, low) = (share * self.bytes, share * self.low());
+        let hours = (end - from) / 3600.0;
+        let heaviest = self.heaviest.unwrap_or_default();
+        Cause {
+            code: code.to_owned(),
+            bytes_per_hour: bytes / hours,
+            bytes_per_hour_low: low / hours,
+            bytes_per_request: requests.map(|requests| bytes / requests),
+            bytes_per_request_low: requests.map(|requests| low / requests),
+            gained: self.gained,
+            lost: self.lost,
+            chance: self.chance,
+            is_table: self.is_table,
+            requests_of: None,
+            span: heaviest.span,
+            route: heaviest.route,
+            stack: heaviest.stack,
+            routes: heaviest.routes,
+            seconds: [from, end],
+            is_charged: false,
+        }
+    }
 }
 
 /// What the heap holds at the end and did not at the first profile after the

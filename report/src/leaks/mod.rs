@@ -15,8 +15,11 @@ mod blocks;
 mod candidates;
 mod close_wait;
 mod evidence;
+mod headline;
+mod heap;
 mod judge;
 mod load;
+mod must_see;
 mod noise;
 mod observer;
 mod options;
@@ -26,13 +29,17 @@ mod settled;
 mod several;
 mod shape;
 mod teeth;
+mod things;
 mod window;
 
 use serde::Serialize;
 
 use judge::Case;
+pub use must_see::MustSee;
 pub use options::{LeakOptions, Material};
+pub use things::Thing;
 
+use crate::causes::{Cause, HeapShot, causes_since};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict3;
 
@@ -44,12 +51,36 @@ pub struct LeakReport {
     /// if there was none to judge; else pass. Too few readings of one series
     /// do not matter where memory was judged.
     pub verdict: Verdict3,
+    /// What is to be said first, after the verdict: each thing that leaks; or
+    /// the smallest leak that could not have hidden; or what is missing.
+    pub headline: String,
+    /// What leaks, each thing once.
+    pub things: Vec<Thing>,
     /// What was found about each series, in the timeline's order.
     pub series: Vec<SeriesVerdict>,
     /// Rows of the timeline.
     pub samples: usize,
     /// Hours from its first row to its last.
     pub hours: f64,
+    /// The code that leaks, where memory does and there are heap profiles. In
+    /// `verdict.json` it stands beside this.
+    #[serde(skip)]
+    pub causes: Vec<Cause>,
+    /// Minutes of the run at its last row.
+    #[serde(skip)]
+    end_min: f64,
+}
+
+impl LeakReport {
+    /// The same with causes of which more is known.
+    pub(crate) fn with_causes(mut self, causes: Vec<Cause>) -> LeakReport {
+        self.things = things::things(&self.series, &causes, self.end_min);
+        self.causes = causes;
+        if self.verdict == Verdict3::Fail {
+            self.headline = headline::failed(&self);
+        }
+        self
+    }
 }
 
 /// What was found about one series.
@@ -174,6 +205,15 @@ impl SeriesOutcome {
 /// column of a name that is not known to be a rate, a time or a total.
 #[must_use]
 pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport {
+    judge_with_heap(timeline, &[], options)
+}
+
+/// [`judge_timeline`], where heap profiles have a word in it.
+pub(crate) fn judge_with_heap(
+    timeline: &Timeline,
+    shots: &[HeapShot],
+    options: &LeakOptions,
+) -> LeakReport {
     let candidates = candidates::of(timeline);
     let many = candidates.len() > screen::MANY;
     let cases: Vec<Case> = candidates
@@ -187,14 +227,44 @@ pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport 
         .zip(levels)
         .map(|(case, level)| case.close(level))
         .collect();
-    retention::apply(&mut series);
-    let verdict = overall(&series);
-    LeakReport {
-        verdict,
+    let growth = heap::weigh(&mut series, timeline, shots, options);
+    retention::apply(&mut series, growth.as_ref());
+    let causes = causes_of(&series, shots, timeline);
+    let end_min = timeline
+        .elapsed_hours()
+        .last()
+        .map_or(0.0, |end| end * 60.0);
+    let mut report = LeakReport {
+        verdict: overall(&series),
+        headline: String::new(),
+        things: things::things(&series, &causes, end_min),
         series,
         samples: timeline.len(),
         hours: timeline.span_hours(),
-    }
+        causes,
+        end_min,
+    };
+    headline::conclude(&mut report, options);
+    report
+}
+
+/// The causes of a leak of memory, over the time that it was judged and adding
+/// up to no more than it grew; none where memory does not leak.
+fn causes_of(series: &[SeriesVerdict], shots: &[HeapShot], timeline: &Timeline) -> Vec<Cause> {
+    let leaking = series
+        .iter()
+        .filter(|series| series.verdict == SeriesOutcome::Leak && series.unit == "MB")
+        .min_by_key(|series| things::memory_rank(series).unwrap_or(usize::MAX));
+    let Some(leaking) = leaking else {
+        return Vec::new();
+    };
+    let most = leaking.slope_per_hour.filter(|slope| *slope > 0.0);
+    causes_since(
+        shots,
+        timeline,
+        leaking.judged_from_min.map(|from| from * 60.0),
+        most.map(|mb| mb * (1 << 20) as f64),
+    )
 }
 
 /// The verdict on all series together. Memory must have been judged by one of

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::MustSee;
+
 /// How series are judged.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -32,6 +34,9 @@ pub struct LeakOptions {
     /// Limits by the name of the series, or by `memory_mb` for every series of
     /// the process' memory: what is reached, and when, at the present slope.
     pub limits: BTreeMap<String, f64>,
+    /// A leak of memory that the run must have been able to show: one that
+    /// could not is inconclusive. `None` asks for nothing.
+    pub must_see: Option<MustSee>,
 }
 
 /// Growth that is large enough to matter over the time judged.
@@ -112,6 +117,7 @@ impl Default for LeakOptions {
             false_alarms: 0.005,
             looks: None,
             limits: BTreeMap::new(),
+            must_see: None,
         }
     }
 }

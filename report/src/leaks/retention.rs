@@ -1,34 +1,41 @@
 //! Resident memory that grows while the live heap does not.
 
-use super::{SeriesOutcome, SeriesVerdict};
+use super::things::is_heap;
+use super::{SeriesOutcome, SeriesVerdict, screen};
+use crate::causes::HeapGrowth;
 
 /// The live heap is flat if its own growth explains less than this part of
 /// the resident memory's.
 const FLAT: f64 = 0.3;
 
+/// The rule that a table which doubles is judged by.
+const DOUBLING: &str = "doubling";
+
 /// Beginnings of names of memory as the kernel counts it, which an allocator
 /// that keeps what was freed makes grow.
 const RESIDENT: &[&str] = &["rss", "pss", "uss", "private_dirty", "cgroup_anon", "swap"];
 
-/// What the code freed and the allocator keeps is not leaked by the code.
-pub(super) fn apply(series: &mut [SeriesVerdict]) {
-    let heap = series
-        .iter()
-        .find(|series| series.name == "heap_live_mb" && series.slope_per_hour.is_some())
-        .filter(|heap| heap.verdict != SeriesOutcome::Leak);
-    let Some((heap_slope, heap_rise)) = heap.map(|heap| (heap.slope_per_hour, rise(heap))) else {
+/// What the code freed and the allocator keeps is not leaked by the code. Where
+/// the live heap is not a series, its profiles say whether it grew.
+pub(super) fn apply(series: &mut [SeriesVerdict], growth: Option<&HeapGrowth>) {
+    let Some((heap_slope, heap_rise)) = heap_growth(series, growth) else {
         return;
     };
     for series in series {
         if !RESIDENT.iter().any(|begin| series.name.starts_with(begin)) {
             continue;
         }
+        let flat_by_rise = || rise(series) > 0.0 && heap_rise < FLAT * rise(series);
         let kept = match series.verdict {
+            // The heap may have risen under a load, and be back where it was.
             SeriesOutcome::Leak => {
-                heap_slope.unwrap_or(0.0) < FLAT * series.slope_per_hour.unwrap_or(0.0)
+                let slope = series.slope_per_hour;
+                slope.is_some_and(|slope| heap_slope < FLAT * slope) || flat_by_rise()
             }
             // A burst that was freed: one step up, and no way down.
-            SeriesOutcome::Step => rise(series) > 0.0 && heap_rise < FLAT * rise(series),
+            SeriesOutcome::Step => flat_by_rise(),
+            // Jumps that grow, of what the heap does not hold.
+            SeriesOutcome::Inconclusive if series.rule == DOUBLING => flat_by_rise(),
             _ => false,
         };
         if kept {
@@ -39,6 +46,24 @@ pub(super) fn apply(series: &mut [SeriesVerdict]) {
             series.settle(SeriesOutcome::Retention, "live-heap", explanation);
         }
     }
+}
+
+/// By how much an hour the live heap grew, and by how much in all; `None` where
+/// that is not known, or it leaks.
+fn heap_growth(series: &[SeriesVerdict], growth: Option<&HeapGrowth>) -> Option<(f64, f64)> {
+    if let Some(heap) = series.iter().find(|series| is_heap(series)) {
+        // One that was seen to stand still was not fitted.
+        let slope = match heap.rule.as_str() {
+            screen::RULE => Some(0.0),
+            _ => heap.slope_per_hour,
+        };
+        if let Some(slope) = slope {
+            return (heap.verdict != SeriesOutcome::Leak).then(|| (slope, rise(heap)));
+        }
+    }
+    let growth = growth.filter(|growth| growth.functions.iter().all(|function| !function.sure))?;
+    let mb = growth.bytes / (1 << 20) as f64;
+    Some((mb / ((growth.to - growth.from) / 3600.0), mb))
 }
 
 /// From the first quarter to the last; 0 where one is not known.

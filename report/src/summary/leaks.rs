@@ -1,6 +1,6 @@
 //! The leak verdicts alone, for a file that is no run.
 
-use super::series_table;
+use super::{first_lines, series_table};
 use crate::leaks::LeakReport;
 use crate::names::line;
 use crate::number::duration;
@@ -9,13 +9,13 @@ use crate::number::duration;
 /// in a newline.
 #[must_use]
 pub fn leaks_text(report: &LeakReport) -> String {
-    let mut text = format!(
-        "{}  {} series over {}, {} samples\n",
-        report.verdict.name().to_uppercase(),
+    let mut text = first_lines(report.verdict, &report.headline, report);
+    text.push_str(&format!(
+        "  {} series over {}, {} samples\n",
         report.series.len(),
         duration(report.hours),
         report.samples
-    );
+    ));
     let table = series_table(report);
     if table.is_empty() {
         text.push_str("  no column to judge; rss_mb, connections and open_fds are such columns\n");

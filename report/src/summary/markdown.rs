@@ -1,7 +1,7 @@
 //! The summary as Markdown: `report.md`, and what a CI page can show.
 
 use super::{
-    cause_facts, found, headline, phase_table, series_table, service, span_table, trust_facts,
+    about, cause_facts, found, phase_table, series_table, service, span_table, trust_facts,
 };
 use crate::names::markdown;
 use crate::run::Run;
@@ -11,10 +11,11 @@ use crate::verdict::Verdict;
 #[must_use]
 pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
     let mut text = format!(
-        "# {}: {}\n\n{}\n\n",
+        "# {}: {}\n\n**{}**\n\n{}\n\n",
         markdown(service(run)),
         verdict.verdict.name(),
-        markdown(&headline(run))
+        markdown(&verdict.headline),
+        markdown(&about(run))
     );
     for rule in &verdict.rules {
         text.push_str(&format!(

@@ -17,15 +17,17 @@ use crate::causes::Cause;
 use crate::findings::Finding;
 use crate::leaks::{LeakReport, SeriesOutcome, SeriesVerdict};
 use crate::limits::{LISTED_FINDINGS, LISTED_PHASES};
+use crate::names::line;
 use crate::number::{duration, or_dash, readable};
 use crate::run::Run;
 use crate::table::Table;
 use crate::trust::Trust;
+use crate::verdict::Verdict3;
 use phase_facts::PhaseFacts;
 use spans::span_table;
 
 /// One line on what was run: version, state, how long, when and where.
-fn headline(run: &Run) -> String {
+fn about(run: &Run) -> String {
     let info = &run.info;
     let mut parts = vec![info.state.in_words().to_owned()];
     if !run.timeline.is_empty() {
@@ -41,6 +43,25 @@ fn headline(run: &Run) -> String {
     parts.extend(info.git_rev.as_ref().map(|rev| format!("commit {rev}")));
     parts.extend(info.host.name.as_ref().map(|host| format!("on {host}")));
     parts.join(", ")
+}
+
+/// The verdict and what is to be said first; where things leak, a line for each.
+fn first_lines(verdict: Verdict3, headline: &str, leaks: &LeakReport) -> String {
+    let name = verdict.name().to_uppercase();
+    if leaks.things.len() < 2 || headline != leaks.headline {
+        return line(&format!("{name}: {headline}"));
+    }
+    let things = leaks.things.iter().enumerate();
+    let lines = things.map(|(number, thing)| match number {
+        0 => line(&format!("{name}: {}", thing.sentence)),
+        _ => line(&format!(
+            "{:width$}  {}",
+            "",
+            thing.sentence,
+            width = name.len()
+        )),
+    });
+    lines.collect()
 }
 
 fn service(run: &Run) -> &str {
@@ -101,18 +122,25 @@ const MOST_CAUSES: usize = 5;
 fn cause_facts(causes: &[Cause]) -> Vec<String> {
     let mb = |bytes: f64| readable(bytes / (1024.0 * 1024.0));
     let sentences = causes.iter().take(MOST_CAUSES).map(|cause| {
-        let span = cause.span.as_ref();
+        let span = cause.route.as_ref().or(cause.span.as_ref());
         let span = span.map_or_else(String::new, |span| format!(" in {span}"));
-        let per_request = cause.bytes_per_request.map_or_else(String::new, |bytes| {
-            format!(", {} bytes per request", readable(bytes))
+        let per_request = cause.per_request().map_or_else(String::new, |bytes| {
+            let request = cause.requests_of.as_deref().unwrap_or("request");
+            format!(", {} bytes per {request}", readable(bytes))
         });
+        let blocks = if cause.is_table {
+            "a table that grows as it is filled".to_owned()
+        } else {
+            format!(
+                "{} sampled blocks stayed, {} old ones went",
+                cause.gained, cause.lost
+            )
+        };
         format!(
-            "{}{span}: {} MB/h (at least {}){per_request}; {} sampled blocks stayed, {} old ones went",
+            "{}{span}: {} MB/h (at least {}){per_request}; {blocks}",
             cause.code,
             mb(cause.bytes_per_hour),
             mb(cause.bytes_per_hour_low),
-            cause.gained,
-            cause.lost,
         )
     });
     sentences.collect()

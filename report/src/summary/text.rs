@@ -1,7 +1,8 @@
 //! The summary for a terminal.
 
 use super::{
-    cause_facts, found, headline, phase_table, series_table, service, span_table, trust_facts,
+    about, cause_facts, first_lines, found, phase_table, series_table, service, span_table,
+    trust_facts,
 };
 use crate::names::line;
 use crate::run::Run;
@@ -11,12 +12,8 @@ use crate::verdict::Verdict;
 /// newline.
 #[must_use]
 pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
-    let mut text = line(&format!(
-        "{}  {}: {}",
-        verdict.verdict.name().to_uppercase(),
-        service(run),
-        headline(run)
-    ));
+    let mut text = first_lines(verdict.verdict, &verdict.headline, &verdict.leaks);
+    text.push_str(&line(&format!("  {}: {}", service(run), about(run))));
     for rule in &verdict.rules {
         text.push_str(&line(&format!(
             "  {:<12}  {}: {}",

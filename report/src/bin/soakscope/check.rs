@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use soakscope_report::{
-    Budgets, Run, RunDir, RunInfo, Verdict3, Watch, judge, liveness, printable, read_budgets,
-    read_timeline,
+    Budgets, LeakOptions, MustSee, Run, RunDir, RunInfo, Verdict3, Watch, judge_by, liveness,
+    printable, read_budgets, read_timeline,
 };
 
 use crate::Outcome;
@@ -25,6 +25,11 @@ pub(crate) struct Args {
     /// The environment whose overrides are in force
     #[arg(long, value_name = "NAME", env = "SOAKSCOPE_ENVIRONMENT")]
     environment: Option<String>,
+    /// The leak of memory that the run must have been able to show, such as
+    /// 10MB/h: one that could not is inconclusive. If not given, what the run
+    /// was started with
+    #[arg(long, value_name = "RATE")]
+    must_see: Option<MustSee>,
     /// Print the verdict as JSON, as in verdict.json
     #[arg(long)]
     json: bool,
@@ -41,7 +46,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     } else {
         of_csv(args, given)?
     };
-    let verdict = judge(&run);
+    let mut options = LeakOptions::default();
+    options.must_see = args.must_see;
+    let verdict = judge_by(&run, &options);
     let answer = if args.json {
         Answer::json(&verdict)?
     } else {

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use soakscope_report::{LeakOptions, RunDir, Timeline, judge_timeline, leaks_text, read_timeline};
+use soakscope_report::{
+    LeakOptions, MustSee, RunDir, Timeline, judge_leaks, judge_timeline, leaks_text, read_timeline,
+};
 
 use crate::Outcome;
 use crate::answer::Answer;
@@ -16,6 +18,11 @@ pub(crate) struct Args {
     /// A CSV file or a pipe, `-` for standard input, or the directory of a run
     #[arg(value_name = "FILE|RUN")]
     path: PathBuf,
+    /// The leak of memory that the run must have been able to show, such as
+    /// 10MB/h: one that could not is inconclusive. If not given, what a run was
+    /// started with
+    #[arg(long, value_name = "RATE")]
+    must_see: Option<MustSee>,
     /// Print the whole report as JSON
     #[arg(long)]
     json: bool,
@@ -26,21 +33,29 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut notes = Vec::new();
+    let mut run = None;
     let timeline = if args.path.is_dir() {
+        let dir = RunDir::open(&args.path)?;
+        let (info, note) = dir.info_or_guess()?;
+        let (heap, unread) = dir.heap_shots()?;
+        notes.extend(note.into_iter().chain(unread));
+        run = Some((info, heap));
         // A run that was killed before its first row is a run.
-        RunDir::open(&args.path)?
-            .timeline()
-            .unwrap_or_else(|error| {
-                notes.push(format!("no timeline: {error}"));
-                Timeline::default()
-            })
+        dir.timeline().unwrap_or_else(|error| {
+            notes.push(format!("no timeline: {error}"));
+            Timeline::default()
+        })
     } else {
         read_timeline(&args.path)?
     };
     notes.extend(timeline.losses());
     let mut options = LeakOptions::default();
     options.seed = args.seed;
-    let report = judge_timeline(&timeline, &options);
+    options.must_see = args.must_see;
+    let report = match &run {
+        Some((info, heap)) => judge_leaks(info, &timeline, heap, &options),
+        None => judge_timeline(&timeline, &options),
+    };
     let answer = if args.json {
         Answer::json(&report)?
     } else {

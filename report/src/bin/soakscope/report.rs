@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use soakscope_report::{RunDir, RunState, judge, liveness, seal_judged, summary_text};
+use soakscope_report::{
+    LeakOptions, MustSee, RunDir, RunState, judge_by, liveness, seal_judged, summary_text,
+};
 
 use crate::Outcome;
 use crate::answer::Answer;
@@ -15,6 +17,11 @@ pub(crate) struct Args {
     /// The directory of the run
     #[arg(value_name = "RUN")]
     path: PathBuf,
+    /// The leak of memory that the run must have been able to show, such as
+    /// 10MB/h: one that could not is inconclusive. If not given, what the run
+    /// was started with
+    #[arg(long, value_name = "RATE")]
+    must_see: Option<MustSee>,
     /// Print the verdict as JSON, as in verdict.json
     #[arg(long)]
     json: bool,
@@ -53,7 +60,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
             _ => {}
         }
     }
-    let mut verdict = judge(&run);
+    let mut options = LeakOptions::default();
+    options.must_see = args.must_see;
+    let mut verdict = judge_by(&run, &options);
     if args.write {
         seal_judged(&dir, &run, &mut verdict);
         // What the disk did not take is in the notes; the rest may follow later.
