@@ -294,6 +294,23 @@ fn what_grew_under_a_load_that_ended_is_a_leak_if_it_stays() {
 }
 
 #[test]
+fn a_service_that_drops_what_it_holds_at_its_end_leaked_all_the_same() {
+    for seed in 0..4 {
+        let mut kept = blocks(0, 4_096.0, |now| 80.0 * now, 0.0);
+        let until_the_end: Behaviour = Box::new(move |now, heap| {
+            if now < SECONDS {
+                kept(now, heap);
+            } else {
+                heap.blocks.clear();
+            }
+        });
+        let report = judged(seed, true, with_rest(until_the_end));
+        assert_eq!(heap_outcome(&report), SeriesOutcome::Leak, "{report:#?}");
+        assert_eq!(report.causes[0].code, SITES[0]);
+    }
+}
+
+#[test]
 fn what_fills_and_then_is_level_is_never_a_leak() {
     for seed in 0..24_u64 {
         let mut random = Random::new(seed + 300);
