@@ -1,6 +1,6 @@
 //! Finishing a run: judge it and write everything that shows it.
 
-use crate::causes::heap_growth;
+use crate::causes::{heap_growth, standing};
 use crate::chart::timeline_svg;
 use crate::error::Error;
 use crate::flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
@@ -67,7 +67,7 @@ pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) -> Vec<String
             write(&name, flamegraph(&part, &options));
         }
     }
-    if let Some(last) = run.heap.last() {
+    if let Some(last) = standing(&run.heap, &run.timeline).last() {
         let options = FlameOptions {
             title: format!("{}: heap", run.info.service),
             subtitle: "bytes in use at the end of the run, by who allocated them".to_owned(),
@@ -75,7 +75,7 @@ pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) -> Vec<String
         };
         write("heap.svg", flamegraph(&last.profile, &options));
     }
-    if let Some(growth) = heap_growth(&run.heap) {
+    if let Some(growth) = heap_growth(standing(&run.heap, &run.timeline)) {
         let options = FlameOptions {
             title: format!("{}: heap, what grew", run.info.service),
             subtitle: "bytes in use at the end and not after the start, young blocks left out"

@@ -162,7 +162,17 @@ fn shot(heap: &Heap, now: usize) -> HeapShot {
 
 /// Runs a program for `SECONDS` and judges it. Profiles are taken as the agent
 /// takes them: each after a sixth of the time so far, at least 5 s.
-fn judged(seed: u64, with_series: bool, mut program: Vec<Behaviour>) -> LeakReport {
+fn judged(seed: u64, with_series: bool, program: Vec<Behaviour>) -> LeakReport {
+    judged_under(seed, with_series, SECONDS, program)
+}
+
+/// [`judged`] under a load that ends after so many seconds.
+fn judged_under(
+    seed: u64,
+    with_series: bool,
+    load: usize,
+    mut program: Vec<Behaviour>,
+) -> LeakReport {
     let mut heap = Heap {
         blocks: Vec::new(),
         random: Random::new(seed),
@@ -179,7 +189,11 @@ fn judged(seed: u64, with_series: bool, mut program: Vec<Behaviour>) -> LeakRepo
         resident = resident.max(12.0 + 1.1 * live) + 0.002 * heap.random.uniform();
         csv.push_str(&format!(
             "{now},{resident},{}",
-            100.0 + heap.random.normal()
+            if now <= load {
+                100.0 + heap.random.normal()
+            } else {
+                0.0
+            }
         ));
         if with_series {
             csv.push_str(&format!(",{live}"));
@@ -252,6 +266,45 @@ fn what_is_kept_beside_a_table_is_a_leak_by_its_blocks() {
         let mut program = with_rest(blocks(0, 4_096.0, |now| 60.0 * now, 0.0));
         program.push(table(0, 48.0, |now| 60.0 * now));
         let report = judged(seed, true, program);
+        assert_eq!(heap_outcome(&report), SeriesOutcome::Leak, "{report:#?}");
+        assert_eq!(report.causes[0].code, SITES[0]);
+    }
+}
+
+#[test]
+fn what_grew_under_a_load_that_ended_is_a_leak_if_it_stays() {
+    const LOAD: usize = 170;
+    for seed in 0..6 {
+        let kept = blocks(0, 4_096.0, |now| 80.0 * now.min(LOAD as f64), 0.0);
+        let report = judged_under(seed, true, LOAD, with_rest(kept));
+        assert_eq!(report.verdict, Verdict3::Fail, "{seed}: {report:#?}");
+        assert_eq!(report.things[0].code.as_deref(), Some(SITES[0]));
+        // Sessions that end with the load are none.
+        let mut held = blocks(0, 4_096.0, |now| 80.0 * now.min(LOAD as f64), 0.0);
+        let freed: Behaviour = Box::new(move |now, heap| {
+            if now <= LOAD {
+                held(now, heap);
+            } else {
+                heap.blocks.retain(|block| block.site != 0);
+            }
+        });
+        let report = judged_under(seed, true, LOAD, with_rest(freed));
+        assert_ne!(report.verdict, Verdict3::Fail, "{seed}: {report:#?}");
+    }
+}
+
+#[test]
+fn a_service_that_drops_what_it_holds_at_its_end_leaked_all_the_same() {
+    for seed in 0..4 {
+        let mut kept = blocks(0, 4_096.0, |now| 80.0 * now, 0.0);
+        let until_the_end: Behaviour = Box::new(move |now, heap| {
+            if now < SECONDS {
+                kept(now, heap);
+            } else {
+                heap.blocks.clear();
+            }
+        });
+        let report = judged(seed, true, with_rest(until_the_end));
         assert_eq!(heap_outcome(&report), SeriesOutcome::Leak, "{report:#?}");
         assert_eq!(report.causes[0].code, SITES[0]);
     }

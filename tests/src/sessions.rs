@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
         panic!("KIND RATE SECONDS BYTES");
     };
     let (rate, seconds): (f64, f64) = (rate.parse().unwrap(), seconds.parse().unwrap());
-    let store = match bytes.as_str() {
+    let mut store = match bytes.as_str() {
         "24" => store::<24>(kind, rate, seconds),
         "256" => store::<256>(kind, rate, seconds),
         "1536" => store::<1536>(kind, rate, seconds),
@@ -137,14 +137,16 @@ pub fn main() -> ExitCode {
     };
     let agent = Agent::builder("sessions").start().unwrap();
     tracing_subscriber::registry().with(agent.layer()).init();
-    serve(store, rate, Duration::from_secs_f64(seconds));
+    serve(&mut *store, rate, Duration::from_secs_f64(seconds));
     let outcome = agent.finish().unwrap();
     print!("{}", outcome.summary());
+    // Held to the end, as by a service that is told to stop.
+    drop(store);
     ExitCode::from(u8::try_from(outcome.exit_code()).unwrap())
 }
 
 /// Logs in at a rate; for each login there are two other requests.
-fn serve(mut store: Box<dyn Store>, rate: f64, time: Duration) {
+fn serve(store: &mut dyn Store, rate: f64, time: Duration) {
     let start = Instant::now();
     let together = (rate / MAX_SPANS_PER_S).ceil().max(1.0) as u64;
     let mut number = 0;

@@ -112,6 +112,40 @@ mod tests {
     }
 
     #[test]
+    fn whatever_the_collection_it_is_who_fills_it() {
+        for inner in [
+            // A HashMap, as one of std and as a crate's.
+            &[
+                "hashbrown::raw::alloc::inner::do_alloc",
+                "hashbrown::raw::RawTableInner::resize_inner",
+                "std::collections::hash::map::HashMap<K,V,S,A>::insert",
+            ][..],
+            &[
+                "dashmap::lock::RawRwLock::x",
+                "dashmap::DashMap<K,V,S>::_insert",
+            ],
+            &["<hashbrown::map::HashMap<K,V,S,A> as core::iter::Extend<(K,V)>>::extend"],
+            &["alloc::raw_vec::finish_grow", "alloc::vec::Vec<T,A>::push"],
+            &["alloc::collections::vec_deque::VecDeque<T,A>::grow"],
+            &[
+                "alloc::raw_vec::RawVec<T,A>::grow_one",
+                "slab::Slab<T>::insert_at",
+            ],
+            &["alloc::collections::btree::node::LeafNode<K,V>::new"],
+            &[
+                "alloc::string::String::push_str",
+                "core::fmt::write",
+                "alloc::fmt::format",
+            ],
+            &["bumpalo::Bump::alloc_layout_slow", "T::alloc"],
+            &["indexmap::map::core::IndexMapCore<K,V>::push_entry"],
+        ] {
+            let stack = [inner, &["shop::sessions::remember", "shop::main"]].concat();
+            assert_eq!(charged(&stack), "shop::sessions::remember", "{inner:?}");
+        }
+    }
+
+    #[test]
     fn growth_of_a_collection_is_charged_to_who_pushed() {
         let stack = [
             "alloc::raw_vec::RawVecInner<_>::finish_grow",

@@ -148,7 +148,7 @@ fn kept(code: &str, parts: [Option<&Growth>; 3]) -> Option<Growing> {
     let bytes: f64 = all.iter().map(|growth| growth.bytes()).sum();
     let variance: f64 = all.iter().map(|growth| growth.variance).sum();
     let error = |growth: &Growth| growth.variance.sqrt().max(f64::MIN_POSITIVE);
-    if bytes < CERTAIN * variance.sqrt() || third.bytes() < SLOW * bytes / 3.0 {
+    if bytes <= CERTAIN * variance.sqrt() || third.bytes() < SLOW * bytes / 3.0 {
         return None;
     }
     let each = all.iter().all(|part| part.bytes() >= EACH * error(part));

@@ -14,6 +14,7 @@
 //! | `survivors` | old blocks gained and lost between two profiles |
 //! | `holdings` | the large blocks of each function at each profile |
 //! | `tables` | those that double as they are filled |
+//! | `standing` | the profiles of a service that was not torn down yet |
 //! | `growing` | which of both go on to the end: evidence for a verdict |
 //! | `chance` | how likely a growth is without a leak |
 //! | `code` | the function that a stack is charged to |
@@ -22,6 +23,7 @@ mod chance;
 mod code;
 mod growing;
 mod holdings;
+mod standing;
 mod survivors;
 mod tables;
 
@@ -34,6 +36,7 @@ use crate::spans::SpanTotal;
 use crate::timeline::Timeline;
 use chance::{fair_coin, rejected};
 pub(crate) use growing::{Growing, HeapGrowth, Kind, heap_growth_to_the_end};
+pub(crate) use standing::standing;
 use survivors::{Growth, Half, Heaviest, growth};
 
 /// Before this part of the time covered, a service is starting.

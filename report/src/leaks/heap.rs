@@ -203,6 +203,6 @@ fn loaded(timeline: &Timeline) -> [f64; 2] {
     let Some((first, _)) = rows.find(busy) else {
         return whole;
     };
-    let last = rows.filter(busy).last().map_or(*first, |(last, _)| *last);
+    let last = rows.rfind(busy).map_or(*first, |(last, _)| *last);
     [first * 3600.0, last * 3600.0]
 }

@@ -42,7 +42,7 @@ pub use must_see::MustSee;
 pub use options::{LeakOptions, Material};
 pub use things::Thing;
 
-use crate::causes::{Cause, HeapShot, causes_since};
+use crate::causes::{Cause, HeapShot, causes_since, standing};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict3;
 
@@ -233,6 +233,7 @@ pub(crate) fn judge_with_heap(
         .zip(levels)
         .map(|(case, level)| case.close(level))
         .collect();
+    let shots = standing(shots, timeline);
     let growth = heap::weigh(&mut series, timeline, shots, options);
     retention::apply(&mut series, growth.as_ref());
     let causes = causes_of(&series, shots, timeline);

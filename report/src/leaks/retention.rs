@@ -27,10 +27,11 @@ pub(super) fn apply(series: &mut [SeriesVerdict], growth: Option<&HeapGrowth>) {
         }
         let flat_by_rise = || rise(series) > 0.0 && heap_rise < FLAT * rise(series);
         let kept = match series.verdict {
-            SeriesOutcome::Leak => match series.slope_per_hour {
-                Some(slope) => heap_slope < FLAT * slope,
-                None => flat_by_rise(),
-            },
+            // The heap may have risen under a load, and be back where it was.
+            SeriesOutcome::Leak => {
+                let slope = series.slope_per_hour;
+                slope.is_some_and(|slope| heap_slope < FLAT * slope) || flat_by_rise()
+            }
             // A burst that was freed: one step up, and no way down.
             SeriesOutcome::Step => flat_by_rise(),
             // Jumps that grow, of what the heap does not hold.
