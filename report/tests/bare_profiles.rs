@@ -391,7 +391,7 @@ fn what_the_format_allows_is_read() {
     let (lines, remarks) = file.shows("top", &["--by", "line"]);
     assert!(remarks.contains("2 locations name mappings"), "{remarks}");
     assert!(
-        lines.contains("inner") && lines.contains("0 ms wall"),
+        lines.contains("inner") && lines.contains("0.065 ms wall"),
         "{lines}"
     );
     // Written and read again it is the same.
@@ -456,7 +456,17 @@ fn foreign() -> Vec<(Vec<u8>, &'static str)> {
     tar[257..262].copy_from_slice(b"ustar");
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     zlib.write_all(&odd()).unwrap();
-    let text: [(&str, &str); 29] = [
+    let text = [
+        ("H4sIAAAAAAAA", "base64 -d FILE > profile.pb.gz"),
+        ("HTTP/1.1 200 OK\r\n", "without -i"),
+        (
+            "version https://git-lfs.github.com/spec/v1\n",
+            "git lfs pull",
+        ),
+        (
+            "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\"profiles\":[{\"type\":\"evented\"}]}",
+            "foreach .events[]",
+        ),
         (
             "heap_v2/524288\n  t*: 1: 2 [0: 0]\n",
             "jeprof --collapsed PROGRAM FILE > stacks.txt",
@@ -553,6 +563,17 @@ fn foreign() -> Vec<(Vec<u8>, &'static str)> {
         (b"\x7fELF\x02\x01".to_vec(), "a program or a library"),
         (words([0, 3, 0, 10_000, 0]), "gperftools"),
         (small([0, 3, 0, 10_000, 0]), "gperftools"),
+        (b"\xff\xfem\0;\0".to_vec(), "UTF-16"),
+        (b"JAVA PROFILE 1.0.2\0".to_vec(), "heap dump of the JVM"),
+        (
+            b"Nettrace\x14\0".to_vec(),
+            "dotnet-trace convert --format Speedscope FILE",
+        ),
+        (
+            b"\x04\x08{\x0f".to_vec(),
+            "stackprof --stackcollapse FILE > stacks.txt",
+        ),
+        (b"gmon\x01\0".to_vec(), "gprof PROGRAM FILE"),
         (b"memray\0\x0c".to_vec(), "memray flamegraph FILE"),
         (
             b"just some words\n".to_vec(),

@@ -121,7 +121,7 @@ pub(crate) fn add_lines(profile: &mut Profile) {
         } else {
             let lines = resolved.frames.into_iter().map(|frame| Line {
                 function: functions.index(Function {
-                    name: readable_name(&with_module(frame.name, frame.file.as_deref())),
+                    name: readable(&frame),
                     system_name: frame.system_name,
                     file: frame.file.unwrap_or_default(),
                     start_line: 0,

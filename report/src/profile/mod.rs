@@ -12,6 +12,7 @@ mod encode;
 mod fields;
 mod foreign;
 mod frames;
+mod json;
 mod lines;
 mod memory;
 mod merge;

@@ -141,11 +141,11 @@ pub(crate) fn of_samples(samples: Option<u64>) -> String {
 pub(crate) fn amount(count: i64, unit: &str) -> String {
     let value = count as f64;
     match unit {
-        "nanoseconds" => format!("{} ms", number(value / 1e6, 0)),
-        "microseconds" => format!("{} ms", number(value / 1e3, 0)),
-        "milliseconds" => format!("{} ms", number(value, 0)),
-        "seconds" => format!("{} s", number(value, 0)),
-        "bytes" => format!("{} MB", number(value / f64::from(1 << 20), 2)),
+        "nanoseconds" => format!("{} ms", some(value / 1e6, 0)),
+        "microseconds" => format!("{} ms", some(value / 1e3, 0)),
+        "milliseconds" => format!("{} ms", some(value, 0)),
+        "seconds" => format!("{} s", some(value, 0)),
+        "bytes" => format!("{} MB", some(value / f64::from(1 << 20), 2)),
         "count" | "" => count.to_string(),
         "thousandths" => number(value / 1e3, 3),
         unit => format!("{count} {}", printable(unit)),
