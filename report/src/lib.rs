@@ -74,7 +74,8 @@ pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::readable_name;
 pub use leaks::{
-    LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, TimeToLimit, judge_timeline,
+    ColumnRole, Kind, LeakOptions, LeakReport, Life, Material, Role, SeriesOutcome, SeriesVerdict,
+    TimeToLimit, judge_timeline,
 };
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};
@@ -94,7 +95,7 @@ pub use spans::{
 };
 pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
-pub use timeline::{Cell, PhaseSpan, TextColumn, Timeline, TimelineWriter};
+pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};
 pub use verdict::{RuleResult, Verdict, Verdict3, judge, judge_leaks, judge_with, verdict_json};

@@ -141,6 +141,9 @@ pub fn judge_leaks(info: &RunInfo, timeline: &Timeline, options: &LeakOptions) -
             options.limits.entry(name.clone()).or_insert(*limit);
         }
     }
+    for (name, kind) in &info.tracked {
+        options.kinds.entry(name.clone()).or_insert(*kind);
+    }
     judge_timeline(timeline, &options)
 }
 

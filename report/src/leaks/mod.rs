@@ -1,6 +1,8 @@
 //! Did anything leak? Judges every series of a timeline by itself.
 //!
-//! What the agent itself holds is taken off first (`observer`), and of thousands of
+//! First each column gets its role by its words and values (`roles`, `meaning`,
+//! `units`), and the lives of the process are told apart (`lives`). What the agent
+//! itself holds is taken off (`observer`), and of thousands of
 //! series those that stand still are left out (`screen`). A series passes through
 //! five steps: the rows of steady load are chosen
 //! (`window`), reduced to the floor of each block so that a saw-tooth counts
@@ -11,27 +13,41 @@
 //! certain, large enough to matter, and goes on to the end. `LEAKS.md` tells the
 //! method in one page, with its sources, its limits and its measured error rates.
 
+mod alike;
 mod blocks;
 mod candidates;
 mod close_wait;
+mod course;
 mod evidence;
 mod judge;
+mod lives;
 mod load;
+mod meaning;
 mod noise;
 mod observer;
 mod options;
+mod own;
 mod retention;
+mod role;
+mod roles;
 mod screen;
+mod series;
 mod settled;
 mod several;
 mod shape;
+mod subjects;
 mod teeth;
+mod units;
+mod unread;
+mod vocabulary;
 mod window;
+mod words;
 
 use serde::Serialize;
 
-use judge::Case;
-pub use options::{LeakOptions, Material};
+pub use lives::Life;
+pub use options::{Kind, LeakOptions, Material};
+pub use role::{ColumnRole, Role};
 
 use crate::timeline::Timeline;
 use crate::verdict::Verdict3;
@@ -44,8 +60,13 @@ pub struct LeakReport {
     /// if there was none to judge; else pass. Too few readings of one series
     /// do not matter where memory was judged.
     pub verdict: Verdict3,
-    /// What was found about each series, in the timeline's order.
+    /// What was found about each series, in the timeline's order. Where the file
+    /// holds several lives of a process, each is a series: `rss_mb [life 2 of 3]`.
     pub series: Vec<SeriesVerdict>,
+    /// What each column but the time was taken for, in the timeline's order.
+    pub columns: Vec<ColumnRole>,
+    /// The lives of the process in the timeline; empty where there is one.
+    pub lives: Vec<Life>,
     /// Rows of the timeline.
     pub samples: usize,
     /// Hours from its first row to its last.
@@ -171,27 +192,22 @@ impl SeriesOutcome {
 /// Judges all series of a timeline that could leak.
 ///
 /// Those are memory, connections, descriptors, threads, tasks, and every
-/// column of a name that is not known to be a rate, a time or a total.
+/// column that is not known to be a rate, a time or a running counter; the
+/// report says of each column what it was taken for.
 #[must_use]
 pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport {
-    let candidates = candidates::of(timeline);
-    let many = candidates.len() > screen::MANY;
-    let cases: Vec<Case> = candidates
-        .iter()
-        .map(|candidate| Case::open(timeline, candidate, options, many))
-        .collect();
-    let chances: Vec<Option<f64>> = cases.iter().map(Case::chance).collect();
-    let levels = several::levels(&chances, options.alpha());
-    let mut series: Vec<SeriesVerdict> = cases
-        .into_iter()
-        .zip(levels)
-        .map(|(case, level)| case.close(level))
-        .collect();
-    retention::apply(&mut series);
+    let roles = roles::of(timeline, options);
+    let mut lives = lives::of(timeline, &roles);
+    let series = series::judge(timeline, &roles, &mut lives, options);
     let verdict = overall(&series);
+    if lives.len() < 2 {
+        lives.clear();
+    }
     LeakReport {
         verdict,
         series,
+        columns: roles.columns,
+        lives: lives.into_iter().map(|part| part.life).collect(),
         samples: timeline.len(),
         hours: timeline.span_hours(),
     }
@@ -216,8 +232,6 @@ fn overall(series: &[SeriesVerdict]) -> Verdict3 {
 
 /// The names of the columns that are judged, in the timeline's order.
 pub(crate) fn judged_columns(timeline: &Timeline) -> Vec<String> {
-    candidates::of(timeline)
-        .into_iter()
-        .map(|candidate| candidate.name)
-        .collect()
+    let roles = roles::of(timeline, &LeakOptions::default());
+    roles.judged.into_iter().map(|judged| judged.name).collect()
 }

@@ -4,12 +4,16 @@
 //! Nothing here knows which columns mean what: that is for those who judge.
 
 mod clock;
+mod facts;
 mod filling;
+mod minimal;
 mod parse;
+mod part;
 mod phases;
 mod text;
 mod write;
 
+pub use facts::{CellUnit, ColumnFacts};
 pub(crate) use parse::count_lines;
 pub use phases::PhaseSpan;
 pub use text::TextColumn;

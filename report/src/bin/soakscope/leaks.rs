@@ -10,7 +10,8 @@ use crate::answer::Answer;
 /// Say of each series whether it leaks: of a run, or of any CSV file.
 ///
 /// Any CSV file will do whose first column is a time (elapsed_min, elapsed_s,
-/// timestamp, …), such as a psutil script writes. MB is 1024² bytes.
+/// timestamp, …), such as a psutil script writes. MB is 1024² bytes. Every column
+/// is listed with what it was taken for; --judge and --skip correct that.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A CSV file or a pipe, `-` for standard input, or the directory of a run
@@ -19,6 +20,13 @@ pub(crate) struct Args {
     /// Print the whole report as JSON
     #[arg(long)]
     json: bool,
+    /// Judge this column, whatever it seems to be; the unit of its numbers is
+    /// bytes, KB, MB, GB, pages or count
+    #[arg(long, value_name = "COL[:UNIT]")]
+    judge: Vec<String>,
+    /// Leave this column out
+    #[arg(long, value_name = "COL")]
+    skip: Vec<String>,
     /// Seed of the random draws; equal seeds, equal verdicts
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -40,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     notes.extend(timeline.losses());
     let mut options = LeakOptions::default();
     options.seed = args.seed;
+    options.ask(&timeline, &args.judge, &args.skip)?;
     let report = judge_timeline(&timeline, &options);
     let answer = if args.json {
         Answer::json(&report)?
