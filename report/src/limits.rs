@@ -98,6 +98,13 @@ pub(crate) const CSV_BYTES: Limit = Limit::new(
     "keep fewer rows, say every tenth, or fewer columns",
 );
 
+/// Bytes of an answer of Prometheus, which is held in memory while it is read.
+pub(crate) const ANSWER_BYTES: Limit = Limit::new(
+    24 << 20,
+    "bytes in one JSON document",
+    "ask for fewer series, or with a larger step",
+);
+
 /// Bytes of one row. Where a quote is never closed, all that follows is one.
 pub(crate) const ROW_BYTES: usize = 1 << 20;
 

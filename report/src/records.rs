@@ -114,7 +114,7 @@ impl<R: BufRead> Records<R> {
     /// Whether what was read so far ends in a newline. A file that does not was
     /// cut off in its last row.
     pub(crate) fn ends_in_newline(&self) -> bool {
-        self.last == b'\n'
+        matches!(self.last, b'\n' | b'\r')
     }
 
     /// How many bytes were read.
@@ -164,6 +164,20 @@ impl From<Row<'_>> for OwnedRow {
 }
 
 impl OwnedRow {
+    /// A row of these cells.
+    pub(crate) fn of<'a>(cells: impl Iterator<Item = &'a str>) -> OwnedRow {
+        let mut row = OwnedRow {
+            cells: Vec::new(),
+            ends: Vec::new(),
+            ended: true,
+        };
+        for cell in cells {
+            row.cells.extend_from_slice(cell.as_bytes());
+            row.ends.push(row.cells.len());
+        }
+        row
+    }
+
     pub(crate) fn row(&self) -> Row<'_> {
         Row {
             cells: &self.cells,

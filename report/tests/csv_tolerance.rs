@@ -217,3 +217,19 @@ fn an_odd_byte_costs_itself() {
     );
     assert_eq!(timeline.series("rss_mb").unwrap(), [1.0, 2.0]);
 }
+
+/// Two columns of one name are two series.
+#[test]
+fn a_second_column_of_a_name_has_its_own() {
+    let csv = "elapsed_s,rss_mb,rss_mb,,rss_mb\n0,1,2,3,4\n1,5,6,7,8\n";
+    let timeline = Timeline::parse(csv.as_bytes()).unwrap();
+    let expected = [
+        "elapsed_s",
+        "rss_mb",
+        "rss_mb (2)",
+        "column_4",
+        "rss_mb (3)",
+    ];
+    assert_eq!(timeline.columns(), expected);
+    assert_eq!(timeline.series("rss_mb (2)").unwrap(), [2.0, 6.0]);
+}

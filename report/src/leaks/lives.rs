@@ -16,7 +16,6 @@ use super::candidates::Unit;
 use super::meaning::{is_pid, is_start, is_uptime};
 use super::role::Role;
 use super::roles::Roles;
-use super::subjects::{cells, subjects};
 use super::words::words;
 use crate::timeline::Timeline;
 
@@ -59,21 +58,6 @@ const FELL: f64 = 0.9;
 
 /// The lives in a timeline; one where it is all of one piece.
 pub(super) fn of(timeline: &Timeline, roles: &Roles) -> Vec<Part> {
-    if !roles.of_agent
-        && let Some((column, subjects)) = subjects(timeline)
-    {
-        let named = |value: &str| {
-            if is_pid(&words(&column)) {
-                format!("{column} {value}")
-            } else {
-                value.to_owned()
-            }
-        };
-        return subjects
-            .into_iter()
-            .map(|(value, rows)| part(timeline, rows, named(&value), None))
-            .collect();
-    }
     let beginnings = merged(beginnings(timeline, roles));
     let starts: Vec<usize> = std::iter::once(0)
         .chain(beginnings.iter().map(|(row, _)| *row))
@@ -116,6 +100,20 @@ fn part(timeline: &Timeline, rows: Vec<u32>, name: String, began: Option<String>
     }
 }
 
+/// A word or a number in each row, for comparison.
+fn cells(timeline: &Timeline, name: &str) -> Vec<Option<String>> {
+    if let Some(values) = timeline.series(name) {
+        let said = |value: &f64| value.is_finite().then(|| value.to_string());
+        return values.iter().map(said).collect();
+    }
+    let words = timeline.text(name);
+    words
+        .iter()
+        .flat_map(|words| words.iter())
+        .map(|word| word.map(str::to_owned))
+        .collect()
+}
+
 /// Rows at which a life begins, each with what says so.
 fn beginnings(timeline: &Timeline, roles: &Roles) -> BTreeMap<usize, String> {
     let mut found: BTreeMap<usize, String> = BTreeMap::new();
@@ -130,9 +128,8 @@ fn beginnings(timeline: &Timeline, roles: &Roles) -> BTreeMap<usize, String> {
     }
     // The agent's own timelines are of one process.
     if !roles.of_agent && timeline.len() > 2 {
-        let time = timeline.time_column();
         for (index, name) in timeline.columns().iter().enumerate() {
-            if index != time {
+            if !timeline.is_time(index) {
                 for (row, why) in said_by(timeline, name) {
                     add(row, why);
                 }
@@ -358,13 +355,5 @@ mod tests {
         // A gap alone.
         let gap = |row: usize| format!("{},{}", row + 9 * (row / 40), 50 + row);
         assert!(found("rss_mb", 120, gap).is_empty());
-    }
-
-    #[test]
-    fn rows_that_take_turns_are_about_different_things() {
-        let turns = |row: usize| format!("{},svc{},7", row / 3, row % 3);
-        assert_eq!(found("container,rss_mb", 120, turns), [1, 2]);
-        let pids = |row: usize| format!("{},{},7", row / 2, 100 + row % 2);
-        assert_eq!(found("pid,rss_mb", 120, pids), [1]);
     }
 }

@@ -99,16 +99,6 @@ pub(super) fn is_start(words: &[String]) -> bool {
         || any(words, Words::of("restart restarts")) && is(words.last(), Words::of("count total"))
 }
 
-/// Whether rows of different values in such a column are about different things.
-pub(super) fn is_subject(words: &[String]) -> bool {
-    is(
-        words.last(),
-        Words::of(
-            "name container pod process command cmd comm host hostname service instance worker replica shard app",
-        ),
-    )
-}
-
 /// What a column is, by the words of its name. In a `foreign` file some are an
 /// agent's or the host's; a series that a service tracks is its own.
 pub(super) fn of(words: &[String], foreign: bool) -> Meaning {

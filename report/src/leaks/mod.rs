@@ -35,7 +35,6 @@ mod series;
 mod settled;
 mod several;
 mod shape;
-mod subjects;
 mod teeth;
 mod units;
 mod unread;

@@ -162,10 +162,9 @@ const NAMED: usize = 40;
 
 /// The column of this name, in whatever case.
 fn find(timeline: &Timeline, name: &str) -> Option<String> {
-    let time = timeline.time_column();
     let columns = || {
         let all = timeline.columns().iter().enumerate();
-        all.filter(move |(index, _)| *index != time)
+        all.filter(|(index, _)| !timeline.is_time(*index))
             .map(|(_, name)| name)
     };
     let mut alike = columns().filter(|column| column.eq_ignore_ascii_case(name));
@@ -175,12 +174,11 @@ fn find(timeline: &Timeline, name: &str) -> Option<String> {
 
 fn known(timeline: &Timeline, name: &str) -> Result<String, Error> {
     find(timeline, name).ok_or_else(|| {
-        let time = timeline.time_column();
         let all: Vec<&str> = timeline
             .columns()
             .iter()
             .enumerate()
-            .filter(|(index, _)| *index != time)
+            .filter(|(index, _)| !timeline.is_time(*index))
             .map(|(_, name)| name.as_str())
             .collect();
         let named = all[..all.len().min(NAMED)].join(", ");

@@ -52,14 +52,13 @@ const AT_EVERY_TICK: &str = "rss_anon_mb";
 pub(super) fn of(timeline: &Timeline, options: &LeakOptions) -> Roles {
     let names = timeline.columns();
     let own = own::columns(names);
-    let time = timeline.time_column();
     let mut roles = Roles {
         of_agent: own.is_some(),
         ..Roles::default()
     };
     let mut shares = Vec::new();
     for (index, name) in names.iter().enumerate() {
-        if index == time {
+        if timeline.is_time(index) {
             continue;
         }
         let column = Column {

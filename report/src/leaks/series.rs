@@ -202,8 +202,6 @@ fn together(
     let name = format!("{} [{} lives]", judged.name, lives.len());
     let mut verdict = blank(&name, unit.name());
     let (outcome, said) = match alike::rise(timeline, &judged.name, unit, lives, options) {
-        // In one life of many things that take turns, each is judged alone.
-        Some(_) if lives.iter().all(|part| part.life.began.is_none()) => return None,
         Some(rise) => rise,
         None if any => return None,
         None => (

@@ -4,6 +4,9 @@
 //! unit behind them. Whole words decide what a column is, never the letters
 //! that a name begins with: `loaded_modules` is no load, `pids` is no pid.
 
+use super::units;
+use super::vocabulary::TIME_UNITS;
+
 /// Memory words to which a unit is glued in lower case, as in `rsskb`.
 const GLUED_TO: &[&str] = &[
     "rss", "uss", "pss", "mem", "memory", "heap", "swap", "ram", "used", "cache", "vsz", "vms",
@@ -69,6 +72,18 @@ fn essence(name: &str) -> &str {
     let name = last.unwrap_or(name).trim();
     let name = match name.split_once('{') {
         Some((before, _)) if !before.trim().is_empty() => before.trim(),
+        _ => name,
+    };
+    // `rss_mb [api]` is that of one of several things, `RSS [KB]` has a unit.
+    let name = match name.rsplit_once(" [") {
+        Some((before, thing)) if !before.is_empty() && thing.ends_with(']') => {
+            let thing = thing.trim_end_matches(']');
+            if thing == "%" || units::of_option(thing).is_some() || TIME_UNITS.has(thing) {
+                name
+            } else {
+                before
+            }
+        }
         _ => name,
     };
     match name.rsplit_once(" (") {
@@ -174,6 +189,9 @@ mod tests {
                 "working set private",
             ),
             ("rss_mb (2)", "rss mb"),
+            ("threads [api-1]", "threads"),
+            ("RSS [KB]", "rss kb"),
+            ("lag [ms]", "lag ms"),
             ("memory_info().rss", "memory info rss"),
             ("loaded_modules", "loaded modules"),
             ("pids", "pids"),

@@ -47,11 +47,10 @@ const BEGINNINGS: usize = 4;
 fn lives(report: &LeakReport) -> Option<String> {
     let count = report.lives.len();
     let short = report.lives.iter().filter(|life| !life.judged).count();
-    let mut sentence = match report.lives.iter().find(|life| life.began.is_some()) {
-        _ if count < 2 => return None,
-        Some(_) => format!("{count} lives in one file"),
-        None => format!("rows of {count} different things, each judged by itself"),
-    };
+    if count < 2 {
+        return None;
+    }
+    let mut sentence = format!("{count} lives in one file");
     let begun: Vec<String> = report
         .lives
         .iter()

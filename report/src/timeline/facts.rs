@@ -28,3 +28,9 @@ pub struct ColumnFacts {
     /// The unit that the cells carried, if they did.
     pub unit: Option<CellUnit>,
 }
+
+/// A cell as an example: short and printable.
+pub(super) fn example(cell: &[u8]) -> String {
+    let text = crate::limits::lenient(cell, 40);
+    crate::names::printable(&text).into_owned()
+}

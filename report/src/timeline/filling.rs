@@ -1,26 +1,61 @@
 //! A timeline while a file is read into it: which columns are words, what the
 //! time column means, and what to make of a file that ends in a row.
 
-use super::parse::no_header;
-use super::{Clock, Column, Losses, TextColumn, Timeline, holds_words};
+use std::borrow::Cow;
+
+use super::facts::{self, ColumnFacts};
+use super::finish::finished;
+use super::header;
+use super::numbers::Numbers;
+use super::time_columns::TimeColumns;
+use super::{Losses, TextColumn, Timeline, holds_words};
 use crate::error::Error;
-use crate::limits::{CELLS, WORD_BYTES};
+use crate::limits::{CELLS, COLUMNS, WORD_BYTES};
 use crate::names::unguarded;
 use crate::records::{OwnedRow, Row};
 
+/// So many numbers in a row make a column of words one of numbers.
+const NUMBERS_IN_A_ROW: usize = 64;
+
+/// Headers within a file that are remembered.
+const MAX_HEADERS: usize = 10_000;
+
+/// A column while it fills.
+pub(super) enum Filled {
+    Numbers(Numbers),
+    Words(Words),
+}
+
+/// A column of words while it fills.
+pub(super) struct Words {
+    pub(super) words: TextColumn,
+    pub(super) facts: ColumnFacts,
+    /// Whether it stays one of words whatever it holds.
+    pub(super) fixed: bool,
+    /// Numbers since the last word.
+    numbers: usize,
+}
+
 /// The columns while they fill.
 pub(super) struct Filling {
-    timeline: Timeline,
-    clock: Clock,
-    clock_column: usize,
+    pub(super) names: Vec<String>,
+    pub(super) columns: Vec<Filled>,
+    pub(super) hours: Vec<f64>,
+    pub(super) losses: Losses,
+    pub(super) time: TimeColumns,
+    pub(super) delimiter: u8,
+    /// Rows before which the header came again.
+    pub(super) headers: Vec<usize>,
+    /// The place in a row of each column, where a later header changed it.
+    places: Option<Vec<Option<usize>>>,
     /// How many cells the last row had, if it was taken in.
-    last_width: Option<usize>,
+    pub(super) last_width: Option<usize>,
     /// The most rows that are held.
     most_rows: usize,
     /// Of so many rows one is held: more where there are more than that.
     every: usize,
     /// Rows with a time so far.
-    timed: usize,
+    pub(super) timed: usize,
     /// Bytes of words so far.
     word_bytes: usize,
 }
@@ -30,27 +65,14 @@ impl Filling {
         names: Vec<String>,
         sniffed: &[OwnedRow],
         rows: usize,
+        delimiter: u8,
     ) -> Result<Filling, Error> {
+        let time = TimeColumns::find(&names, sniffed)?;
         let cells = |column: usize| {
+            let place = time.place(column);
             sniffed
                 .iter()
-                .filter_map(move |record| text(record.row().get(column)?))
-        };
-        let clock_of = |index: usize| Clock::of(names.get(index)?, cells(index).next());
-        // A time in the first column is the rule. A script that puts something
-        // else there, but says "elapsed" further on, is understood too.
-        let elsewhere = names
-            .iter()
-            .position(|name| name.starts_with("elapsed") && Clock::knows(name));
-        let found = clock_of(0)
-            .map(|clock| (0, clock))
-            .or_else(|| elsewhere.and_then(|index| Some((index, clock_of(index)?))));
-        let Some((clock_column, clock)) = found else {
-            let first = names.first().map_or("", String::as_str);
-            return Err(no_header(&format!(
-                "the first column, {first:?}, is not a time; put one first and call it \
-                 elapsed_min, elapsed_s, elapsed_h, or timestamp"
-            )));
+                .filter_map(move |record| text(record.row().get(place)?))
         };
         let most_rows = (CELLS / (names.len() + 1)).max(2);
         let rows = rows.min(most_rows);
@@ -58,26 +80,34 @@ impl Filling {
             .iter()
             .enumerate()
             .map(|(index, name)| {
-                let words = holds_words(name) && index != clock_column
-                    || matches!(clock, Clock::Date) && index == clock_column
-                    || (cells(index).next().is_some()
-                        && cells(index).all(|cell| cell.parse::<f64>().is_err()));
-                if words {
-                    Column::Text(TextColumn::with_capacity(rows))
+                let of_time = time.is_words(index);
+                let named = holds_words(name) && !time.is(index);
+                let hint = super::units::Hint::of(name);
+                let is_number = |cell: &str| {
+                    cell.parse::<f64>().is_ok() || super::cells::read(cell, hint).is_some()
+                };
+                let words = cells(index).next().is_some() && !cells(index).any(is_number);
+                if of_time || named || words && !time.is(index) {
+                    Filled::Words(Words {
+                        words: TextColumn::with_capacity(rows),
+                        facts: ColumnFacts::default(),
+                        fixed: of_time || named,
+                        numbers: 0,
+                    })
                 } else {
-                    Column::Numbers(Vec::with_capacity(rows))
+                    Filled::Numbers(Numbers::new(name, rows))
                 }
             })
             .collect();
         Ok(Filling {
-            timeline: Timeline {
-                names,
-                columns,
-                hours: Vec::with_capacity(rows),
-                losses: Losses::default(),
-            },
-            clock,
-            clock_column,
+            names,
+            columns,
+            hours: Vec::with_capacity(rows),
+            losses: Losses::default(),
+            time,
+            delimiter,
+            headers: Vec::new(),
+            places: None,
             last_width: None,
             most_rows,
             every: 1,
@@ -86,15 +116,38 @@ impl Filling {
         })
     }
 
+    /// Adds columns that came up later, empty so far, up to these names.
+    pub(super) fn widen(&mut self, names: &[String]) {
+        for name in names.iter().skip(self.names.len()) {
+            if self.names.len() >= COLUMNS.most as usize {
+                return;
+            }
+            let mut numbers = Numbers::new(name, 0);
+            numbers.skip(self.hours.len());
+            self.names.push(name.clone());
+            self.columns.push(Filled::Numbers(numbers));
+        }
+        self.most_rows = (CELLS / (self.names.len() + 1)).max(2);
+    }
+
     /// Takes a row in.
     pub(super) fn push(&mut self, row: Row<'_>) {
         self.last_width = None;
-        let hours = row
-            .get(self.clock_column)
-            .and_then(text)
-            .and_then(|cell| self.clock.hours(cell));
+        let mut hours = None;
+        if let Some(cell) = self.time.cell(row, self.places.as_deref()) {
+            hours = self.time.clock.hours(&cell);
+            if self.time.clock.calendar.turns() {
+                for hour in &mut self.hours {
+                    *hour = super::calendar::turned(*hour * 3600.0) / 3600.0;
+                }
+            }
+        }
         let Some(hours) = hours else {
-            self.timeline.losses.untimed_rows += 1;
+            if header::is_again(row, &self.names) {
+                self.header(row);
+            } else {
+                self.losses.untimed_rows += 1;
+            }
             return;
         };
         let number = self.timed;
@@ -102,57 +155,75 @@ impl Filling {
         if !number.is_multiple_of(self.every) {
             return;
         }
-        if self.timeline.hours.len() == self.most_rows {
+        while self.hours.len() >= self.most_rows {
             self.thin();
-            if !number.is_multiple_of(self.every) {
-                return;
-            }
+        }
+        if !number.is_multiple_of(self.every) {
+            return;
         }
         self.last_width = Some(row.len());
-        let timeline = &mut self.timeline;
-        timeline.hours.push(hours);
-        for (index, column) in timeline.columns.iter_mut().enumerate() {
-            let cell = row.get(index).unwrap_or_default();
+        self.hours.push(hours);
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            let place = match &self.places {
+                None => Some(self.time.place(index)),
+                Some(places) => places.get(index).copied().flatten(),
+            };
+            let cell = place.and_then(|place| row.get(place)).unwrap_or_default();
             match column {
-                Column::Numbers(values) => values.push(float(cell).unwrap_or_else(|| {
-                    timeline.losses.garbage_cells += usize::from(text(cell).is_some());
-                    f64::NAN
-                })),
-                Column::Text(words) => {
-                    // An odd byte costs itself, not the word.
-                    let lossy = String::from_utf8_lossy(cell);
-                    let word = text(lossy.as_bytes()).map_or("", unguarded);
-                    let more = if words.adds(word) { word.len() } else { 0 };
-                    let fits = self.word_bytes + more <= WORD_BYTES;
-                    if fits {
-                        self.word_bytes += more;
+                Filled::Numbers(numbers) => {
+                    numbers.push(cell);
+                }
+                Filled::Words(words) => {
+                    let fits = words.push(cell, &mut self.word_bytes, &self.names[index]);
+                    self.losses.long_cells += usize::from(!fits);
+                    if words.numbers >= NUMBERS_IN_A_ROW && !words.fixed {
+                        *column = Filled::Numbers(words.numbers(&self.names[index]));
                     }
-                    timeline.losses.long_cells += usize::from(!fits);
-                    words.push(if fits { word } else { "" });
                 }
             }
         }
     }
 
+    /// Takes in a header that came again, perhaps with other columns.
+    fn header(&mut self, row: Row<'_>) {
+        if self.headers.len() < MAX_HEADERS && self.headers.last() != Some(&self.hours.len()) {
+            self.headers.push(self.hours.len());
+        }
+        let again = header::names(row);
+        if again == self.names && self.places.is_none() {
+            return;
+        }
+        let mut all = self.names.clone();
+        all.extend(
+            again
+                .iter()
+                .filter(|name| !self.names.contains(name))
+                .cloned(),
+        );
+        self.widen(&all);
+        let place = |name: &String| again.iter().position(|other| other == name);
+        self.places = Some(self.names.iter().map(place).collect());
+    }
+
     /// Lets every second row go, so that there is room for as many again.
     fn thin(&mut self) {
         self.every *= 2;
-        let timeline = &mut self.timeline;
-        let even = |values: &mut Vec<f64>| {
-            let mut row = 0_usize;
-            values.retain(|_| {
-                row += 1;
-                row % 2 == 1
-            });
-        };
-        even(&mut timeline.hours);
+        let mut row = 0_usize;
+        self.hours.retain(|_| {
+            row += 1;
+            row % 2 == 1
+        });
+        for header in &mut self.headers {
+            *header = header.div_ceil(2);
+        }
+        self.headers.dedup();
         self.word_bytes = 0;
-        for column in &mut timeline.columns {
+        for column in &mut self.columns {
             match column {
-                Column::Numbers(values) => even(values),
-                Column::Text(words) => {
-                    words.thin();
-                    self.word_bytes += words.bytes();
+                Filled::Numbers(numbers) => numbers.thin(),
+                Filled::Words(words) => {
+                    words.words.thin();
+                    self.word_bytes += words.words.bytes();
                 }
             }
         }
@@ -161,84 +232,86 @@ impl Filling {
     /// The finished timeline; `ended` is whether the file ends in a newline,
     /// `too_large` how many rows were passed over for their size.
     pub(super) fn finish(mut self, ended: bool, too_large: usize) -> Timeline {
-        self.timeline.losses.large_rows = too_large;
-        self.timeline.losses.thinned_rows = self.timed - self.timeline.hours.len();
+        self.losses.large_rows = too_large;
+        self.losses.thinned_rows = self.timed - self.hours.len();
         if !ended && let Some(width) = self.last_width {
             self.cut(width);
         }
-        self.sort();
-        if self.clock.is_absolute()
-            && let Some(&first) = self.timeline.hours.first()
-        {
-            for hour in &mut self.timeline.hours {
-                *hour -= first;
-            }
-        }
-        for column in &mut self.timeline.columns {
-            match column {
-                Column::Numbers(values) => values.shrink_to_fit(),
-                Column::Text(words) => words.shrink(),
-            }
-        }
-        self.timeline.hours.shrink_to_fit();
-        self.timeline
+        finished(self)
     }
 
     /// The file ends inside its last row. A row short of cells is dropped; of a
     /// row that has them all only the last cell is in doubt (`51` may have been
     /// `512`), so that one reads as missing.
     fn cut(&mut self, width: usize) {
-        let timeline = &mut self.timeline;
-        timeline.losses.truncated_rows = 1;
-        let short = width < timeline.names.len() || timeline.names.len() == 1;
+        self.losses.truncated_rows = 1;
+        let short = width < self.names.len() || self.names.len() == 1;
         if short {
-            let rows = timeline.hours.len() - 1;
-            timeline.hours.truncate(rows);
-            for column in &mut timeline.columns {
+            let rows = self.hours.len() - 1;
+            self.hours.truncate(rows);
+            for column in &mut self.columns {
                 match column {
-                    Column::Numbers(values) => values.truncate(rows),
-                    Column::Text(words) => words.truncate(rows),
+                    Filled::Numbers(numbers) => numbers.truncate(rows),
+                    Filled::Words(words) => words.words.truncate(rows),
                 }
             }
             return;
         }
-        match timeline.columns.last_mut() {
-            Some(Column::Numbers(values)) => {
-                if let Some(last) = values.last_mut() {
-                    *last = f64::NAN;
-                }
-            }
-            Some(Column::Text(words)) => words.clear_last(),
+        match self.columns.last_mut() {
+            Some(Filled::Numbers(numbers)) => numbers.clear_last(),
+            Some(Filled::Words(words)) => words.words.clear_last(),
             None => {}
-        }
-    }
-
-    /// Puts rows in the order of time; rows of the same time keep theirs.
-    fn sort(&mut self) {
-        let timeline = &mut self.timeline;
-        let late = timeline.hours.windows(2).filter(|w| w[1] < w[0]).count();
-        if late == 0 {
-            return;
-        }
-        timeline.losses.reordered_rows = late;
-        let hours = &timeline.hours;
-        let mut order: Vec<u32> = (0..hours.len() as u32).collect();
-        order.sort_by(|a, b| hours[*a as usize].total_cmp(&hours[*b as usize]));
-        let sorted = |values: &[f64]| -> Vec<f64> {
-            order.iter().map(|row| values[*row as usize]).collect()
-        };
-        timeline.hours = sorted(hours);
-        for column in &mut timeline.columns {
-            match column {
-                Column::Numbers(values) => *values = sorted(values),
-                Column::Text(words) => words.reorder(&order),
-            }
         }
     }
 }
 
+impl Words {
+    /// Takes a cell in. `false` if there is no room for it.
+    fn push(&mut self, cell: &[u8], bytes: &mut usize, name: &str) -> bool {
+        // An odd byte costs itself, not the word.
+        let lossy = String::from_utf8_lossy(cell);
+        let word = text(lossy.as_bytes()).map_or("", unguarded);
+        if !word.is_empty() {
+            self.facts.cells += 1;
+            if !self.fixed && is_number(word, name) {
+                self.facts.readings += 1;
+                self.numbers += 1;
+            } else {
+                self.facts.unreadable += 1;
+                self.facts
+                    .example
+                    .get_or_insert_with(|| facts::example(word.as_bytes()));
+                self.numbers = 0;
+            }
+        }
+        let more = if self.words.adds(word) { word.len() } else { 0 };
+        let fits = *bytes + more <= WORD_BYTES;
+        if fits {
+            *bytes += more;
+        }
+        self.words.push(if fits { word } else { "" });
+        fits
+    }
+
+    /// The same column as one of numbers.
+    pub(super) fn numbers(&self, name: &str) -> Numbers {
+        let mut numbers = Numbers::new(name, self.words.len());
+        for word in self.words.iter() {
+            numbers.push(word.unwrap_or("").as_bytes());
+        }
+        numbers
+    }
+}
+
+/// Whether a word is a number. Most begin like none.
+fn is_number(word: &str, name: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | '\u{2212}'))
+        && (word.parse::<f64>().is_ok()
+            || super::cells::read(word, super::units::Hint::of(name)).is_some())
+}
+
 /// A cell's words; `None` where it is empty or one of the ways to say so.
-fn text(cell: &[u8]) -> Option<&str> {
+pub(super) fn text(cell: &[u8]) -> Option<&str> {
     const MISSING: [&str; 7] = ["nan", "na", "n/a", "none", "null", "-", "inf"];
     let cell = std::str::from_utf8(cell).ok()?;
     let missing = cell.is_empty()
@@ -256,4 +329,12 @@ pub(super) fn float(cell: &[u8]) -> Option<f64> {
         .parse::<f64>()
         .ok()
         .filter(|value| value.is_finite())
+}
+
+/// Cells as one text, with what is between them.
+pub(super) fn joined<'a>(first: &'a str, between: &str, second: Option<&str>) -> Cow<'a, str> {
+    match second {
+        None => first.into(),
+        Some(second) => format!("{first}{between}{second}").into(),
+    }
 }

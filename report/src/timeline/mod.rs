@@ -3,15 +3,35 @@
 //! [`Timeline`] is what a `timeline.csv` says; [`TimelineWriter`] writes one.
 //! Nothing here knows which columns mean what: that is for those who judge.
 
+mod blocks;
+mod calendar;
+mod cells;
 mod clock;
+mod date_names;
+mod date_parts;
+mod dates;
 mod facts;
 mod filling;
-mod minimal;
+mod finish;
+mod header;
+mod layout;
+mod leaps;
+mod long_tables;
+mod losses;
+mod numbers;
 mod parse;
 mod part;
 mod phases;
+mod prometheus;
+mod scales;
+mod sources;
 mod text;
+mod time_columns;
+mod tool_tables;
+mod units;
 mod write;
+
+use std::ops::Range;
 
 pub use facts::{CellUnit, ColumnFacts};
 pub(crate) use parse::count_lines;
@@ -20,6 +40,7 @@ pub use text::TextColumn;
 pub use write::{Cell, TimelineWriter};
 
 use clock::Clock;
+use losses::Losses;
 
 /// Series over time, stored by column: `f64` with NaN for a missing reading,
 /// words for `time` and `phase`.
@@ -33,6 +54,12 @@ pub struct Timeline {
     columns: Vec<Column>,
     hours: Vec<f64>,
     losses: Losses,
+    /// What was found in the cells of each column; none of a timeline that is
+    /// built row by row.
+    facts: Vec<ColumnFacts>,
+    runs: Vec<Range<usize>>,
+    /// The columns that the time was read from; none is the first.
+    time: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,27 +68,15 @@ enum Column {
     Text(TextColumn),
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Losses {
-    truncated_rows: usize,
-    garbage_cells: usize,
-    untimed_rows: usize,
-    reordered_rows: usize,
-    /// Rows longer or wider than a row may be.
-    large_rows: usize,
-    /// Rows with a time that are not held, as there are too many.
-    thinned_rows: usize,
-    /// Words for which there was no room.
-    long_cells: usize,
-}
-
 impl Timeline {
     /// An empty timeline with these columns. The first is the time; `time`
     /// and `phase` hold words and all others numbers.
     #[must_use]
     pub fn new(columns: &[String]) -> Self {
+        // A series of the service's own may be called as one of the agent's.
+        let columns = header::unique(columns.iter().cloned());
         Timeline {
-            names: columns.to_vec(),
+            names: columns.clone(),
             columns: columns
                 .iter()
                 .enumerate()
@@ -81,9 +96,12 @@ impl Timeline {
     /// the elapsed time in the unit its column's name says; a row without one
     /// is not kept. Rows are expected in the order of time.
     pub fn push(&mut self, cells: &[Cell]) {
-        let clock = self.names.first().and_then(|name| Clock::of(name, None));
-        let hours = match (clock, cells.first()) {
-            (Some(Clock::Elapsed { seconds }), Some(Cell::Number(value))) if value.is_finite() => {
+        let unit = self
+            .names
+            .first()
+            .and_then(|name| Clock::elapsed_seconds(name));
+        let hours = match (unit, cells.first()) {
+            (Some(seconds), Some(Cell::Number(value))) if value.is_finite() => {
                 value * seconds / 3600.0
             }
             _ => {
@@ -92,6 +110,10 @@ impl Timeline {
             }
         };
         self.hours.push(hours);
+        match self.runs.first_mut() {
+            Some(run) => run.end = self.hours.len(),
+            None => self.runs.push(0..1),
+        }
         for (index, column) in self.columns.iter_mut().enumerate() {
             match (column, cells.get(index)) {
                 (Column::Numbers(values), Some(Cell::Number(value))) if value.is_finite() => {
@@ -204,44 +226,45 @@ impl Timeline {
     /// What reading the file lost or repaired, one sentence each, for people.
     #[must_use]
     pub fn losses(&self) -> Vec<String> {
-        let Losses {
-            truncated_rows,
-            garbage_cells,
-            untimed_rows,
-            reordered_rows,
-            large_rows,
-            thinned_rows,
-            long_cells,
-        } = self.losses;
-        [
-            (truncated_rows, "timeline: last row was cut off"),
-            (
-                garbage_cells,
-                "timeline: cells that are not numbers, read as missing",
-            ),
-            (untimed_rows, "timeline: rows without a time, left out"),
-            (
-                reordered_rows,
-                "timeline: rows out of order, sorted by time",
-            ),
-            (
-                large_rows,
-                "timeline: rows of more than 1 MB or 6,000 cells, left out",
-            ),
-            (
-                thinned_rows,
-                "timeline: rows left out evenly, as there are more than 14,000,000 cells; \
-                 peaks between them are not seen",
-            ),
-            (
-                long_cells,
-                "timeline: words beyond the first 16 MB, read as missing",
-            ),
-        ]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{what}: {count}"))
-        .collect()
+        self.losses.sentences()
+    }
+
+    /// The stretches of rows that are runs of their own: time began again in
+    /// the file. Each is put after the one before with a gap of one tick. Of one
+    /// run, one range.
+    #[must_use]
+    pub fn runs(&self) -> &[Range<usize>] {
+        &self.runs
+    }
+
+    /// Whether the time was read from this column.
+    pub(crate) fn is_time(&self, column: usize) -> bool {
+        match &self.time[..] {
+            [] => column == 0,
+            time => time.contains(&column),
+        }
+    }
+
+    /// How much of a column could be read, whether it holds numbers or words.
+    #[must_use]
+    pub fn facts(&self, name: &str) -> ColumnFacts {
+        let index = self.names.iter().position(|column| column == name);
+        if let Some(facts) = index.and_then(|index| self.facts.get(index)) {
+            return facts.clone();
+        }
+        let mut facts = ColumnFacts::default();
+        match index.and_then(|index| self.columns.get(index)) {
+            Some(Column::Numbers(values)) => {
+                facts.readings = values.iter().filter(|value| value.is_finite()).count();
+                facts.cells = facts.readings;
+            }
+            Some(Column::Text(words)) => {
+                facts.cells = words.iter().flatten().count();
+                facts.unreadable = facts.cells;
+            }
+            None => {}
+        }
+        facts
     }
 
     fn column(&self, name: &str) -> Option<&Column> {

@@ -1,4 +1,4 @@
-//! Reading a timeline from CSV, whoever wrote it.
+//! Reading a timeline from a table, whoever wrote it.
 //!
 //! The file is streamed into the columns: no row and no cell is kept as text,
 //! so three days of seconds take little more than their numbers. What cannot
@@ -7,23 +7,33 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use super::filling::{Filling, float};
-use super::{Clock, Timeline};
+use super::Timeline;
+use super::blocks::Blocks;
+use super::filling::Filling;
+use super::header::{self, no_header};
+use super::layout::{self, Layout};
+use super::prometheus;
+use super::sources::Source;
 use crate::error::Error;
 use crate::limits::{COLUMNS, CSV_BYTES};
-use crate::names::unguarded;
-use crate::records::{OwnedRow, Record, Records, Row};
+use crate::records::{OwnedRow, Record, Records};
 
 /// Rows looked at to tell columns of words from columns of numbers.
 const SNIFFED_ROWS: usize = 64;
 
+/// Room for what is read at once.
+const BUFFER_BYTES: usize = 1 << 16;
+
 impl Timeline {
-    /// Reads a CSV file whose first column is a time.
+    /// Reads a table that has times: CSV as programs, spreadsheets and people
+    /// write it, the tables that psrecord, pidstat, sar, top, ps, vmstat, dstat,
+    /// collectl, typeperf, `docker stats` and `kubectl top` print, or the JSON
+    /// of a Prometheus range query. It may be packed with gzip.
     ///
     /// # Errors
     ///
     /// [`Error::Csv`] with line and remedy for an empty file, one without a
-    /// header, one that is not text, and one whose first column is no time;
+    /// header, one that is not text, and one without a time;
     /// [`Error::Limit`] for one with more than 6,000 columns or 2 GiB.
     pub fn parse(bytes: &[u8]) -> Result<Timeline, Error> {
         let rows = count_lines(bytes);
@@ -38,105 +48,111 @@ impl Timeline {
     /// As [`Timeline::parse`]; a failed read ends the timeline there, as a
     /// cut-off file would.
     pub fn read(input: impl Read, rows: usize) -> Result<Timeline, Error> {
-        let mut input = BufReader::with_capacity(1 << 16, input.take(CSV_BYTES.most + 1));
-        let delimiter = inspect(input.fill_buf().unwrap_or_default())?;
-        let mut records = Records::new(input, delimiter, Some(b'#'));
-        let names = match records.next() {
+        let source = Source::open(input)?;
+        match layout::of(&source.head)? {
+            Layout::Cells {
+                delimiter,
+                skip,
+                names,
+            } => {
+                let input = BufReader::with_capacity(BUFFER_BYTES, source.from(skip));
+                cells(input, delimiter, names, rows)
+            }
+            Layout::Blocks => blocks(BufReader::with_capacity(BUFFER_BYTES, source.from(0)), rows),
+            Layout::Prometheus => {
+                let (names, answer) = prometheus::read(source.from(0))?;
+                let sniffed = &answer[..answer.len().min(SNIFFED_ROWS)];
+                let mut filling = Filling::new(names, sniffed, answer.len(), b',')?;
+                for row in &answer {
+                    filling.push(row.row());
+                }
+                Ok(filling.finish(true, 0))
+            }
+        }
+    }
+}
+
+/// Reads what has a mark between cells.
+fn cells(
+    input: impl BufRead,
+    delimiter: u8,
+    names: Option<Vec<String>>,
+    rows: usize,
+) -> Result<Timeline, Error> {
+    let mut records = Records::new(input, delimiter, Some(b'#'));
+    let names = match names {
+        Some(names) => names,
+        None => match records.next() {
             None => {
                 return Err(no_header(
                     "the file is empty; the first line must name the columns",
                 ));
             }
             Some(Record::TooLarge) => return Err(COLUMNS.exceeded()),
-            Some(Record::Row(row)) => header(row)?,
-        };
-        let mut sniffed: Vec<OwnedRow> = Vec::new();
-        let mut too_large = 0;
-        while sniffed.len() < SNIFFED_ROWS
-            && let Some(record) = records.next()
-        {
-            match record {
-                Record::Row(row) => sniffed.push(row.into()),
-                Record::TooLarge => too_large += 1,
-            }
+            Some(Record::Row(row)) => header::read(row)?,
+        },
+    };
+    let mut sniffed: Vec<OwnedRow> = Vec::new();
+    let mut too_large = 0;
+    while sniffed.len() < SNIFFED_ROWS
+        && let Some(record) = records.next()
+    {
+        match record {
+            Record::Row(row) => sniffed.push(row.into()),
+            Record::TooLarge => too_large += 1,
         }
-        let mut filling = Filling::new(names, &sniffed, rows)?;
-        for row in &sniffed {
-            filling.push(row.row());
-        }
-        drop(sniffed);
-        while let Some(record) = records.next() {
-            match record {
-                Record::Row(row) => filling.push(row),
-                Record::TooLarge => too_large += 1,
-            }
-        }
-        if records.bytes() > CSV_BYTES.most {
-            return Err(CSV_BYTES.exceeded());
-        }
-        Ok(filling.finish(records.ends_in_newline(), too_large))
     }
+    let mut filling = Filling::new(names, &sniffed, rows, delimiter)?;
+    for row in &sniffed {
+        filling.push(row.row());
+    }
+    drop(sniffed);
+    while let Some(record) = records.next() {
+        match record {
+            Record::Row(row) => filling.push(row),
+            Record::TooLarge => too_large += 1,
+        }
+    }
+    if records.bytes() > CSV_BYTES.most {
+        return Err(CSV_BYTES.exceeded());
+    }
+    Ok(filling.finish(records.ends_in_newline(), too_large))
+}
+
+/// Reads what has white space between cells.
+fn blocks(input: impl BufRead, rows: usize) -> Result<Timeline, Error> {
+    let mut blocks = Blocks::new(input);
+    let mut sniffed: Vec<OwnedRow> = Vec::new();
+    while sniffed.len() < SNIFFED_ROWS
+        && let Some(row) = blocks.next()
+    {
+        sniffed.push(row);
+    }
+    if sniffed.is_empty() {
+        return Err(blocks.nothing());
+    }
+    let mut filling = Filling::new(blocks.names().to_vec(), &sniffed, rows, b' ')?;
+    for row in sniffed.drain(..) {
+        filling.push(row.row());
+    }
+    while let Some(row) = blocks.next() {
+        filling.widen(blocks.names());
+        filling.push(row.row());
+    }
+    if blocks.bytes() > CSV_BYTES.most {
+        return Err(CSV_BYTES.exceeded());
+    }
+    filling.widen(blocks.names());
+    filling.names = blocks.final_names();
+    filling.losses.truncated_rows += usize::from(blocks.is_cut());
+    filling.losses.unused_rows = blocks.unused();
+    filling.losses.other_rows = blocks.others();
+    Ok(filling.finish(true, 0))
 }
 
 /// Line ends in a buffer: what a timeline of these bytes can hold in rows.
 pub(crate) fn count_lines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count()
-}
-
-/// Looks at the beginning of the file: is it text, and what separates cells?
-fn inspect(beginning: &[u8]) -> Result<u8, Error> {
-    if beginning.starts_with(&[0x1f, 0x8b]) {
-        return Err(no_header("the file is compressed; unpack it with gunzip"));
-    }
-    if beginning.starts_with(&[0xff, 0xfe]) || beginning.starts_with(&[0xfe, 0xff]) {
-        return Err(no_header("the file is UTF-16; save it as CSV in UTF-8"));
-    }
-    let line = beginning
-        .split(|b| *b == b'\n')
-        .find(|line| !line.starts_with(b"#"))
-        .unwrap_or_default();
-    if line.contains(&0) {
-        return Err(no_header("the file is not text; name a CSV file"));
-    }
-    let count = |delimiter: u8| line.iter().filter(|b| **b == delimiter).count();
-    // What leaves a time in the first cell is it, whatever later names hold.
-    let leaves_time = |delimiter: &u8| {
-        let first = line.split(|b| b == delimiter).next().unwrap_or_default();
-        let name = String::from_utf8_lossy(first);
-        Clock::knows(name.trim_matches(['"', ' ', '\u{feff}', '\r']))
-    };
-    if let Some(delimiter) = [b',', b';', b'\t'].into_iter().find(leaves_time) {
-        return Ok(delimiter);
-    }
-    // Spreadsheets write semicolons where the comma is a decimal point.
-    Ok([b';', b'\t']
-        .into_iter()
-        .find(|delimiter| count(*delimiter) > count(b','))
-        .unwrap_or(b','))
-}
-
-fn header(row: Row<'_>) -> Result<Vec<String>, Error> {
-    if row.iter().all(|cell| float(cell).is_some()) {
-        return Err(no_header(
-            "numbers where the columns' names should be; \
-             add a header such as elapsed_min,rss_mb",
-        ));
-    }
-    Ok(row
-        .iter()
-        .enumerate()
-        .map(|(index, cell)| match &*String::from_utf8_lossy(cell) {
-            "" => format!("column_{}", index + 1),
-            name => unguarded(name).to_owned(),
-        })
-        .collect())
-}
-
-pub(super) fn no_header(problem: &str) -> Error {
-    Error::Csv {
-        line: 1,
-        problem: problem.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -209,6 +225,12 @@ mod tests {
         assert!(message(b"1,2,3\n4,5,6\n").contains("add a header"));
         assert!(message(b"rss_mb,fds\n1,2\n").contains("elapsed_min"));
         assert!(message(&[0x1f, 0x8b, 8, 0]).contains("gunzip"));
+        assert!(message(&[0x28, 0xb5, 0x2f, 0xfd, 0, 1]).contains("zstd -d"));
+        assert!(message(b"\xfd7zXZ\0abc").contains("xz -d"));
+        assert!(message(b"BZh91AY").contains("bunzip2"));
+        assert!(message(b"PK\x03\x04abc").contains("as CSV"));
+        assert!(message(b"\xff\xfet\0,\0").contains("iconv"));
+        assert!(message(b"t\0,\0r\0s\0s\0\n\0").contains("iconv"));
         assert!(message(&[0x7f, b'E', b'L', b'F', 0, 1]).contains("not text"));
         assert!(message(b"rss_mb\n").starts_with("line 1: "));
     }

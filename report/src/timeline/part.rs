@@ -36,6 +36,8 @@ impl Timeline {
                 .iter()
                 .map(|row| self.hours[*row as usize] - first)
                 .collect(),
+            runs: std::iter::once(0..rows.len()).collect(),
+            time: self.time.clone(),
             ..Timeline::default()
         }
     }
