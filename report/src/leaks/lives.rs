@@ -17,6 +17,7 @@ use super::meaning::{is_pid, is_start, is_uptime};
 use super::role::Role;
 use super::roles::Roles;
 use super::words::words;
+use crate::limits::lenient;
 use crate::timeline::Timeline;
 
 /// A stretch of the rows that is judged by itself.
@@ -48,6 +49,10 @@ pub(super) struct Part {
 const NEAR: usize = 2;
 /// A gap is this many times as long as the usual step between rows.
 const GAP: f64 = 2.5;
+/// Bytes of reasons for a beginning.
+const MAX_REASON: usize = 160;
+/// Beginnings that are told apart.
+pub(super) const MAX_BEGINNINGS: usize = 4_096;
 /// What fell to the first level gave back all but this part of what it had grown
 /// by …
 const LEFT: f64 = 0.25;
@@ -58,7 +63,8 @@ const FELL: f64 = 0.9;
 
 /// The lives in a timeline; one where it is all of one piece.
 pub(super) fn of(timeline: &Timeline, roles: &Roles) -> Vec<Part> {
-    let beginnings = merged(beginnings(timeline, roles));
+    let mut beginnings = merged(beginnings(timeline, roles));
+    beginnings.truncate(MAX_BEGINNINGS);
     let starts: Vec<usize> = std::iter::once(0)
         .chain(beginnings.iter().map(|(row, _)| *row))
         .collect();
@@ -100,28 +106,12 @@ fn part(timeline: &Timeline, rows: Vec<u32>, name: String, began: Option<String>
     }
 }
 
-/// A word or a number in each row, for comparison.
-fn cells(timeline: &Timeline, name: &str) -> Vec<Option<String>> {
-    if let Some(values) = timeline.series(name) {
-        let said = |value: &f64| value.is_finite().then(|| value.to_string());
-        return values.iter().map(said).collect();
-    }
-    let words = timeline.text(name);
-    words
-        .iter()
-        .flat_map(|words| words.iter())
-        .map(|word| word.map(str::to_owned))
-        .collect()
-}
-
 /// Rows at which a life begins, each with what says so.
 fn beginnings(timeline: &Timeline, roles: &Roles) -> BTreeMap<usize, String> {
     let mut found: BTreeMap<usize, String> = BTreeMap::new();
     let mut add = |row: usize, why: String| {
-        found
-            .entry(row)
-            .and_modify(|said| *said = format!("{said}, {why}"))
-            .or_insert(why);
+        let said = found.entry(row).or_default();
+        append(said, &why);
     };
     for run in timeline.runs().iter().skip(1) {
         add(run.start, "the time begins again".to_owned());
@@ -146,13 +136,23 @@ fn beginnings(timeline: &Timeline, roles: &Roles) -> BTreeMap<usize, String> {
     found
 }
 
+/// Puts one more reason to those there are, up to a length that can be read.
+fn append(said: &mut String, why: &str) {
+    if said.is_empty() {
+        *said = lenient(why.as_bytes(), MAX_REASON);
+    } else if said.len() + why.len() < MAX_REASON {
+        said.push_str(", ");
+        said.push_str(why);
+    }
+}
+
 /// Beginnings within a row or two are one: not all columns of a row are read at
 /// the same instant.
 fn merged(found: BTreeMap<usize, String>) -> Vec<(usize, String)> {
     let mut merged: Vec<(usize, String)> = Vec::new();
     for (row, why) in found {
         match merged.last_mut() {
-            Some((last, said)) if row - *last <= NEAR => *said = format!("{said}, {why}"),
+            Some((last, said)) if row - *last <= NEAR => append(said, &why),
             _ => merged.push((row, why)),
         }
     }
@@ -162,32 +162,43 @@ fn merged(found: BTreeMap<usize, String>) -> Vec<(usize, String)> {
 /// What a column that names the process says: its id, its uptime, its start.
 fn said_by(timeline: &Timeline, name: &str) -> Vec<(usize, String)> {
     let words = words(name);
+    let called = lenient(name.as_bytes(), MAX_REASON / 2);
     let mut found = Vec::new();
+    let mut count = 0;
+    let mut add = |row: usize, why: &dyn Fn() -> String| {
+        count += 1;
+        if count <= 2 * NEAR * MAX_BEGINNINGS {
+            found.push((row, why()));
+        }
+    };
     if is_pid(&words) || is_start(&words) {
-        let cells = cells(timeline, name);
-        let mut before: Option<&str> = None;
-        for (row, cell) in cells.iter().enumerate() {
-            let Some(cell) = cell.as_deref() else {
-                continue;
-            };
-            if let Some(before) = before
-                && before != cell
-            {
-                found.push((row, format!("{name} {before} → {cell}")));
+        if let Some(values) = timeline.series(name) {
+            for (row, before, now) in steps(values).filter(|(_, before, now)| before != now) {
+                add(row, &|| format!("{called} {before} → {now}"));
             }
-            before = Some(cell);
+        } else if let Some(cells) = timeline.text(name) {
+            let cells = cells.iter().enumerate();
+            let mut known = cells.filter_map(|(row, cell)| Some((row, cell?)));
+            let mut before = known.next().map(|(_, cell)| cell);
+            for (row, cell) in known {
+                let last = before.replace(cell).unwrap_or_default();
+                if last != cell {
+                    let short = |cell: &str| lenient(cell.as_bytes(), MAX_REASON / 4);
+                    add(row, &|| {
+                        format!("{called} {} → {}", short(last), short(cell))
+                    });
+                }
+            }
         }
         // A start that moves with the rows is something else.
-        if is_start(&words) && found.len() * 10 > cells.len() {
+        if is_start(&words) && count * 10 > timeline.len() {
             found.clear();
         }
     } else if is_uptime(&words)
         && let Some(values) = timeline.series(name)
     {
-        for (row, before, now) in steps(values) {
-            if now < before * FELL {
-                found.push((row, format!("{name} fell from {before} to {now}")));
-            }
+        for (row, before, now) in steps(values).filter(|(_, before, now)| *now < before * FELL) {
+            add(row, &|| format!("{called} fell from {before} to {now}"));
         }
     }
     found
@@ -207,7 +218,8 @@ fn steps(values: &[f64]) -> impl Iterator<Item = (usize, f64, f64)> {
 
 /// Counters that fall back together, or one that falls with the memory.
 fn counters(timeline: &Timeline, roles: &Roles) -> Vec<(usize, String)> {
-    let mut fell: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    // How many fell in a row, and the first of them.
+    let mut fell: BTreeMap<usize, (usize, &str)> = BTreeMap::new();
     let counters = roles
         .columns
         .iter()
@@ -216,7 +228,7 @@ fn counters(timeline: &Timeline, roles: &Roles) -> Vec<(usize, String)> {
         let values = timeline.series(&column.name).unwrap_or_default();
         for (row, before, now) in steps(values) {
             if now < before * 0.5 {
-                fell.entry(row).or_default().push(&column.name);
+                fell.entry(row).or_insert((0, &column.name)).0 += 1;
             }
         }
     }
@@ -224,16 +236,22 @@ fn counters(timeline: &Timeline, roles: &Roles) -> Vec<(usize, String)> {
     let rows: Vec<usize> = fell.keys().copied().collect();
     for pair in rows.windows(2) {
         if pair[1] - pair[0] == 1
-            && let Some(names) = fell.remove(&pair[0])
+            && let Some((count, name)) = fell.remove(&pair[0])
         {
-            fell.entry(pair[1]).or_default().extend(names);
+            fell.entry(pair[1]).or_insert((0, name)).0 += count;
         }
     }
     fell.into_iter()
-        .filter(|(row, names)| names.len() > 1 || memory_falls(timeline, roles, *row))
-        .map(|(row, names)| match names[..] {
-            [one] => (row, format!("{one} and memory fell back")),
-            _ => (row, format!("{} fell back", names.join(", "))),
+        .filter(|(row, (count, _))| *count > 1 || memory_falls(timeline, roles, *row))
+        .take(2 * NEAR * MAX_BEGINNINGS)
+        .map(|(row, (count, name))| match count {
+            _ if name.len() > MAX_REASON => (row, format!("{count} counters fell back")),
+            1 => (row, format!("{name} and memory fell back")),
+            2 => (row, format!("{name} and another counter fell back")),
+            _ => (
+                row,
+                format!("{name} and {} more counters fell back", count - 1),
+            ),
         })
         .collect()
 }

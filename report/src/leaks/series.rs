@@ -3,7 +3,7 @@
 
 use super::candidates::{Candidate, Unit};
 use super::judge::{self, Case};
-use super::lives::Part;
+use super::lives::{MAX_BEGINNINGS, Part};
 use super::roles::{Judged, Roles};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict, alike, retention, screen, several, unread};
 use crate::timeline::Timeline;
@@ -201,6 +201,11 @@ fn together(
     }
     let name = format!("{} [{} lives]", judged.name, lives.len());
     let mut verdict = blank(&name, unit.name());
+    if lives.len() > MAX_BEGINNINGS {
+        let said = format!("it begins anew more than {MAX_BEGINNINGS} times; find out why");
+        verdict.settle(SeriesOutcome::Inconclusive, alike::RULE, said);
+        return Some(verdict);
+    }
     let (outcome, said) = match alike::rise(timeline, &judged.name, unit, lives, options) {
         Some(rise) => rise,
         None if any => return None,

@@ -34,20 +34,22 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut notes = Vec::new();
+    let mut options = LeakOptions::default();
+    options.seed = args.seed;
     let timeline = if args.path.is_dir() {
+        let dir = RunDir::open(&args.path)?;
+        if let Ok(info) = dir.info() {
+            options.kinds = info.tracked;
+        }
         // A run that was killed before its first row is a run.
-        RunDir::open(&args.path)?
-            .timeline()
-            .unwrap_or_else(|error| {
-                notes.push(format!("no timeline: {error}"));
-                Timeline::default()
-            })
+        dir.timeline().unwrap_or_else(|error| {
+            notes.push(format!("no timeline: {error}"));
+            Timeline::default()
+        })
     } else {
         read_timeline(&args.path)?
     };
     notes.extend(timeline.losses());
-    let mut options = LeakOptions::default();
-    options.seed = args.seed;
     options.ask(&timeline, &args.judge, &args.skip)?;
     let report = judge_timeline(&timeline, &options);
     let answer = if args.json {
