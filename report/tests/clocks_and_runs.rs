@@ -280,11 +280,6 @@ fn what_a_mark_means_is_decided_by_all_cells() {
             ["120,702", "120,703", "120,704"],
             [120.702, 120.703, 120.704],
         ),
-        (
-            ',',
-            ["120,702", "120,703", "120,704"],
-            [120_702.0, 120_703.0, 120_704.0],
-        ),
     ] {
         let timeline = column("rss_mb", delimiter, &cells);
         assert_eq!(
@@ -296,11 +291,38 @@ fn what_a_mark_means_is_decided_by_all_cells() {
         let decided = cells[0] != "120,702" && cells[0] != "998";
         assert_eq!(said, !decided, "{cells:?}: {:?}", timeline.losses());
     }
-    // Nothing decides: no scale is guessed.
-    let timeline = column("rss_mb", '\t', &["120,702", "120,703", "120,704"]);
-    assert!(timeline.readings("rss_mb").is_none());
-    assert_eq!(timeline.facts("rss_mb").unreadable, 3);
-    assert!(names(&timeline, "nothing in the file decides"));
+    // The unit in the name does: whole kilobytes, parts of a megabyte.
+    for (name, delimiter, cell, value) in [
+        ("rss_kb", ';', "120.702", Some(120_702.0)),
+        ("rss_mb", ';', "120.702", Some(120.702)),
+        ("rss_kb", '\t', "120,702", Some(120_702.0)),
+        ("rss_mb", '\t', "120,702", Some(120.702)),
+        ("rss_kb", ',', "120,702", Some(120_702.0)),
+        // Nothing decides: no scale is guessed.
+        ("rss", '\t', "120,702", None),
+        ("rss", ';', "120.702", None),
+        ("rss_kb", ';', "120,702", None),
+        ("rss_mb", ',', "120,702", None),
+    ] {
+        let timeline = column(name, delimiter, &[cell; 3]);
+        let read = timeline.readings(name).map(|values| values[2]);
+        assert_eq!(
+            read,
+            value,
+            "{name} {delimiter:?} {cell}: {:?}",
+            timeline.losses()
+        );
+        assert_eq!(
+            timeline.facts(name).unreadable,
+            if value.is_some() { 0 } else { 3 }
+        );
+        let why = if value.is_some() {
+            "as "
+        } else {
+            "nothing in the file decides"
+        };
+        assert!(names(&timeline, why), "{:?}", timeline.losses());
+    }
 }
 
 #[test]

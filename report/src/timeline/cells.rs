@@ -96,9 +96,14 @@ fn ends(tail: &str) -> bool {
 /// `00:10:03`, `10:03.5`, `1-02:03:04` as seconds. Two parts are minutes and
 /// seconds, as `ps` and stop-watches write them.
 pub(super) fn span(text: &str) -> Option<f64> {
-    let (days, clock) = match text.split_once('-') {
-        Some((days, clock)) => (days.parse::<u32>().ok()?, clock),
-        None => (0, text),
+    // `1-02:03:04` of ps, `1 days 02:03:04` and `1 day, 2:03:04` of Python.
+    let days = |days: &str| days.trim().parse::<u32>().ok();
+    let (days, clock) = if let Some((before, clock)) = text.split_once("day") {
+        (days(before)?, clock.trim_start_matches(['s', ',', ' ']))
+    } else if let Some((before, clock)) = text.split_once('-') {
+        (days(before)?, clock)
+    } else {
+        (0, text)
     };
     let mut seconds = 0.0;
     let parts: Vec<&str> = clock.split(':').collect();
@@ -327,6 +332,8 @@ mod tests {
             ("00:10:03", Hint::Other, 603.0, seconds),
             ("1-02:03:04", Hint::Other, 93_784.0, seconds),
             ("10:03.5", Hint::Other, 603.5, seconds),
+            ("0 days 00:10:03", Hint::Other, 603.0, seconds),
+            ("1 day, 2:03:04", Hint::Other, 93_784.0, seconds),
         ] {
             let read = value(cell, hint).map(|(number, _, unit)| (number, unit));
             assert_eq!(read, Some((number, unit)), "{cell}");

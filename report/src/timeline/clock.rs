@@ -24,6 +24,8 @@ enum Kind {
     Span,
     /// Time since 1970, in a unit of so many seconds where it is said.
     Epoch { seconds: Option<f64> },
+    /// Days since 1900, as spreadsheets count.
+    Days,
     /// A date, a time of day, or both.
     Date,
 }
@@ -80,7 +82,8 @@ impl Clock {
         let names = words(name);
         let says = |words: &[&str]| names.iter().any(|word| words.contains(&&word[..]));
         let since_1970 = says(&["timestamp", "epoch", "unix", "unixtime"]);
-        let days = says(&["date", "datum", "day", "fecha", "data"]);
+        let days = says(&["date", "datum", "day", "fecha", "data", "datetime"]);
+        let mut serial = 0;
         for cell in cells {
             all += 1;
             let digits = cell.bytes().all(|b| b.is_ascii_digit());
@@ -92,6 +95,8 @@ impl Clock {
                 numbers += 1;
                 // 1e8 seconds is 1973, and three years is longer than any soak.
                 let value = value.abs();
+                // From 2000 to 2100.
+                serial += usize::from(days && (36_526.0..73_050.0).contains(&value));
                 large += usize::from(value * factor > 1e8 || since_1970 && value > 1e8);
             } else if let Some(stamp) = dates::parse(cell) {
                 moments += 1;
@@ -107,6 +112,8 @@ impl Clock {
         let most = |count: usize| count * 2 > all;
         let kind = if most(compact) && unit != Some(Unit::Seconds(1e-3)) {
             unit.map(|_| Kind::Date)?
+        } else if most(serial) && unit == Some(Unit::Unsaid) {
+            Kind::Days
         } else if most(numbers) {
             let seconds = match unit? {
                 Unit::Seconds(seconds) => Some(seconds),
@@ -144,6 +151,7 @@ impl Clock {
                 Some(value) => value,
                 None => cells::read(cell, Hint::Time)?.value,
             },
+            Kind::Days => number(cell)? * 86_400.0,
             Kind::Epoch { seconds } => match number(cell) {
                 Some(value) => self.epoch(value, seconds),
                 None => self.calendar.seconds(dates::parse(cell)?)?,
@@ -186,7 +194,7 @@ impl Clock {
 
     /// Whether hours must be counted from the first row.
     pub(super) fn is_absolute(&self) -> bool {
-        matches!(self.kind, Kind::Epoch { .. } | Kind::Date)
+        matches!(self.kind, Kind::Epoch { .. } | Kind::Days | Kind::Date)
     }
 
     /// Whether the cells are words.
@@ -345,6 +353,13 @@ mod tests {
         assert!(!clock.is_mixed());
         let hours = clock.hours("1700003600000").unwrap();
         assert!((hours * 3600.0 - 1_700_003_600.0).abs() < 1e-3 && clock.is_mixed());
+    }
+
+    #[test]
+    fn spreadsheets_count_days() {
+        let mut clock = of("date", "46027.5");
+        let hours = clock.hours("46027.75").unwrap() - clock.hours("46027.5").unwrap();
+        assert!(clock.is_absolute() && (hours - 6.0).abs() < 1e-6);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) enum Order {
 /// Reads a date, a time of day, or both. A plain number is none of them, but
 /// for one such as 20260105100000.
 pub(super) fn parse(text: &str) -> Option<Stamp> {
+    // Go prints its monotonic clock behind the date.
+    let text = text.split(" m=").next().unwrap_or(text);
     if text.len() > 80 || !text.contains(|c: char| c.is_ascii_digit()) {
         return None;
     }
@@ -73,6 +75,8 @@ impl Reader {
                 b'+' | b'-' if self.time.is_some() && self.has_date() => {
                     at = self.offset(text, at)?;
                 }
+                // The zone's name in full, as browsers print it.
+                b'(' if self.time.is_some() && self.has_date() => return Some(()),
                 b'-' | b'/' | b'.' => {
                     mark = c;
                     at += 1;
@@ -216,7 +220,7 @@ impl Reader {
                 return Some(dotted(m + 1));
             }
             "uhr" if self.time.is_some() => {}
-            "de" | "den" | "at" | "um" => {}
+            "de" | "den" | "at" | "um" | "à" => {}
             _ => {
                 if let Some(hours) = zone(&word).filter(|_| self.time.is_some()) {
                     self.zone = Some(hours * 3600.0);

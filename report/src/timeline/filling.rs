@@ -312,7 +312,9 @@ fn is_number(word: &str, name: &str) -> bool {
 
 /// A cell's words; `None` where it is empty or one of the ways to say so.
 pub(super) fn text(cell: &[u8]) -> Option<&str> {
-    const MISSING: [&str; 7] = ["nan", "na", "n/a", "none", "null", "-", "inf"];
+    const MISSING: [&str; 12] = [
+        "nan", "na", "n/a", "#n/a", "none", "null", "nil", "-", "--", "---", "?", "inf",
+    ];
     let cell = std::str::from_utf8(cell).ok()?;
     let missing = cell.is_empty()
         || cell.len() <= 4 && MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word));

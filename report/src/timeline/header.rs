@@ -1,13 +1,17 @@
 //! The line that names the columns.
 
+use super::dates;
 use super::filling::{float, text};
 use crate::error::Error;
 use crate::names::unguarded;
 use crate::records::Row;
 
-/// The names of the columns; an error where the line holds numbers instead.
+/// The names of the columns; an error where the line holds numbers or a time
+/// instead.
 pub(super) fn read(row: Row<'_>) -> Result<Vec<String>, Error> {
-    if row.iter().all(|cell| float(cell).is_some()) {
+    let is_time = |cell: &str| dates::parse(cell).is_some_and(|stamp| stamp.time.is_some());
+    let first = row.get(0).unwrap_or_default();
+    if float(first).is_some() || text(first).is_some_and(is_time) {
         return Err(no_header(
             "numbers where the columns' names should be; \
              add a header such as elapsed_min,rss_mb",
@@ -30,9 +34,10 @@ pub(super) fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut taken = std::collections::HashMap::<String, usize>::new();
     for (index, name) in names.enumerate() {
-        let name = match name.trim() {
-            "" => format!("column_{}", index + 1),
-            name => name.to_owned(),
+        let name = if name.is_empty() {
+            format!("column_{}", index + 1)
+        } else {
+            name
         };
         let mut one = name.clone();
         while taken.contains_key(&one) {

@@ -37,6 +37,12 @@ pub(super) fn of(head: &[u8]) -> Result<Layout, Error> {
         return Ok(plain(b',', 0));
     };
     let text = first.text.trim_ascii();
+    // What spreadsheets write for each other.
+    if let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter] = text
+        && let Some(next) = lines.iter().find(|line| line.start > first.start)
+    {
+        return Ok(plain(*delimiter, next.start));
+    }
     match text.first() {
         Some(b'{') => return Ok(Layout::Prometheus),
         Some(b'[')

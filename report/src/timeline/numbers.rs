@@ -10,7 +10,7 @@ use super::cells::{self, Mark};
 use super::facts::{self, CellUnit, ColumnFacts};
 use super::filling::{float, text};
 use super::scales;
-use super::units::Hint;
+use super::units::{Hint, bytes_of_name};
 
 /// Changes of form that are kept of one column. A column that changes more
 /// often is of no one form.
@@ -268,13 +268,7 @@ impl Numbers {
         } else if decimal(all) {
             (None, Some("the file has both marks"))
         } else {
-            match (open, customs.delimiter) {
-                (Open::Comma, b';') => (Some(false), Some("as semicolons separate the cells")),
-                (Open::Comma, b',') => (Some(true), Some("as commas separate the cells, too")),
-                (Open::Point, b';') => (Some(false), Some("as no cell has a decimal comma")),
-                (Open::Point, _) => (Some(false), None),
-                _ => (None, Some("nothing in the file decides")),
-            }
+            self.undecided(open, name, customs.delimiter)
         };
         match groups {
             Some(true) => self.each(open, |value| value * 1000.0),
@@ -291,6 +285,33 @@ impl Numbers {
             "timeline: the {mark} in {name:?} is {meaning}: {}",
             why?
         ))
+    }
+
+    /// What a mark means where no cell of the file decides: what stands between
+    /// the cells does, and whether the column is of whole numbers.
+    fn undecided(
+        &self,
+        open: Open,
+        name: &str,
+        delimiter: u8,
+    ) -> (Option<bool>, Option<&'static str>) {
+        const OPEN: (Option<bool>, Option<&str>) = (None, Some("nothing in the file decides"));
+        // Nobody writes a thousandth of a kilobyte, nor has 100,000 MB.
+        let whole = bytes_of_name(name).map(|bytes| bytes <= 1024.0);
+        match (open, delimiter, whole) {
+            (Open::Comma, b';', None | Some(false)) => {
+                (Some(false), Some("as semicolons separate the cells"))
+            }
+            (Open::Comma, b',', None | Some(true)) => {
+                (Some(true), Some("as commas separate the cells, too"))
+            }
+            (Open::Comma, b';' | b',', _) | (Open::Point, b';', None) => OPEN,
+            (Open::Point, b';', Some(whole)) | (Open::Comma, _, Some(whole)) => {
+                (Some(whole), Some("as fits the unit in its name"))
+            }
+            (Open::Point, ..) => (Some(false), None),
+            _ => OPEN,
+        }
     }
 
     /// The largest number without a mark that is open, and without decimals.

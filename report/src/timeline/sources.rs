@@ -125,7 +125,7 @@ fn foreign(head: &[u8]) -> Result<(), Error> {
     // UTF-16 without a mark: every other byte is zero.
     let some = &head[..head.len().min(64) & !1];
     let zeros = |odd: usize| some.chunks(2).filter(|pair| pair[odd] == 0).count();
-    if some.len() >= 8 && (zeros(0) * 2 == some.len() || zeros(1) * 2 == some.len()) {
+    if some.len() >= 8 && zeros(0) + zeros(1) == some.len() / 2 && zeros(0) * zeros(1) == 0 {
         return Err(no_header(
             "the file is UTF-16; save it as CSV in UTF-8 (iconv -f UTF-16LE -t UTF-8)",
         ));
