@@ -1,9 +1,10 @@
 //! The options of an agent, and its start.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use soakscope_report::{BudgetOutcome, printable};
+use soakscope_report::{BudgetOutcome, Kind, printable};
 use soakscope_sampler::ClockChoice;
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
@@ -23,6 +24,7 @@ pub struct Builder {
     service: String,
     config: Config,
     tracked: Vec<(String, Closure)>,
+    kinds: BTreeMap<String, Kind>,
     runtime: Option<Handle>,
     on_breach: Option<OnBreach>,
 }
@@ -33,6 +35,7 @@ impl Builder {
             service: service.to_owned(),
             config: Config::default(),
             tracked: Vec::new(),
+            kinds: BTreeMap::new(),
             runtime: None,
             on_breach: None,
         }
@@ -236,6 +239,10 @@ impl Builder {
     ///
     /// The closure runs on a thread of the agent's. One that panics, blocks or
     /// answers NaN costs its own cell only.
+    ///
+    /// It is judged as what its name says: `sessions` and `cache_mb` are held and
+    /// may leak, `jobs_total` is counted for ever and `hit_rate` is a rate. Where
+    /// the name does not say it, [`track_as`](Self::track_as) does.
     pub fn track(
         mut self,
         name: impl Into<String>,
@@ -245,6 +252,29 @@ impl Builder {
         let name = printable(&name.into()).into_owned();
         self.tracked.push((name, Box::new(value)));
         self
+    }
+
+    /// [`track`](Self::track) for a series whose name does not say what it is. The
+    /// kind is kept with the run, so that it is judged alike live and offline.
+    ///
+    /// ```
+    /// # use soakscope::{Agent, Kind};
+    /// # fn parcels_on_board() -> f64 { 0.0 }
+    /// # fn parcels_so_far() -> f64 { 0.0 }
+    /// let builder = Agent::builder("ferry")
+    ///     .track_as("on_board", Kind::Level, parcels_on_board)
+    ///     .track_as("carried", Kind::Counter, parcels_so_far);
+    /// ```
+    pub fn track_as(
+        mut self,
+        name: impl Into<String>,
+        kind: Kind,
+        value: impl FnMut() -> f64 + Send + 'static,
+    ) -> Self {
+        let name = name.into();
+        let column = printable(&name).into_owned();
+        self.kinds.insert(column, kind);
+        self.track(name, value)
     }
 
     /// The tokio runtime to watch. Default: the one that `start` is called in.
@@ -272,6 +302,7 @@ impl Builder {
         let runtime = self.runtime.or_else(|| Handle::try_current().ok());
         let closures = Closures {
             tracked: self.tracked,
+            kinds: self.kinds,
             on_breach: self.on_breach,
         };
         let (live, admin) = Live::start(&self.service, config, closures, runtime)?;

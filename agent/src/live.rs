@@ -1,5 +1,6 @@
 //! A running agent: its parts from the start to the seal.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Map;
-use soakscope_report::{Budgets, RunDir, RunInfo, RunState, Trust};
+use soakscope_report::{Budgets, Kind, RunDir, RunInfo, RunState, Trust};
 use soakscope_sampler::resources::Resources;
 use soakscope_sampler::{
     Clock, ClockChoice, CpuSampler, Error as SamplerError, heap, quiet_writes,
@@ -75,6 +76,7 @@ enum State {
 /// What the service gave the agent to call.
 pub(crate) struct Closures {
     pub(crate) tracked: Vec<(String, Closure)>,
+    pub(crate) kinds: BTreeMap<String, Kind>,
     pub(crate) on_breach: Option<OnBreach>,
 }
 
@@ -125,6 +127,7 @@ impl Live {
         let start_time = Timestamp::now();
         let started = Instant::now();
         let mut info = facts::run_info(service, &config, start_time, sampler.as_ref());
+        info.tracked = closures.kinds;
         let (budget_text, budgets) = budgets.unzip();
         let drops = Arc::new(Drops::default());
         // This is a thread of the service: a write that is refused must not

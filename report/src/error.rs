@@ -55,6 +55,8 @@ pub enum Error {
     Limit(String),
     /// A budget file that cannot be used: what is wrong where, and the remedy.
     Budgets(String),
+    /// A column was asked for that is not there, or in a unit that is none.
+    Column(String),
     /// A picture could not be drawn.
     Render(String),
     /// Another error, with the file it happened in.
@@ -139,6 +141,7 @@ impl fmt::Display for Error {
             ),
             Error::Limit(problem) => write!(f, "it has {problem}"),
             Error::Budgets(problem) => write!(f, "budgets: {problem}"),
+            Error::Column(problem) => f.write_str(problem),
             Error::Render(problem) => write!(f, "cannot draw: {problem}"),
             Error::InFile { path, source } => write!(f, "{}: {source}", path.display()),
         }

@@ -74,8 +74,8 @@ pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::{readable_frame, readable_name};
 pub use leaks::{
-    LeakOptions, LeakReport, Material, MustSee, SeriesOutcome, SeriesVerdict, Thing, TimeToLimit,
-    judge_timeline,
+    ColumnRole, Kind, LeakOptions, LeakReport, Life, Material, MustSee, Role, SeriesOutcome,
+    SeriesVerdict, Thing, TimeToLimit, judge_timeline,
 };
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};

@@ -11,6 +11,7 @@ use crate::budgets::{BudgetOutcome, LeakBudget};
 use crate::causes::HeapShot;
 use crate::error::Error;
 use crate::findings::Finding;
+use crate::leaks::Kind;
 use crate::names::printable_json;
 use crate::profile::Profile;
 use crate::spans::SpanTotal;
@@ -49,6 +50,9 @@ pub struct RunInfo {
     /// Limits of the process and its cgroup, by name and in the unit the name
     /// ends in, such as `memory_mb` and `open_fds`; `null` is no limit.
     pub limits: BTreeMap<String, Option<f64>>,
+    /// What the service calls the series that it has tracked, by their columns,
+    /// where it says so.
+    pub tracked: BTreeMap<String, Kind>,
     /// The agent's options as they were in force.
     pub config: BTreeMap<String, String>,
     /// What took each measurement, such as `cpu_clock` → `perf-event`.
@@ -72,6 +76,7 @@ impl Default for RunInfo {
             end: None,
             host: Host::default(),
             limits: BTreeMap::new(),
+            tracked: BTreeMap::new(),
             config: BTreeMap::new(),
             engines: BTreeMap::new(),
             trust: None,
@@ -308,9 +313,14 @@ mod tests {
         };
         info.limits.insert("memory_mb".into(), None);
         info.trust = Some(Trust::default());
+        info.tracked.insert("served".into(), Kind::Counter);
         assert_eq!(RunInfo::parse(info.to_json().as_bytes()).unwrap(), info);
         let future = br#"{"format":"1.7","service":"shop","state":"finished","moon":"full"}"#;
         assert_eq!(RunInfo::parse(future).unwrap().state, RunState::Finished);
+        let future = br#"{"format":"1.7","tracked":{"queue":"level","tide":"moon"}}"#;
+        let kinds = RunInfo::parse(future).unwrap().tracked;
+        assert_eq!(kinds["queue"], Kind::Level);
+        assert_eq!(kinds["tide"], Kind::Other);
     }
 
     #[test]

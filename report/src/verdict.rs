@@ -173,6 +173,9 @@ pub fn judge_leaks(
         let asked = info.config.get(MUST_SEE);
         options.must_see = asked.and_then(|asked| asked.parse().ok());
     }
+    for (name, kind) in &info.tracked {
+        options.kinds.entry(name.clone()).or_insert(*kind);
+    }
     judge_with_heap(timeline, heap, &options)
 }
 

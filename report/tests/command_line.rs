@@ -409,3 +409,39 @@ fn a_csv_may_come_through_a_pipe() {
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("not text"), "{}", err(&output));
 }
+
+#[test]
+fn who_knows_better_names_a_column_and_its_unit() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("soak.csv").display().to_string();
+    let mut csv = "elapsed_min,rss,gc count\n".to_owned();
+    for minute in 0..600 {
+        // A tenth of a megabyte in ten hours, if it is kilobytes.
+        csv += &format!("{minute},{},{}\n", 512_001 + minute / 6, 9 * minute);
+    }
+    std::fs::write(&path, csv).unwrap();
+    let code = |arguments: &[&str]| {
+        soakscope(&[&["leaks", &path], arguments].concat())
+            .status
+            .code()
+    };
+    assert_eq!(code(&[]), Some(3), "which unit?");
+    assert_eq!(code(&["--judge", "rss:KB"]), Some(0));
+    assert_eq!(code(&["--judge", "rss:MB"]), Some(1));
+    assert_eq!(code(&["--judge", "rss:KB", "--judge", "gc count"]), Some(1));
+    assert_eq!(code(&["--skip", "rss"]), Some(3), "nothing left to judge");
+    for (arguments, said) in [
+        (["--judge", "rs:KB"], "there are rss, gc count"),
+        (["--skip", "elapsed_min"], "there are rss, gc count"),
+        (["--judge", "rss:miles"], "KB, MB, GB, pages or count"),
+    ] {
+        let output = soakscope(&[&["leaks", &path], &arguments[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&output).contains(said), "{}", err(&output));
+    }
+    let output = soakscope(&["leaks", &path, "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(report["columns"][0]["role"], "judged");
+    assert_eq!(report["columns"][1]["role"], "counter");
+    assert!(out(&soakscope(&["leaks", &path])).contains("not judged, counter: gc count"));
+}

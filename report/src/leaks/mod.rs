@@ -1,6 +1,8 @@
 //! Did anything leak? Judges every series of a timeline by itself.
 //!
-//! What the agent itself holds is taken off first (`observer`), and of thousands of
+//! First each column gets its role by its words and values (`roles`, `meaning`,
+//! `units`), and the lives of the process are told apart (`lives`). What the agent
+//! itself holds is taken off (`observer`), and of thousands of
 //! series those that stand still are left out (`screen`). A series passes through
 //! five steps: the rows of steady load are chosen
 //! (`window`), reduced to the floor of each block so that a saw-tooth counts
@@ -12,34 +14,46 @@
 //! method in one page, with its sources, its limits and its measured error rates.
 
 mod activity;
+mod alike;
 mod blocks;
 mod candidates;
 mod close_wait;
+mod course;
 mod evidence;
 mod headline;
 mod heap;
 mod judge;
 mod late_rise;
+mod lives;
 mod load;
+mod meaning;
 mod must_see;
 mod noise;
 mod observer;
 mod options;
+mod own;
 mod retention;
+mod role;
+mod roles;
 mod screen;
+mod series;
 mod settled;
 mod several;
 mod shape;
 mod teeth;
 mod things;
+mod units;
+mod unread;
+mod vocabulary;
 mod window;
+mod words;
 
 use serde::Serialize;
 
-use activity::Activity;
-use judge::Case;
+pub use lives::Life;
 pub use must_see::MustSee;
-pub use options::{LeakOptions, Material};
+pub use options::{Kind, LeakOptions, Material};
+pub use role::{ColumnRole, Role};
 pub use things::Thing;
 
 use crate::causes::{Cause, HeapShot, causes_since, standing};
@@ -59,8 +73,13 @@ pub struct LeakReport {
     pub headline: String,
     /// What leaks, each thing once.
     pub things: Vec<Thing>,
-    /// What was found about each series, in the timeline's order.
+    /// What was found about each series, in the timeline's order. Where the file
+    /// holds several lives of a process, each is a series: `rss_mb [life 2 of 3]`.
     pub series: Vec<SeriesVerdict>,
+    /// What each column but the time was taken for, in the timeline's order.
+    pub columns: Vec<ColumnRole>,
+    /// The lives of the process in the timeline; empty where there is one.
+    pub lives: Vec<Life>,
     /// Rows of the timeline.
     pub samples: usize,
     /// Hours from its first row to its last.
@@ -207,7 +226,8 @@ impl SeriesOutcome {
 /// Judges all series of a timeline that could leak.
 ///
 /// Those are memory, connections, descriptors, threads, tasks, and every
-/// column of a name that is not known to be a rate, a time or a total.
+/// column that is not known to be a rate, a time or a running counter; the
+/// report says of each column what it was taken for.
 #[must_use]
 pub fn judge_timeline(timeline: &Timeline, options: &LeakOptions) -> LeakReport {
     judge_with_heap(timeline, &[], options)
@@ -219,23 +239,18 @@ pub(crate) fn judge_with_heap(
     shots: &[HeapShot],
     options: &LeakOptions,
 ) -> LeakReport {
-    let candidates = candidates::of(timeline);
-    let many = candidates.len() > screen::MANY;
-    let activity = Activity::of(timeline);
-    let cases: Vec<Case<'_>> = candidates
-        .iter()
-        .map(|candidate| Case::open(timeline, candidate, options, many, activity))
-        .collect();
-    let chances: Vec<Option<f64>> = cases.iter().map(Case::chance).collect();
-    let levels = several::levels(&chances, options.alpha());
-    let mut series: Vec<SeriesVerdict> = cases
-        .into_iter()
-        .zip(levels)
-        .map(|(case, level)| case.close(level))
-        .collect();
+    let roles = roles::of(timeline, options);
+    let mut lives = lives::of(timeline, &roles);
+    let mut series = series::judge(timeline, &roles, &mut lives, options);
+    if lives.len() < 2 {
+        lives.clear();
+    }
     let shots = standing(shots, timeline);
-    let growth = heap::weigh(&mut series, timeline, shots, options);
-    retention::apply(&mut series, growth.as_ref());
+    // Heap profiles are of one process, and so is what they speak of.
+    if lives.is_empty() {
+        let growth = heap::weigh(&mut series, timeline, shots, options);
+        retention::apply(&mut series, growth.as_ref());
+    }
     let causes = causes_of(&series, shots, timeline);
     let end_min = timeline
         .elapsed_hours()
@@ -246,6 +261,8 @@ pub(crate) fn judge_with_heap(
         headline: String::new(),
         things: things::things(&series, &causes, end_min),
         series,
+        columns: roles.columns,
+        lives: lives.into_iter().map(|part| part.life).collect(),
         samples: timeline.len(),
         hours: timeline.span_hours(),
         causes,
@@ -293,8 +310,6 @@ fn overall(series: &[SeriesVerdict]) -> Verdict3 {
 
 /// The names of the columns that are judged, in the timeline's order.
 pub(crate) fn judged_columns(timeline: &Timeline) -> Vec<String> {
-    candidates::of(timeline)
-        .into_iter()
-        .map(|candidate| candidate.name)
-        .collect()
+    let roles = roles::of(timeline, &LeakOptions::default());
+    roles.judged.into_iter().map(|judged| judged.name).collect()
 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::MustSee;
+use serde::{Deserialize, Serialize};
+
+use super::{MustSee, units};
+use crate::error::Error;
+use crate::timeline::Timeline;
 
 /// How series are judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +41,33 @@ pub struct LeakOptions {
     /// A leak of memory that the run must have been able to show: one that
     /// could not is inconclusive. `None` asks for nothing.
     pub must_see: Option<MustSee>,
+    /// Columns to judge whatever they seem to be, each with the unit of its
+    /// numbers (`KB`, `MB`, `bytes`, `pages`, `count`, …) or `None`, where the name
+    /// says it.
+    pub judge: BTreeMap<String, Option<String>>,
+    /// Columns to leave out.
+    pub skip: Vec<String>,
+    /// What the service says of the series that it has tracked.
+    pub kinds: BTreeMap<String, Kind>,
+}
+
+/// What a series of the service's own is, where its name does not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Things that are held and given back, such as the sessions that are open.
+    /// It is judged. Where the name ends in a unit of memory it is memory.
+    Level,
+    /// Bytes that are held and given back. It is judged.
+    Bytes,
+    /// What is counted up for ever. It is not judged.
+    Counter,
+    /// What goes up and down by itself: a rate, a share, a time. It is not judged.
+    Rate,
+    /// A kind that a later version knows.
+    #[serde(other)]
+    Other,
 }
 
 /// Growth that is large enough to matter over the time judged.
@@ -74,6 +105,42 @@ impl Material {
 }
 
 impl LeakOptions {
+    /// Takes in what was asked for on a command line: columns to judge, `COL` or
+    /// `COL:UNIT`, and columns to leave out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Column`] for a column that the timeline does not have, which names
+    /// those that it has, and for a unit that is none.
+    pub fn ask(
+        &mut self,
+        timeline: &Timeline,
+        judge: &[String],
+        skip: &[String],
+    ) -> Result<(), Error> {
+        for wanted in judge {
+            let (column, unit) = match (find(timeline, wanted), wanted.rsplit_once(':')) {
+                (Some(column), _) => (column, None),
+                (None, Some((column, unit))) => (known(timeline, column)?, Some(unit)),
+                (None, None) => (known(timeline, wanted)?, None),
+            };
+            if let Some(unit) = unit
+                && units::of_option(unit).is_none()
+            {
+                return Err(Error::Column(format!(
+                    "{unit:?} is no unit; write bytes, KB, MB, GB, pages or count"
+                )));
+            }
+            self.judge.insert(column, unit.map(str::to_owned));
+        }
+        for wanted in skip {
+            let column = known(timeline, wanted)?;
+            self.judge.remove(&column);
+            self.skip.push(column);
+        }
+        Ok(())
+    }
+
     /// The false alarms that this look may spend.
     pub(super) fn alpha(&self) -> f64 {
         let look = f64::from(self.looks.unwrap_or(0));
@@ -91,6 +158,41 @@ impl LeakOptions {
         let shared = || is_memory.then(|| self.limits.get("memory_mb")).flatten();
         named.or_else(shared).copied().filter(|l| l.is_finite())
     }
+}
+
+/// Columns named to who asked for one that is not there.
+const NAMED: usize = 40;
+
+/// The column of this name, in whatever case.
+fn find(timeline: &Timeline, name: &str) -> Option<String> {
+    let columns = || {
+        let all = timeline.columns().iter().enumerate();
+        all.filter(|(index, _)| !timeline.is_time(*index))
+            .map(|(_, name)| name)
+    };
+    let mut alike = columns().filter(|column| column.eq_ignore_ascii_case(name));
+    let same = columns().find(|column| *column == name);
+    same.or_else(|| alike.next()).cloned()
+}
+
+fn known(timeline: &Timeline, name: &str) -> Result<String, Error> {
+    find(timeline, name).ok_or_else(|| {
+        let all: Vec<&str> = timeline
+            .columns()
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !timeline.is_time(*index))
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let named = all[..all.len().min(NAMED)].join(", ");
+        let more = match all.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Error::Column(format!(
+            "there is no column {name:?}; there are {named}{more}"
+        ))
+    })
 }
 
 impl Default for LeakOptions {
@@ -118,6 +220,9 @@ impl Default for LeakOptions {
             looks: None,
             limits: BTreeMap::new(),
             must_see: None,
+            judge: BTreeMap::new(),
+            skip: Vec::new(),
+            kinds: BTreeMap::new(),
         }
     }
 }

@@ -79,6 +79,11 @@ pub(super) fn finished(mut filling: Filling) -> Timeline {
     for (name, fact) in filling.names.iter().zip(&facts) {
         losses.garbage(name, fact);
     }
+    let named = filling.names.iter().enumerate();
+    let time_names: Vec<String> = named
+        .filter(|(index, _)| time.is(*index))
+        .map(|(_, name)| name.clone())
+        .collect();
     let mut timeline = Timeline {
         names: filling.names,
         columns,
@@ -86,8 +91,12 @@ pub(super) fn finished(mut filling: Filling) -> Timeline {
         losses,
         facts,
         runs: settled.runs,
+        time: Vec::new(),
     };
     notes.extend(long_tables::part(&mut timeline, |index| time.is(index)));
+    timeline.time = (0..timeline.names.len())
+        .filter(|index| time_names.contains(&timeline.names[*index]))
+        .collect();
     timeline.losses.notes = notes;
     timeline
 }

@@ -38,9 +38,13 @@ const MAX_THINGS: usize = 64;
 /// Parts the series of a timeline whose rows take turns. What was done.
 pub(super) fn part(timeline: &mut Timeline, time: impl Fn(usize) -> bool) -> Option<String> {
     let key = (0..timeline.names.len()).find_map(|index| {
-        let named = words(&timeline.names[index])
-            .iter()
-            .any(|word| KEYS.contains(&word.as_str()));
+        // `host_sessions` names no host, and numbers that change are no names
+        // but for ids.
+        let words = words(&timeline.names[index]);
+        let last = words.last().map_or("", String::as_str);
+        let id = matches!(last, "pid" | "id");
+        let named =
+            KEYS.contains(&last) && (id || matches!(timeline.columns[index], Column::Text(_)));
         let things = named
             .then(|| Things::of(&timeline.columns[index]))
             .flatten()?;
@@ -117,7 +121,7 @@ impl Things {
             names: Vec::new(),
             rows: Vec::new(),
         };
-        let mut turns = 0;
+        let (mut turns, mut returns) = (0, 0);
         let mut take = |word: Option<String>| {
             let Some(word) = word else {
                 things.rows.push(u8::MAX);
@@ -128,7 +132,9 @@ impl Things {
                 things.names.push(word);
                 things.names.len() - 1
             }) as u8;
-            turns += usize::from(things.rows.last().is_some_and(|last| *last != thing));
+            let turn = things.rows.last().is_some_and(|last| *last != thing);
+            turns += usize::from(turn);
+            returns += usize::from(turn && known.is_some());
             things.rows.push(thing);
             things.names.len() <= MAX_THINGS
         };
@@ -138,6 +144,7 @@ impl Things {
                 .all(|value| take(value.is_finite().then(|| value.to_string()))),
             Column::Text(words) => words.iter().all(|word| take(word.map(str::to_owned))),
         };
-        (few && things.names.len() > 1 && turns * 2 > things.rows.len()).then_some(things)
+        let take_turns = turns * 2 > things.rows.len() && returns >= things.names.len();
+        (few && things.names.len() > 1 && take_turns).then_some(things)
     }
 }

@@ -20,6 +20,7 @@ mod long_tables;
 mod losses;
 mod numbers;
 mod parse;
+mod part;
 mod phases;
 mod prometheus;
 mod scales;
@@ -57,6 +58,8 @@ pub struct Timeline {
     /// built row by row.
     facts: Vec<ColumnFacts>,
     runs: Vec<Range<usize>>,
+    /// The columns that the time was read from; none is the first.
+    time: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,8 +73,10 @@ impl Timeline {
     /// and `phase` hold words and all others numbers.
     #[must_use]
     pub fn new(columns: &[String]) -> Self {
+        // A series of the service's own may be called as one of the agent's.
+        let columns = header::unique(columns.iter().cloned());
         Timeline {
-            names: columns.to_vec(),
+            names: columns.clone(),
             columns: columns
                 .iter()
                 .enumerate()
@@ -230,6 +235,14 @@ impl Timeline {
     #[must_use]
     pub fn runs(&self) -> &[Range<usize>] {
         &self.runs
+    }
+
+    /// Whether the time was read from this column.
+    pub(crate) fn is_time(&self, column: usize) -> bool {
+        match &self.time[..] {
+            [] => column == 0,
+            time => time.contains(&column),
+        }
     }
 
     /// How much of a column could be read, whether it holds numbers or words.

@@ -12,7 +12,8 @@ use crate::answer::Answer;
 /// Say of each series whether it leaks: of a run, or of any CSV file.
 ///
 /// Any CSV file will do whose first column is a time (elapsed_min, elapsed_s,
-/// timestamp, …), such as a psutil script writes. MB is 1024² bytes.
+/// timestamp, …), such as a psutil script writes. MB is 1024² bytes. Every column
+/// is listed with what it was taken for; --judge and --skip correct that.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A CSV file or a pipe, `-` for standard input, or the directory of a run
@@ -26,6 +27,13 @@ pub(crate) struct Args {
     /// Print the whole report as JSON
     #[arg(long)]
     json: bool,
+    /// Judge this column, whatever it seems to be; the unit of its numbers is
+    /// bytes, KB, MB, GB, pages or count
+    #[arg(long, value_name = "COL[:UNIT]")]
+    judge: Vec<String>,
+    /// Leave this column out
+    #[arg(long, value_name = "COL")]
+    skip: Vec<String>,
     /// Seed of the random draws; equal seeds, equal verdicts
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -33,6 +41,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut notes = Vec::new();
+    let mut options = LeakOptions::default();
+    options.seed = args.seed;
+    options.must_see = args.must_see;
     let mut run = None;
     let timeline = if args.path.is_dir() {
         let dir = RunDir::open(&args.path)?;
@@ -49,9 +60,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         read_timeline(&args.path)?
     };
     notes.extend(timeline.losses());
-    let mut options = LeakOptions::default();
-    options.seed = args.seed;
-    options.must_see = args.must_see;
+    options.ask(&timeline, &args.judge, &args.skip)?;
     let report = match &run {
         Some((info, heap)) => judge_leaks(info, &timeline, heap, &options),
         None => judge_timeline(&timeline, &options),
