@@ -152,6 +152,15 @@ pub(crate) fn amount(count: i64, unit: &str) -> String {
     }
 }
 
+/// A number with so many decimals, and more where it would read as nothing.
+fn some(value: f64, decimals: usize) -> String {
+    let text = number(value, decimals);
+    match text.as_str() {
+        "0" => number(value, decimals + 4),
+        _ => text,
+    }
+}
+
 fn text(profile: &Profile, index: usize, all: usize, entries: &[TopEntry], by: TopBy) -> String {
     let (kind, unit) = match profile.sample_types.get(index) {
         Some(value_type) => (value_type.kind.as_str(), value_type.unit.as_str()),
