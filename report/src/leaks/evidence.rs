@@ -38,6 +38,7 @@ pub(super) const HASTY_HOURS: f64 = 0.05;
 pub(super) struct Evidence {
     pub quarters: Vec<Option<f64>>,
     pub from_min: f64,
+    pub until_min: f64,
     pub samples: usize,
     pub hours: f64,
     pub form: Form,
@@ -220,6 +221,7 @@ impl Settled {
         let fall = fall(&parts) / growth.mean().abs().max(f64::MIN_POSITIVE);
         Evidence {
             from_min: points.first().map_or(0.0, |point| point.0 * 60.0),
+            until_min: points.last().map_or(0.0, |point| point.0 * 60.0),
             samples: points.len(),
             hours: blocks.hours() - blocks.step_hours,
             chance: match whole {

@@ -148,6 +148,7 @@ impl<'a> Case<'a> {
             time_to_limit: None,
             quarters: quarters(&points),
             judged_from_min: points.first().map(|point| point.0 * 60.0),
+            judged_until_min: points.last().map(|point| point.0 * 60.0),
             samples: points.len(),
             next_look_hours: None,
             rule: String::new(),
@@ -290,6 +291,7 @@ impl SeriesVerdict {
         self.chance = Some(evidence.chance);
         self.quarters.clone_from(&evidence.quarters);
         self.judged_from_min = Some(evidence.from_min);
+        self.judged_until_min = Some(evidence.until_min);
         self.samples = evidence.samples;
         let is_memory = matches!(unit, Unit::Memory { .. });
         self.time_to_limit = options

@@ -88,15 +88,12 @@ pub struct LeakReport {
     /// `verdict.json` it stands beside this.
     #[serde(skip)]
     pub causes: Vec<Cause>,
-    /// Minutes of the run at its last row.
-    #[serde(skip)]
-    end_min: f64,
 }
 
 impl LeakReport {
     /// The same with causes of which more is known.
     pub(crate) fn with_causes(mut self, causes: Vec<Cause>) -> LeakReport {
-        self.things = things::things(&self.series, &causes, self.end_min);
+        self.things = things::things(&self.series, &causes);
         self.causes = causes;
         if self.verdict == Verdict3::Fail {
             self.headline = headline::failed(&self);
@@ -136,6 +133,8 @@ pub struct SeriesVerdict {
     pub quarters: Vec<Option<f64>>,
     /// From when on the series was judged, in minutes of the run.
     pub judged_from_min: Option<f64>,
+    /// Until when.
+    pub judged_until_min: Option<f64>,
     /// Hours that the run must be long to see more, where it is known.
     pub next_look_hours: Option<f64>,
     /// How many samples were judged.
@@ -252,21 +251,16 @@ pub(crate) fn judge_with_heap(
         retention::apply(&mut series, growth.as_ref());
     }
     let causes = causes_of(&series, shots, timeline);
-    let end_min = timeline
-        .elapsed_hours()
-        .last()
-        .map_or(0.0, |end| end * 60.0);
     let mut report = LeakReport {
         verdict: overall(&series),
         headline: String::new(),
-        things: things::things(&series, &causes, end_min),
+        things: things::things(&series, &causes),
         series,
         columns: roles.columns,
         lives: lives.into_iter().map(|part| part.life).collect(),
         samples: timeline.len(),
         hours: timeline.span_hours(),
         causes,
-        end_min,
     };
     headline::conclude(&mut report, options);
     report

@@ -55,7 +55,9 @@ pub(super) fn judge(
             if !alone {
                 let life = &lives[index].life;
                 verdict.name = format!("{} [{}]", verdict.name, life.name);
-                verdict.judged_from_min = verdict.judged_from_min.map(|min| min + life.from_min);
+                let of_file = |min: Option<f64>| min.map(|min| min + life.from_min);
+                verdict.judged_from_min = of_file(verdict.judged_from_min);
+                verdict.judged_until_min = of_file(verdict.judged_until_min);
             }
             found.push((judged.column, index, verdict));
         }
@@ -243,6 +245,7 @@ fn blank(name: &str, unit: &str) -> SeriesVerdict {
         time_to_limit: None,
         quarters: vec![None; 4],
         judged_from_min: None,
+        judged_until_min: None,
         samples: 0,
         next_look_hours: None,
         rule: String::new(),

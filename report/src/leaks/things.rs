@@ -99,8 +99,8 @@ fn thing_of(series: &SeriesVerdict) -> String {
     format!("{thing}{life}")
 }
 
-/// What leaks by these series, memory first. The run lasted so many minutes.
-pub(super) fn things(series: &[SeriesVerdict], causes: &[Cause], end_min: f64) -> Vec<Thing> {
+/// What leaks by these series, memory first.
+pub(super) fn things(series: &[SeriesVerdict], causes: &[Cause]) -> Vec<Thing> {
     let mut groups: Vec<(String, Vec<&SeriesVerdict>)> = Vec::new();
     let leaking = |series: &&SeriesVerdict| series.verdict == SeriesOutcome::Leak;
     for series in series.iter().filter(leaking) {
@@ -116,7 +116,7 @@ pub(super) fn things(series: &[SeriesVerdict], causes: &[Cause], end_min: f64) -
         .into_iter()
         .map(|(name, mut members)| {
             members.sort_by_key(|member| (memory_rank(member), member.slope_per_hour.is_none()));
-            thing(&name, &members, causes, end_min)
+            thing(&name, &members, causes)
         })
         .collect();
     for thing in &mut things {
@@ -146,7 +146,7 @@ fn with_connections(groups: &mut Vec<(String, Vec<&SeriesVerdict>)>) {
     }
 }
 
-fn thing(name: &str, members: &[&SeriesVerdict], causes: &[Cause], end_min: f64) -> Thing {
+fn thing(name: &str, members: &[&SeriesVerdict], causes: &[Cause]) -> Thing {
     let first = members[0];
     let is_memory = memory_rank(first).is_some();
     let name = if is_heap(first) {
@@ -155,7 +155,8 @@ fn thing(name: &str, members: &[&SeriesVerdict], causes: &[Cause], end_min: f64)
         name.to_owned()
     };
     let since_min = first.judged_from_min;
-    let hours = since_min.map(|since| (end_min - since) / 60.0);
+    let judged = since_min.zip(first.judged_until_min);
+    let hours = judged.map(|(since, until)| (until - since) / 60.0);
     let per_hour = first.slope_per_hour.filter(|slope| *slope > 0.0);
     let grown = per_hour.zip(hours).map(|(slope, hours)| slope * hours);
     let cause = causes.first().filter(|_| is_memory);
