@@ -289,6 +289,8 @@ fn what_a_mark_means_is_decided_by_all_cells() {
         ("rss_kb", ';', "120.702", Some(120_702.0)),
         ("rss_mb", ';', "120.702", Some(120.702)),
         ("rss_kb", '\t', "120,702", Some(120_702.0)),
+        ("rss_kb", '\t', "120.702", Some(120_702.0)),
+        ("rss_kb", ',', "120.702", None),
         ("rss_mb", '\t', "120,702", Some(120.702)),
         ("rss_kb", ',', "120,702", Some(120_702.0)),
         // Nothing decides: no scale is guessed.
