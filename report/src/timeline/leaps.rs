@@ -350,7 +350,11 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn is_set_back(&self, stretch: &Range<usize>, first: f64, last: f64) -> bool {
         let tick = self.ticks.median;
         if last < self.begin {
-            return self.begin - last > self.ticks.far;
+            // An earlier piece of the run ends where the rest begins, or its
+            // series are at another level.
+            let gap = self.begin - last;
+            return gap > self.ticks.far
+                || gap > 10.0 * tick && (self.course.continues)(self.last_row, stretch.start);
         }
         let an_hour = self.course.local && (self.end + tick - first - 1.0).abs() <= 0.25 * tick;
         self.before_end(stretch) >= if an_hour { 2 } else { FEW_ROWS }

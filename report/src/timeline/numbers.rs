@@ -309,6 +309,11 @@ impl Numbers {
             (Open::Point, b';', Some(whole)) | (Open::Comma, _, Some(whole)) => {
                 (Some(whole), Some("as fits the unit in its name"))
             }
+            // No process has a hundred kilobytes.
+            (Open::Point, b',', Some(true)) if self.hint == Hint::Memory => OPEN,
+            (Open::Point, _, Some(true)) if self.hint == Hint::Memory => {
+                (Some(true), Some("as fits the unit in its name"))
+            }
             (Open::Point, ..) => (Some(false), None),
             _ => OPEN,
         }

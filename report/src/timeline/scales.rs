@@ -11,9 +11,9 @@ use super::numbers::{Form, Numbers};
 use super::units::bytes_of_name;
 
 /// A reading on the other side of a change of form is at most so many times
-/// larger or smaller: a service does not double in the row in which a script
+/// larger or smaller: a service does not leap in the row in which a script
 /// changes what it writes.
-const MAX_RATIO: f64 = 2.0;
+const MAX_RATIO: f64 = 1.25;
 
 /// Changes of form that are looked at.
 const MAX_CHANGES: usize = 64;

@@ -76,6 +76,9 @@ impl Head {
     /// A row's time and cells; `None` if it is none of this header.
     pub(super) fn row<'a>(&self, line: &'a str) -> Option<Fallen<'a>> {
         let line = line.trim();
+        if let Some(fallen) = self.timed_at_end(line) {
+            return Some(fallen);
+        }
         let mut ways: Vec<(Option<&'a str>, &'a str)> = Vec::new();
         for (end, rest) in times(line) {
             ways.insert(0, (Some(line[..end].trim()), rest));
@@ -87,11 +90,10 @@ impl Head {
         } else {
             ways.push((None, line));
         }
-        let fallen = ways.into_iter().find_map(|(time, rest)| {
+        ways.into_iter().find_map(|(time, rest)| {
             let cells = self.cells(rest)?;
             Some(Fallen { time, cells })
-        });
-        fallen.or_else(|| self.timed_at_end(line))
+        })
     }
 
     /// A row of `vmstat -t`, whose last two words are its time, under the name
@@ -99,7 +101,7 @@ impl Head {
     fn timed_at_end<'a>(&self, line: &'a str) -> Option<Fallen<'a>> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let count = words.len().checked_sub(2)?;
-        if count == 0 || count + 1 != self.words.len() {
+        if self.time.is_some() || count == 0 || count + 1 != self.words.len() {
             return None;
         }
         let start = line.rfind(words[count + 1])?;
@@ -147,11 +149,16 @@ impl Head {
     fn cells<'a>(&self, line: &'a str) -> Option<Vec<(String, &'a str)>> {
         let words = joined_ratios(line);
         let wide = by_two_spaces(line);
+        // Numbers beside each other are no one cell.
+        let one_each = |cells: &[&str]| {
+            let numbers = |cell: &&str| cell.split_whitespace().filter(|w| is_number(w)).count();
+            cells.iter().all(|cell| numbers(cell) <= 1)
+        };
         let (names, cells) = if words.len() == self.words.len() {
             (&self.words, words)
         } else if words.len() == self.wide.len() {
             (&self.wide, words)
-        } else if wide.len() == self.wide.len() && wide.len() > 1 {
+        } else if wide.len() == self.wide.len() && wide.len() > 1 && one_each(&wide) {
             (&self.wide, wide)
         } else if self.tail && words.len() > self.words.len() {
             (&self.words, words[..self.words.len()].to_vec())

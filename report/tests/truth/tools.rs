@@ -209,7 +209,7 @@ pub(crate) fn top(truth: &Truth) -> (String, &'static str, f64) {
 
 pub(crate) fn vmstat(truth: &Truth) -> (String, &'static str, f64) {
     let mut text = String::new();
-    for (row, (second, bytes, _)) in truth.rows().enumerate() {
+    for (row, (second, bytes, cpu)) in truth.rows().enumerate() {
         if row % 20 == 0 {
             text.push_str(
                 "procs -----------memory---------- ---swap-- -----io---- -system-- ------cpu----- -----timestamp-----\n \
@@ -217,7 +217,14 @@ pub(crate) fn vmstat(truth: &Truth) -> (String, &'static str, f64) {
             );
         }
         let time = date(second, "%Y-%m-%d %H:%M:%S");
-        writeln!(text, " 1  0      0 {:.0}  12345 234567    0    0     1     2    3    4  1  1 98  0  0 {time}", bytes / 1024.0).unwrap();
+        let wide = cpu * 900.0;
+        writeln!(
+            text,
+            " 1  0      0 {:6.0}  12345 234567    0    0 {wide:5.0} {cpu:5.0} {:4.0} 1424  1  1 98  0  0 {time}",
+            bytes / 1024.0,
+            cpu * 40.0
+        )
+        .unwrap();
     }
     (text, "free (KB)", 1024.0)
 }
