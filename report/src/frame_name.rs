@@ -1,16 +1,74 @@
-//! Rust's demangled names, made short enough to read in a flame graph.
+//! Names of functions, made short enough to read in a flame graph.
 //!
-//! What goes: the hash, crate disambiguators, the trait a method came from,
-//! generic arguments too long to tell anything, and towers of closures. What
-//! stays: the path, so that a name can still be found in the source.
+//! Only Rust's demangled names are shortened: those of other languages come back
+//! as they are, as `f(char[10])` and `f(char[20])` are two functions. Two names
+//! of Rust's become one only where they differ in what goes:
+//!
+//! * the hash at the end, `::h` and sixteen hexadecimal digits, and the
+//!   disambiguator of a crate, `alloc[1a2b]::`;
+//! * the trait that a method came from, and the module of an impl whose type has
+//!   a path of its own, or the name of the module;
+//! * the paths of generic arguments, and all of them where they are too long to
+//!   say anything;
+//! * towers of closures, and how a closure or an async block is spelled.
+//!
+//! What stays: the path, so that a name can still be found in the source, and
+//! the numbers of closures and impls.
 
 use crate::limits::{NAME_BYTES, NAME_DEPTH, cut};
 
 /// Generic arguments longer than this are shown as `…`.
 const LONGEST_ARGUMENTS: usize = 32;
 
-/// Shortens a demangled Rust name for people; other names come back as they
-/// are.
+/// The name of a function for people: shortened if it is Rust's by its symbol,
+/// its source file or its spelling, and as it is if not.
+///
+/// ```
+/// use soakscope_report::readable_frame;
+/// assert_eq!(readable_frame("f(char[10])", "_Z1fPc", "f.cc"), "f(char[10])");
+/// assert_eq!(readable_frame("<a::B as c::D>::e", "", ""), "a::B::e");
+/// assert_eq!(readable_frame("a::f<b::C>", "", "src/a.rs"), "a::f<C>");
+/// ```
+#[must_use]
+pub fn readable_frame(name: &str, symbol: &str, file: &str) -> String {
+    // A name from outside may have any length.
+    let name = &*cut(name, NAME_BYTES);
+    if file.ends_with(".rs") || is_symbol(symbol) || is_spelled(name) {
+        readable_name(name)
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Whether a symbol is mangled as Rust does it, now or formerly.
+fn is_symbol(symbol: &str) -> bool {
+    let legacy = || {
+        let (path, hash) = symbol.rsplit_once("17h")?;
+        let hash = hash.get(..17)?.strip_suffix('E')?;
+        Some(path.starts_with("_ZN") && is_hexadecimal(hash))
+    };
+    let v0 = symbol.strip_prefix("_R");
+    v0.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+        || legacy().unwrap_or(false)
+}
+
+/// Whether a name is spelled as no other language does it.
+fn is_spelled(name: &str) -> bool {
+    let impls = name.starts_with('<') || name.contains("::<");
+    drop_hash(name).len() < name.len()
+        || ["{{closure}}", "{closure#", "{impl#", "{async_"]
+            .iter()
+            .any(|mark| name.contains(mark))
+        || (impls && (name.contains(" as ") || name.contains("<impl ")) && name.contains(">::"))
+        || drop_disambiguators(name).len() < name.len()
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    let digit = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
+    !text.is_empty() && text.bytes().all(digit)
+}
+
+/// Shortens a demangled Rust name for people.
 ///
 /// ```
 /// use soakscope_report::readable_name;
@@ -36,7 +94,7 @@ fn readable_within(demangled: &str, depth: usize) -> String {
         match Segment::of(part, depth) {
             Segment::Name(name) if name.is_empty() => {}
             // A tower of closures is one closure.
-            Segment::Name(name) if name.starts_with('{') && short.last() == Some(&name) => {}
+            Segment::Name(name) if is_closure(&name) && short.last() == Some(&name) => {}
             Segment::Name(name) => short.push(name),
             // A type that has a path of its own stands for the module its
             // impl is in; `u64` or `str` does not.
@@ -57,16 +115,15 @@ fn readable_within(demangled: &str, depth: usize) -> String {
 }
 
 /// Legacy mangling ends in `::h` and sixteen hexadecimal digits.
-fn drop_hash(name: &str) -> &str {
+pub(crate) fn drop_hash(name: &str) -> &str {
     match name.rsplit_once("::h") {
-        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            path
-        }
+        Some((path, hash)) if hash.len() == 16 && is_hexadecimal(hash) => path,
         _ => name,
     }
 }
 
-/// `alloc[1a2b3c]::vec` is `alloc::vec`.
+/// `alloc[1a2b3c]::vec` is `alloc::vec`: only a crate, which is where a path
+/// begins, has one, of sixteen digits at most. An array's length is none.
 fn drop_disambiguators(name: &str) -> String {
     let mut kept = String::with_capacity(name.len());
     let mut rest = name;
@@ -74,12 +131,10 @@ fn drop_disambiguators(name: &str) -> String {
         let (before, bracket) = rest.split_at(open);
         kept.push_str(before);
         let inside = bracket[1..].split(']').next().unwrap_or_default();
-        let follows_name = before
-            .bytes()
-            .last()
-            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if follows_name && !inside.is_empty() && inside.bytes().all(|b| b.is_ascii_hexdigit()) {
-            rest = bracket.get(inside.len() + 2..).unwrap_or_default();
+        let after = bracket.get(inside.len() + 2..).unwrap_or_default();
+        let is_crate = after.starts_with("::") && ends_in_crate(&kept);
+        if is_crate && inside.len() <= 16 && is_hexadecimal(inside) {
+            rest = after;
         } else {
             kept.push('[');
             rest = &bracket[1..];
@@ -87,6 +142,12 @@ fn drop_disambiguators(name: &str) -> String {
     }
     kept.push_str(rest);
     kept
+}
+
+/// Whether text ends in the first identifier of a path.
+fn ends_in_crate(text: &str) -> bool {
+    let path = text.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+    path.len() < text.len() && !path.ends_with("::")
 }
 
 /// Splits a path at `::`, but not within brackets.
@@ -154,10 +215,7 @@ fn arguments(inside: &str, depth: usize) -> String {
     let short: Vec<String> = split_arguments(inside)
         .into_iter()
         .filter(|argument| !argument.trim().is_empty())
-        .map(|argument| {
-            let name = readable_within(argument, depth);
-            split_path(&name).pop().unwrap_or_default().to_owned()
-        })
+        .map(|argument| without_paths(&readable_within(argument, depth)))
         .collect();
     let short = short.join(", ");
     if short.is_empty() {
@@ -167,6 +225,26 @@ fn arguments(inside: &str, depth: usize) -> String {
     } else {
         format!("<{short}>")
     }
+}
+
+/// A type with its paths' last names only: `&[alloc::string::String; 4]` is
+/// `&[String; 4]`.
+fn without_paths(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut parts = text.split("::").peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            kept.push_str(part);
+            break;
+        }
+        let before = part.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+        kept.push_str(before);
+        if before.len() == part.len() {
+            // `[T]::Item` has no path to lose.
+            kept.push_str("::");
+        }
+    }
+    kept
 }
 
 fn split_arguments(inside: &str) -> Vec<&str> {
@@ -198,17 +276,26 @@ fn at_top_level<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)
     None
 }
 
-/// `{{closure}}`, `{closure#0}` and `{async_fn_env#0}` in one spelling each.
+/// `{{closure}}` and `{closure#0}` in one spelling, and `{async_fn_env#0}` and
+/// its like. Which one of several it is stays.
 fn brace(segment: &str) -> String {
     let word = segment.trim_matches(['{', '}']);
-    let word = word.split(['#', ':']).next().unwrap_or(word);
-    if word.starts_with("async") {
-        "{async}".to_owned()
-    } else if word.starts_with("closure") {
-        "{closure}".to_owned()
+    let (kind, number) = word.split_once('#').unwrap_or((word, "0"));
+    let short = if kind.starts_with("async") {
+        "async"
+    } else if kind.starts_with("closure") {
+        "closure"
     } else {
-        format!("{{{word}}}")
+        return format!("{{{word}}}");
+    };
+    match number {
+        "0" => format!("{{{short}}}"),
+        _ => format!("{{{short}#{number}}}"),
     }
+}
+
+fn is_closure(segment: &str) -> bool {
+    segment.starts_with("{closure") || segment.starts_with("{async")
 }
 
 #[cfg(test)]
@@ -260,8 +347,15 @@ mod tests {
     #[test]
     fn closures_read_alike() {
         assert_eq!(readable_name("a::{{closure}}::{{closure}}"), "a::{closure}");
-        assert_eq!(readable_name("a::{closure#0}::{closure#1}"), "a::{closure}");
+        assert_eq!(readable_name("a::{closure#0}::{closure#0}"), "a::{closure}");
         assert_eq!(readable_name("a::f::{async_fn_env#0}"), "a::f::{async}");
+        for name in [
+            "a::{closure}::{closure#1}",
+            "a::{impl#3}::b",
+            "a::{shim:vtable#0}",
+        ] {
+            assert_eq!(readable_name(name), name);
+        }
         assert_eq!(
             readable_name("core::ops::function::FnOnce::call_once{{vtable.shim}}"),
             "core::ops::function::FnOnce::call_once{{vtable.shim}}"

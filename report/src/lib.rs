@@ -72,7 +72,7 @@ pub use chart::timeline_svg;
 pub use error::Error;
 pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
-pub use frame_name::readable_name;
+pub use frame_name::{readable_frame, readable_name};
 pub use leaks::{
     LeakOptions, LeakReport, Material, SeriesOutcome, SeriesVerdict, TimeToLimit, judge_timeline,
 };

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::frame_name::readable_name;
 use crate::limits::{FRAMES, STACK_TEXT_BYTES};
 use crate::profile::{Cost, FrameTable, Line, Profile, TOO_MANY};
 
@@ -45,12 +44,13 @@ pub struct TopEntry {
     pub cumulative_samples: Option<u64>,
 }
 
-/// The entries of a profile, costliest first, for one of its sample types.
+/// The entries of a profile, costliest first, for one of its sample types. In a
+/// difference of two profiles, what shrank is as far up as what grew.
 #[must_use]
 pub fn top(profile: &Profile, value_index: usize, by: TopBy) -> Vec<TopEntry> {
     let places = Places::of(profile, by);
     let mut costs = vec![(Cost::default(), Cost::default()); places.entries.len()];
-    let counts = profile.value_index("samples");
+    let counts = profile.sample_count().and(profile.value_index("samples"));
     let mut whole = Cost::default();
     // The last sample in which each entry was seen.
     let mut seen = vec![usize::MAX; places.entries.len()];
@@ -96,6 +96,10 @@ pub fn top(profile: &Profile, value_index: usize, by: TopBy) -> Vec<TopEntry> {
         let key = |entry: &TopEntry| match by {
             TopBy::Cumulative => (entry.cumulative, entry.own),
             TopBy::Own | TopBy::Line => (entry.own, entry.cumulative),
+        };
+        let key = |entry: &TopEntry| {
+            let (first, second) = key(entry);
+            (first.unsigned_abs(), second.unsigned_abs())
         };
         key(b)
             .cmp(&key(a))
@@ -143,13 +147,13 @@ impl Places {
                 };
                 *of_lines.entry(line).or_insert_with(|| {
                     let function = profile.functions.get(line.function as usize)?;
-                    let name = readable_name(&function.name);
+                    let name = table.function(line.function)?;
                     let file = &function.file;
-                    (!name.is_empty()).then(|| match by {
+                    Some(match by {
                         TopBy::Line if !file.is_empty() => {
-                            number(&name, &format!("{file}:{}", line.line))
+                            number(name, &format!("{file}:{}", line.line))
                         }
-                        _ => number(&name, file),
+                        _ => number(name, file),
                     })
                 })
             }));

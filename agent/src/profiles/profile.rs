@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use soakscope_report::{
-    Function, Label, Line, Location, Mapping, Profile, ProfileBuilder, readable_name,
+    Function, Label, Line, Location, Mapping, Profile, ProfileBuilder, readable_frame,
 };
-use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, Symbolizer};
+use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, SourceFrame, Symbolizer};
 
 use super::module_path::with_module;
 use super::strata::{Used, weights};
@@ -121,7 +121,7 @@ pub(crate) fn add_lines(profile: &mut Profile) {
         } else {
             let lines = resolved.frames.into_iter().map(|frame| Line {
                 function: functions.index(Function {
-                    name: readable_name(&with_module(frame.name, frame.file.as_deref())),
+                    name: readable(&frame),
                     system_name: frame.system_name,
                     file: frame.file.unwrap_or_default(),
                     start_line: 0,
@@ -137,6 +137,13 @@ pub(crate) fn add_lines(profile: &mut Profile) {
         mapping.has_filenames = true;
         mapping.has_inline = true;
     }
+}
+
+/// A function's name for people, with its module where it came without one.
+fn readable(frame: &SourceFrame) -> String {
+    let file = frame.file.as_deref();
+    let name = with_module(frame.name.clone(), file);
+    readable_frame(&name, &frame.system_name, file.unwrap_or_default())
 }
 
 /// A table of functions, each once.
@@ -292,12 +299,7 @@ impl<'a> Places<'a> {
             .flat_map(|resolved| &resolved.frames)
             .map(|frame| {
                 let file = frame.file.as_deref().unwrap_or("");
-                let function = builder.function(
-                    &readable_name(&with_module(frame.name.clone(), frame.file.as_deref())),
-                    &frame.system_name,
-                    file,
-                    0,
-                );
+                let function = builder.function(&readable(frame), &frame.system_name, file, 0);
                 (function, frame.line.unwrap_or(0))
             })
             .collect();

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use hashbrown::HashMap;
 
-use super::{Location, Profile};
-use crate::frame_name::readable_name;
+use super::{Function, Location, Profile};
+use crate::frame_name::{drop_hash, readable_frame};
 use crate::limits::{SHOWN_NAME_BYTES, cut};
 
 /// Which names the frames of each location have.
 pub(crate) struct FrameTable {
     names: Vec<String>,
+    /// The name of each function of the profile, if it has one.
+    functions: Vec<Option<u32>>,
     /// Names of all locations end to end, innermost inlined function first.
     frames: Vec<u32>,
     /// Where those of each location end.
@@ -21,18 +23,9 @@ impl FrameTable {
     pub(crate) fn of(profile: &Profile) -> FrameTable {
         let mut names = Names::default();
         // A function's name is shortened once, not at each of its locations.
-        let functions: Vec<Option<u32>> = profile
-            .functions
+        let functions: Vec<Option<u32>> = readable_names(&profile.functions)
             .iter()
-            .map(|function| {
-                let name = if function.name.is_empty() {
-                    &function.system_name
-                } else {
-                    &function.name
-                };
-                let name = readable_name(name);
-                (!name.is_empty()).then(|| names.number(&cut(&name, SHOWN_NAME_BYTES)))
-            })
+            .map(|name| (!name.is_empty()).then(|| names.number(name)))
             .collect();
         let (mut frames, mut ends) = (Vec::new(), Vec::new());
         for location in &profile.locations {
@@ -46,6 +39,7 @@ impl FrameTable {
         }
         FrameTable {
             names: names.all,
+            functions,
             frames,
             ends,
         }
@@ -63,10 +57,71 @@ impl FrameTable {
         self.names.get(number as usize).map_or("", String::as_str)
     }
 
+    /// The name of a function by its index in the profile.
+    pub(crate) fn function(&self, index: u32) -> Option<&str> {
+        let number = *self.functions.get(index as usize)?;
+        number.map(|number| self.name(number))
+    }
+
     /// All names, in the order of their numbers.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
+}
+
+/// The names of functions for people, each shortened only as far as it remains
+/// that of one: where two would read alike, both are whole but for their hashes.
+fn readable_names(functions: &[Function]) -> Vec<String> {
+    let short: Vec<String> = functions.iter().map(Function::short).collect();
+    // Of what reads alike, the whole name of the first, and whether others differ.
+    let mut alike: HashMap<&str, (&str, bool)> = HashMap::new();
+    for (function, short) in functions.iter().zip(&short) {
+        let whole = function.whole();
+        let (first, differ) = alike.entry(short).or_insert((whole, false));
+        *differ |= *first != whole;
+    }
+    let names = functions.iter().zip(&short);
+    names
+        .map(|(function, short)| match alike.get(short.as_str()) {
+            Some((_, true)) => shown(function.whole().to_owned()),
+            _ => short.clone(),
+        })
+        .collect()
+}
+
+impl Function {
+    /// Its name, or else its symbol; empty if it has neither.
+    fn any_name(&self) -> &str {
+        if self.name.is_empty() {
+            &self.system_name
+        } else {
+            &self.name
+        }
+    }
+
+    fn short(&self) -> String {
+        shown(readable_frame(
+            self.any_name(),
+            &self.system_name,
+            &self.file,
+        ))
+    }
+
+    fn whole(&self) -> &str {
+        drop_hash(self.any_name())
+    }
+}
+
+/// A name, or of a long one its beginning and a checksum: what two have in
+/// common does not make them one.
+fn shown(name: String) -> String {
+    if name.len() <= SHOWN_NAME_BYTES {
+        return name;
+    }
+    // FNV-1a.
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = name.bytes().fold(0x811c_9dc5, step);
+    format!("{}{hash:08x}", cut(&name, SHOWN_NAME_BYTES - 8))
 }
 
 #[derive(Default)]
