@@ -85,7 +85,7 @@ pub use profile::{
 };
 pub use run::{Event, FORMAT, Host, Process, Run, RunInfo, RunState};
 pub use run_dir::{
-    Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_timeline,
+    Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_profile, read_timeline,
 };
 pub use seal::{seal, seal_judged};
 pub use spans::{

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// The `soakscope` command, built as these tests are.
 pub fn soakscope() -> Command {
@@ -13,10 +14,15 @@ pub fn example(name: &str) -> Command {
     Command::new(build().join("examples").join(name))
 }
 
-/// Builds the workspace's programs with the profile of the running test, and
-/// answers where they are. Takes a moment when all is built already; the whole
-/// workspace is named, so that features come out as they did for the tests.
-fn build() -> PathBuf {
+/// Builds the workspace's programs with the profile of the running test, once,
+/// and answers where they are. Takes a moment when all is built already; the
+/// whole workspace is named, so that features come out as they did for the tests.
+fn build() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_now)
+}
+
+fn build_now() -> PathBuf {
     let test = std::env::current_exe().expect("this test");
     let profile_dir = test
         .ancestors()

@@ -325,3 +325,46 @@ fn fill(path: &std::path::Path) {
         while file.write_all(&vec![0u8; size]).is_ok() {}
     }
 }
+
+#[test]
+fn a_finished_run_lists_source_lines() {
+    let scratch = scratch();
+    let mut subject = Subject::start(SUBJECT, &scratch.path().join("run"), &[]);
+    subject.ask("burn 500");
+    subject.ask("finish");
+    let top = |by: &str| -> serde_json::Value {
+        let mut command = soakscope();
+        let command = command.arg("top").arg(&subject.run);
+        let output = command
+            .args(["--json", "-n", "10000", "--by", by])
+            .output()
+            .expect("it runs");
+        assert!(output.status.success(), "{}", output_text(&output));
+        assert_eq!(output_text(&output).lines().next(), Some("{"), "no remark");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let lines = top("line");
+    assert_eq!(
+        lines["total"],
+        top("self")["total"],
+        "lines cost what functions do"
+    );
+    let entries = lines["entries"].as_array().expect("entries");
+    let line = |entry: &serde_json::Value| {
+        let (file, line) = entry["place"].as_str()?.rsplit_once(':')?;
+        (file.ends_with("subject.rs") && line.parse::<u32>().ok()? > 0).then_some(())?;
+        entry["name"]
+            .as_str()?
+            .contains("burn_in_subject")
+            .then(|| entry["cumulative"].as_i64())?
+    };
+    let most = entries
+        .iter()
+        .filter_map(line)
+        .max()
+        .expect("lines of the loop");
+    assert!(
+        most * 10 > lines["total"].as_i64().expect("a total"),
+        "{lines:#}"
+    );
+}

@@ -1,22 +1,25 @@
-//! Reading a pprof file, gzipped or not, from whoever wrote it.
+//! Reading a pprof file, gzipped or not, from whoever wrote it; and collapsed
+//! stacks, for those whose tool writes no pprof.
 //!
 //! The bytes may come from anywhere, so every index is checked before it is
 //! believed, unpacking stops at a bound, and what is made of the bytes is
 //! weighed while it is made: one long name that a million labels refer to is a
 //! million copies. Texts are bytes: one that is not UTF-8 costs its odd
-//! characters, not its record.
+//! characters, not its record. What `go tool pprof` passes over is passed over
+//! here, too: a mapping or a function that is not in the file, and fields of
+//! later versions. What it refuses is refused: a sample without its location or
+//! its values would make totals that are wrong.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
 use prost::Message;
 
 use super::fields::{Field, Fields};
 use super::memory::{Memory, memory_of_text};
 use super::{
-    Function, Label, LabelValue, Line, Location, Mapping, Profile, Sample, ValueType, wire,
+    Function, Label, LabelValue, Line, Location, Mapping, Profile, Sample, ValueType, collapsed,
+    foreign, packing, wire,
 };
 use crate::error::Error;
 use crate::limits::{
@@ -24,7 +27,7 @@ use crate::limits::{
 };
 
 impl Profile {
-    /// Reads a pprof profile, gzipped or raw.
+    /// Reads a pprof profile, gzipped or raw, or collapsed stacks.
     ///
     /// # Errors
     ///
@@ -32,35 +35,48 @@ impl Profile {
     /// are not in it; [`Error::Limit`] if they unpack to more than 24 MiB, or
     /// to stacks and names of more than 40.
     pub fn decode(bytes: &[u8]) -> Result<Profile, Error> {
+        Profile::decode_noted(bytes).map(|(profile, _)| profile)
+    }
+
+    /// [`Profile::decode`], with what was left out of the profile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Profile::decode`].
+    pub fn decode_noted(bytes: &[u8]) -> Result<(Profile, Vec<String>), Error> {
         Profile::decode_counted(bytes).0
     }
 
     /// The same, with the bytes that were unpacked for it.
-    pub(crate) fn decode_counted(bytes: &[u8]) -> (Result<Profile, Error>, usize) {
-        if !bytes.starts_with(&[0x1f, 0x8b]) {
-            return (plain(bytes), bytes.len());
-        }
-        let mut raw = Vec::new();
-        let unpacked = MultiGzDecoder::new(bytes)
-            .take(PROFILE_UNPACKED_BYTES.most + 1)
-            .read_to_end(&mut raw);
-        let profile = match unpacked {
-            Ok(_) => plain(&raw),
-            Err(error) => Err(Error::Profile(error.to_string())),
-        };
-        (profile, raw.len())
+    pub(crate) fn decode_counted(bytes: &[u8]) -> (Result<(Profile, Vec<String>), Error>, usize) {
+        let (raw, count) = packing::unpacked(bytes);
+        (raw.and_then(|raw| plain(&raw)), count)
     }
 }
 
-/// The profile in bytes that are not gzipped.
-fn plain(raw: &[u8]) -> Result<Profile, Error> {
+/// The profile in bytes that are not packed.
+fn plain(raw: &[u8]) -> Result<(Profile, Vec<String>), Error> {
     if raw.is_empty() {
         return Err(Error::Profile("the file is empty".to_owned()));
     }
     if raw.len() as u64 > PROFILE_UNPACKED_BYTES.most {
         return Err(PROFILE_UNPACKED_BYTES.exceeded());
     }
-    Decoder::new(raw)?.profile()
+    if let Some(problem) = foreign::recognised(raw) {
+        return Err(Error::Profile(problem));
+    }
+    if foreign::is_text(raw) {
+        return collapsed::read(raw);
+    }
+    let read = Decoder::new(raw).and_then(Decoder::profile);
+    match read {
+        Err(Error::Profile(_)) if packing::is_zlib(raw) => Err(Error::Profile(
+            "it is packed with zlib; unpack it first with \
+             `python3 -c 'import sys, zlib; sys.stdout.buffer.write(zlib.decompress(sys.stdin.buffer.read()))' < FILE > profile.pb`"
+                .to_owned(),
+        )),
+        read => read,
+    }
 }
 
 /// Numbers of the fields of a profile.
@@ -71,6 +87,8 @@ mod field {
     pub(super) const LOCATION: u32 = 4;
     pub(super) const FUNCTION: u32 = 5;
     pub(super) const STRING: u32 = 6;
+    pub(super) const DROP_FRAMES: u32 = 7;
+    pub(super) const KEEP_FRAMES: u32 = 8;
     pub(super) const TIME: u32 = 9;
     pub(super) const DURATION: u32 = 10;
     pub(super) const PERIOD_TYPE: u32 = 11;
@@ -85,6 +103,47 @@ struct Decoder<'a> {
     raw: &'a [u8],
     strings: Vec<&'a [u8]>,
     memory: Memory,
+    /// What was left out.
+    lost: Lost,
+}
+
+/// Parts of a profile that were left out, by cause.
+#[derive(Default)]
+struct Lost {
+    functions: usize,
+    mappings: usize,
+    inlined: usize,
+    frames: usize,
+}
+
+impl Lost {
+    fn notes(&self) -> Vec<String> {
+        let causes = [
+            (
+                self.functions,
+                "lines name functions that are not in it, and are left out".to_owned(),
+            ),
+            (
+                self.mappings,
+                "locations name mappings that are not in it".to_owned(),
+            ),
+            (
+                self.inlined,
+                format!(
+                    "locations have more than {INLINED} inlined functions; the outermost are left out"
+                ),
+            ),
+            (
+                self.frames,
+                format!(
+                    "stacks have more than {FRAMES} frames; those nearest the root are left out"
+                ),
+            ),
+        ];
+        let some = causes.into_iter().filter(|(count, _)| *count > 0);
+        some.map(|(count, cause)| format!("{count} {cause}"))
+            .collect()
+    }
 }
 
 impl<'a> Decoder<'a> {
@@ -94,6 +153,7 @@ impl<'a> Decoder<'a> {
             raw,
             strings: Vec::new(),
             memory: Memory::of(PROFILE_MEMORY),
+            lost: Lost::default(),
         };
         // What the messages take at least is known before any is decoded.
         let mut least = Memory::of(PROFILE_MEMORY);
@@ -122,8 +182,11 @@ impl<'a> Decoder<'a> {
         }
         let index = usize::try_from(number).ok();
         let text = index.and_then(|index| self.strings.get(index));
-        let text =
-            text.ok_or_else(|| Error::Profile(format!("string {number} is not in its table")))?;
+        let text = text.ok_or_else(|| {
+            Error::Profile(format!(
+                "string {number} is not in its table: it is damaged or cut off"
+            ))
+        })?;
         let text = lenient(text, NAME_BYTES);
         self.memory.take(memory_of_text(&text))?;
         Ok(text)
@@ -162,7 +225,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn profile(mut self) -> Result<Profile, Error> {
+    fn profile(mut self) -> Result<(Profile, Vec<String>), Error> {
         let mut profile = Profile::default();
         self.each(field::SAMPLE_TYPE, |this, wire: &wire::ValueType| {
             profile.sample_types.push(this.value_type(wire)?);
@@ -206,19 +269,21 @@ impl<'a> Decoder<'a> {
         self.each(field::LOCATION, |this, wire: &wire::Location| {
             location_ids.add(wire.id, &mut this.memory)?;
             this.memory.location(wire.line.len().min(INLINED))?;
-            let lines = wire.line.iter().take(INLINED).map(|line| {
-                Ok(Line {
-                    function: function_ids.find("function", line.function_id)?,
+            let lines = wire.line.iter().take(INLINED).filter_map(|line| {
+                Some(Line {
+                    function: function_ids.find(line.function_id)?,
                     line: line_number(line.line),
                 })
             });
+            let lines: Vec<Line> = lines.collect();
+            let mapping = mapping_ids.find(wire.mapping_id);
+            this.lost.functions += wire.line.len().min(INLINED) - lines.len();
+            this.lost.inlined += usize::from(wire.line.len() > INLINED);
+            this.lost.mappings += usize::from(wire.mapping_id != 0 && mapping.is_none());
             profile.locations.push(Location {
-                mapping: match wire.mapping_id {
-                    0 => None,
-                    id => Some(mapping_ids.find("mapping", id)?),
-                },
+                mapping,
                 address: wire.address,
-                lines: lines.collect::<Result<_, Error>>()?,
+                lines,
             });
             Ok(())
         })?;
@@ -233,9 +298,16 @@ impl<'a> Decoder<'a> {
             }
             // Of a stack without end the leaf's side is kept.
             let stack = wire.location_id.iter().take(FRAMES);
-            let locations: Vec<u32> = stack
-                .map(|id| location_ids.find("location", *id))
-                .collect::<Result<_, Error>>()?;
+            let place = |id: &u64| {
+                let found = location_ids.find(*id);
+                found.ok_or_else(|| {
+                    Error::Profile(format!(
+                        "location {id} is not in it: it is damaged or cut off"
+                    ))
+                })
+            };
+            let locations: Vec<u32> = stack.map(place).collect::<Result<_, Error>>()?;
+            this.lost.frames += usize::from(wire.location_id.len() > FRAMES);
             this.memory.sample(
                 locations.len(),
                 wire.value.len(),
@@ -258,7 +330,12 @@ impl<'a> Decoder<'a> {
             });
             Ok(())
         })?;
-        Ok(profile)
+        if profile.sample_types.is_empty() {
+            return Err(Error::Profile(
+                "it has no sample types, so it is protobuf of another kind, or damaged".to_owned(),
+            ));
+        }
+        Ok((profile, self.lost.notes()))
     }
 
     fn labels(&mut self, wire: &[wire::Label]) -> Result<Vec<Label>, Error> {
@@ -291,6 +368,12 @@ impl<'a> Decoder<'a> {
                     profile.duration_nanos = value.cast_signed();
                 }
                 Field::Number(field::PERIOD, value) => profile.period = value.cast_signed(),
+                Field::Number(field::DROP_FRAMES, value) => {
+                    profile.drop_frames = self.text(value.cast_signed())?;
+                }
+                Field::Number(field::KEEP_FRAMES, value) => {
+                    profile.keep_frames = self.text(value.cast_signed())?;
+                }
                 Field::Number(field::DEFAULT_SAMPLE_TYPE, value) => {
                     profile.default_sample_type = self.text(value.cast_signed())?;
                 }
@@ -340,11 +423,8 @@ impl Ids {
         Ok(())
     }
 
-    fn find(&self, what: &str, id: u64) -> Result<u32, Error> {
-        self.places
-            .get(&id)
-            .copied()
-            .ok_or_else(|| Error::Profile(format!("{what} {id} is not in it")))
+    fn find(&self, id: u64) -> Option<u32> {
+        self.places.get(&id).copied()
     }
 }
 

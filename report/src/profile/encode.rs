@@ -87,6 +87,8 @@ impl Profile {
             period: self.period,
             comment: self.comments.iter().map(|c| table.number(c)).collect(),
             default_sample_type: table.number(&self.default_sample_type),
+            drop_frames: table.number(&self.drop_frames),
+            keep_frames: table.number(&self.keep_frames),
             ..wire::Profile::default()
         };
         for text in table.strings() {

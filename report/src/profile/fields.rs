@@ -35,7 +35,7 @@ impl<'a> Fields<'a> {
         let key = self.varint()?;
         let number = u32::try_from(key >> 3).unwrap_or(0);
         if number == 0 {
-            return Err(broken("a field has no number"));
+            return Err(broken("a field has no number: it is damaged or no pprof"));
         }
         Ok(Some(match key & 7 {
             0 => Field::Number(number, self.varint()?),
@@ -45,7 +45,11 @@ impl<'a> Fields<'a> {
                 Field::Bytes(number, self.take(length)?)
             }
             5 => self.skip(4)?,
-            _ => return Err(broken("a field of an unknown kind")),
+            _ => {
+                return Err(broken(
+                    "a field is of no kind that protobuf has: it is damaged or no pprof",
+                ));
+            }
         }))
     }
 
@@ -65,7 +69,9 @@ impl<'a> Fields<'a> {
     fn take(&mut self, length: u64) -> Result<&'a [u8], Error> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let Some((taken, rest)) = self.rest.split_at_checked(length) else {
-            return Err(broken("it ends inside a field"));
+            return Err(broken(
+                "it ends inside a field: it is cut off, damaged or no pprof",
+            ));
         };
         self.rest = rest;
         Ok(taken)
@@ -75,7 +81,9 @@ impl<'a> Fields<'a> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let Some((byte, rest)) = self.rest.split_first() else {
-                return Err(broken("it ends inside a number"));
+                return Err(broken(
+                    "it ends inside a number: it is cut off, damaged or no pprof",
+                ));
             };
             self.rest = rest;
             value |= u64::from(byte & 0x7f) << shift;
@@ -83,7 +91,7 @@ impl<'a> Fields<'a> {
                 return Ok(value);
             }
         }
-        Err(broken("a number has no end"))
+        Err(broken("a number has no end: it is damaged or no pprof"))
     }
 }
 

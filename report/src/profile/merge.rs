@@ -34,14 +34,14 @@ const FINE: [&str; 2] = ["thread", "scenario"];
 
 /// What makes two mappings the same file in two runs.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct MappingKey {
+pub(super) struct MappingKey {
     identity: String,
     offset: u64,
     size: u64,
 }
 
 impl MappingKey {
-    fn of(mapping: &Mapping) -> MappingKey {
+    pub(super) fn of(mapping: &Mapping) -> MappingKey {
         let identity = if mapping.build_id.is_empty() {
             &mapping.path
         } else {
@@ -148,6 +148,10 @@ impl Merger {
             merged
                 .default_sample_type
                 .clone_from(&profile.default_sample_type);
+        }
+        if merged.drop_frames.is_empty() {
+            merged.drop_frames.clone_from(&profile.drop_frames);
+            merged.keep_frames.clone_from(&profile.keep_frames);
         }
         merged.duration_nanos = merged.duration_nanos.saturating_add(profile.duration_nanos);
         merged.time_nanos = match (merged.time_nanos, profile.time_nanos) {

@@ -5,13 +5,20 @@
 //! [`ProfileBuilder`], merged and subtracted, and turned into text.
 
 mod builder;
+mod collapsed;
 mod cost;
 mod decode;
 mod encode;
 mod fields;
+mod foreign;
 mod frames;
+mod json;
+mod lines;
 mod memory;
 mod merge;
+mod packing;
+#[cfg(feature = "cli")]
+mod prune;
 mod stacks;
 mod strings;
 mod wire;
@@ -65,9 +72,14 @@ pub struct Profile {
     pub period_type: ValueType,
     /// How much of `period_type` lies between two samples.
     pub period: i64,
-    /// The kind of value that is looked at unless told otherwise; empty for
-    /// the last of `sample_types`.
+    /// The kind of value that is looked at unless told otherwise; empty if the
+    /// profile does not say.
     pub default_sample_type: String,
+    /// A regular expression of functions that are left out with all they call;
+    /// empty for none.
+    pub drop_frames: String,
+    /// One of those that stay all the same.
+    pub keep_frames: String,
     /// Free text that goes with the profile.
     pub comments: Vec<String>,
 }
@@ -231,12 +243,28 @@ impl Profile {
             .fold(0, |sum, value| sum.saturating_add(*value))
     }
 
+    /// Its sums of what grew and of what shrank: a difference of two profiles
+    /// has values below 0, too.
+    #[must_use]
+    pub fn totals(&self, value_index: usize) -> (i64, i64) {
+        let values = self.samples.iter();
+        let values = values.filter_map(|sample| sample.values.get(value_index));
+        values.fold((0, 0), |(up, down): (i64, i64), value| {
+            (
+                up.saturating_add(*value.max(&0)),
+                down.saturating_add(*value.min(&0)),
+            )
+        })
+    }
+
     /// How many samples there are, where the profile counts them: a CPU profile
-    /// does, and what a heap profile counts is estimated.
+    /// does, and what a heap profile counts is estimated. A difference of two
+    /// has no number of its own.
     #[must_use]
     pub fn sample_count(&self) -> Option<u64> {
         let index = self.value_index("samples")?;
-        u64::try_from(self.total(index)).ok()
+        let (up, down) = self.totals(index);
+        u64::try_from(up).ok().filter(|_| down == 0)
     }
 
     /// The samples that `keep` says yes to, with the same tables.
@@ -251,6 +279,8 @@ impl Profile {
             mappings: self.mappings.clone(),
             period_type: self.period_type.clone(),
             default_sample_type: self.default_sample_type.clone(),
+            drop_frames: self.drop_frames.clone(),
+            keep_frames: self.keep_frames.clone(),
             comments: self.comments.clone(),
             ..*self
         }
@@ -264,12 +294,34 @@ impl Profile {
             .position(|sample_type| sample_type.kind == kind)
     }
 
-    /// The value to look at unless told otherwise: the default sample type, or
-    /// else the last, as pprof tools do. The last is CPU time in a CPU profile
-    /// and live bytes in a heap profile.
+    /// The index of the sample type that somebody asks for: `cpu`,
+    /// `cpu/nanoseconds`, or its number. As with `go tool pprof`, `inuse_space`
+    /// is `space` where a profile has only that.
+    #[must_use]
+    pub fn named_value_index(&self, name: &str) -> Option<usize> {
+        let by_number = || name.parse().ok().filter(|n| *n < self.sample_types.len());
+        let by_both = || {
+            let (kind, unit) = name.rsplit_once('/')?;
+            let is = |t: &ValueType| t.kind == kind && t.unit == unit;
+            self.sample_types.iter().position(is)
+        };
+        let live = || self.value_index(name.strip_prefix("inuse_")?);
+        self.value_index(name)
+            .or_else(by_both)
+            .or_else(by_number)
+            .or_else(live)
+    }
+
+    /// The value to look at unless told otherwise: what the profile says, or
+    /// else CPU time or live bytes where it has them, or else the last, as pprof
+    /// tools do.
     #[must_use]
     pub fn default_value_index(&self) -> usize {
-        self.value_index(&self.default_sample_type)
+        let told = Some(self.default_sample_type.as_str()).filter(|kind| !kind.is_empty());
+        let usual = ["cpu", "inuse_space"];
+        told.into_iter()
+            .chain(usual)
+            .find_map(|kind| self.value_index(kind))
             .unwrap_or_else(|| self.sample_types.len().saturating_sub(1))
     }
 }

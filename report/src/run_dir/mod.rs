@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use budgets::read_budgets;
 use directory::{Directory, RunFile};
 pub use liveness::{Liveness, identity, liveness};
-pub use profiles::ProfileRange;
+pub use profiles::{ProfileRange, read_profile};
 
 use crate::error::Error;
 use crate::limits::{CSV_BYTES, RUN_JSON_BYTES};

@@ -1,5 +1,7 @@
-//! The profiles of a run: one file per window, merged on demand.
+//! The profiles of a run: one file per window, merged on demand; and bare ones,
+//! whoever wrote them.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -147,7 +149,8 @@ impl RunDir {
         let mut coarse = Vec::new();
         let mut unpacked = Unpacked::default();
         for path in self.profiles(kind)? {
-            let window = unpacked.window(self, &path).and_then(|window| {
+            let window = unpacked.window(self, &path).and_then(|(window, left_out)| {
+                notes.left_out(left_out, &path);
                 if !range.covers(&window, start) {
                     return Ok(0);
                 }
@@ -188,6 +191,54 @@ impl RunDir {
     }
 }
 
+/// The profile of a whole run that is written when it is sealed, with lines.
+const WHOLE: &str = "cpu.pb.gz";
+
+impl RunDir {
+    /// Gives a CPU profile of this run the source lines that were looked up when
+    /// it was sealed: while a run goes on, its windows have names only. Answers
+    /// why there are none, if so.
+    pub fn add_lines(&self, profile: &mut Profile) -> Option<String> {
+        let path = self.path.join(WHOLE);
+        let whole = self
+            .directory()
+            .read(WHOLE)
+            .and_then(|file| PROFILE_BYTES.read(file))
+            .map_err(Error::io("read", &path))
+            .and_then(|bytes| bytes.and_then(|bytes| Profile::decode(&bytes)));
+        let problem = match whole {
+            Ok(whole) => {
+                profile.take_lines(&whole);
+                "the program has no debug information: debug = \"line-tables-only\" in its profile in Cargo.toml gives it some"
+                    .to_owned()
+            }
+            Err(_) if !self.has_artifact(WHOLE) => {
+                format!("the run has no {WHOLE}, which is written with them when it is finished")
+            }
+            Err(error) => error.in_file(&path).to_string(),
+        };
+        (!profile.has_lines()).then(|| format!("source lines are not known: {problem}"))
+    }
+}
+
+/// Reads a bare profile, and answers what was left out of it. A pipe will do, and
+/// `-` is standard input.
+///
+/// # Errors
+///
+/// [`Error::Io`], or as [`Profile::decode`].
+pub fn read_profile(path: &Path) -> Result<(Profile, Vec<String>), Error> {
+    let bytes = if path.as_os_str() == "-" {
+        PROFILE_BYTES.read(io::stdin().lock())
+    } else {
+        File::open(path).and_then(|file| PROFILE_BYTES.read(file))
+    };
+    bytes
+        .map_err(Error::io("read", path))?
+        .and_then(|bytes| Profile::decode_noted(&bytes))
+        .map_err(|error| error.in_file(path))
+}
+
 /// The bytes of a window, up to what is read of one.
 fn read_window(dir: &RunDir, path: &Path) -> Result<Vec<u8>, Error> {
     let name = path.file_name().and_then(|name| name.to_str());
@@ -206,7 +257,7 @@ struct Unpacked {
 }
 
 impl Unpacked {
-    fn window(&mut self, dir: &RunDir, path: &Path) -> Result<Profile, Error> {
+    fn window(&mut self, dir: &RunDir, path: &Path) -> Result<(Profile, Vec<String>), Error> {
         let bytes = read_window(dir, path)?;
         let (profile, unpacked) = Profile::decode_counted(&bytes);
         self.bytes = self.bytes.saturating_add(unpacked as u64);
@@ -224,6 +275,9 @@ struct Notes<'a> {
     kind: &'a str,
     first: Option<String>,
     lost: usize,
+    /// What the first window lacks that was not read whole, and how many.
+    partial: Option<String>,
+    partly: usize,
 }
 
 impl<'a> Notes<'a> {
@@ -232,6 +286,17 @@ impl<'a> Notes<'a> {
             kind,
             first: None,
             lost: 0,
+            partial: None,
+            partly: 0,
+        }
+    }
+
+    /// What was left out of a window that was read.
+    fn left_out(&mut self, what: Vec<String>, path: &Path) {
+        if !what.is_empty() {
+            self.partly += 1;
+            let say = || format!("profile {}: {}", path.display(), what.join("; "));
+            self.partial.get_or_insert_with(say);
         }
     }
 
@@ -246,6 +311,13 @@ impl<'a> Notes<'a> {
         if self.lost > 1 {
             let (lost, kind) = (self.lost, self.kind);
             notes.push(format!("{lost} {kind} profile windows could not be read"));
+        }
+        notes.extend(self.partial);
+        if self.partly > 1 {
+            let (partly, kind) = (self.partly, self.kind);
+            notes.push(format!(
+                "{partly} {kind} profile windows were read but for such parts"
+            ));
         }
         notes
     }
@@ -276,7 +348,8 @@ impl RunDir {
             let mut memory = 0_usize;
             for path in spread(&paths, most) {
                 match unpacked.window(self, path) {
-                    Ok(profile) => {
+                    Ok((profile, left_out)) => {
+                        notes.left_out(left_out, path);
                         memory = memory.saturating_add(profile.memory());
                         shots.push(HeapShot {
                             seconds: (profile.time_nanos as f64 - start) / 1e9,

@@ -5,18 +5,22 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use soakscope_report::{
-    FlameOptions, Profile, ProfileRange, RunDir, RunInfo, SpanRange, flame_subtitle, flamegraph,
-    flamegraph_diff, printable, speedscope,
+    FlameOptions, Profile, RunDir, RunInfo, flame_subtitle, flamegraph, flamegraph_diff, printable,
+    speedscope,
 };
 
 use crate::Outcome;
 use crate::answer::Answer;
+use crate::part::{Part, remark};
+use crate::source::Source;
+use crate::top::amount;
 
-/// Draw a flame graph of a run, to standard output or a file.
+/// Draw a flame graph of a run or a profile, to standard output or a file.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The directory of the run
-    #[arg(value_name = "RUN")]
+    /// The directory of a run, or a profile of any program: pprof, gzipped or
+    /// not, or collapsed stacks; - for standard input
+    #[arg(value_name = "RUN|FILE")]
     path: PathBuf,
     #[command(flatten)]
     part: Part,
@@ -46,104 +50,6 @@ enum Format {
     Speedscope,
 }
 
-/// Which part of a run's profile is wanted.
-#[derive(clap::Args)]
-pub(crate) struct Part {
-    /// Only samples taken in this phase
-    #[arg(long, value_name = "NAME")]
-    phase: Option<String>,
-    /// Only samples of threads of this name
-    #[arg(long, value_name = "NAME")]
-    thread: Option<String>,
-    /// Only samples in this span, or in requests on this route, such as
-    /// 'GET /orders/{user}'
-    #[arg(long, value_name = "NAME")]
-    span: Option<String>,
-    /// Only from this minute of the run on
-    #[arg(long, value_name = "MINUTE")]
-    from: Option<f64>,
-    /// Only up to this minute of the run
-    #[arg(long, value_name = "MINUTE")]
-    to: Option<f64>,
-}
-
-impl Part {
-    /// The merged CPU profile of the part, and what could not be read of it.
-    pub(crate) fn profile(
-        &self,
-        dir: &RunDir,
-    ) -> Result<(Profile, Vec<String>), Box<dyn std::error::Error>> {
-        self.read(dir, &self.range())
-    }
-
-    /// The intervals of the part; threads and spans are not told apart there.
-    pub(crate) fn span_range(&self) -> SpanRange {
-        SpanRange {
-            phase: self.phase.clone(),
-            from_min: self.from,
-            to_min: self.to,
-        }
-    }
-
-    /// Whether it is not narrowed to some threads or spans.
-    pub(crate) fn is_of_all(&self) -> bool {
-        self.thread.is_none() && self.span.is_none()
-    }
-
-    fn range(&self) -> ProfileRange {
-        let mut range = ProfileRange::default();
-        range.phase.clone_from(&self.phase);
-        range.thread.clone_from(&self.thread);
-        range.span.clone_from(&self.span);
-        range.from_min = self.from;
-        range.to_min = self.to;
-        range
-    }
-
-    fn read(
-        &self,
-        dir: &RunDir,
-        range: &ProfileRange,
-    ) -> Result<(Profile, Vec<String>), Box<dyn std::error::Error>> {
-        let path = dir.path().display();
-        let (profile, notes) = dir.profile("cpu", range)?;
-        let profile = profile.ok_or_else(|| {
-            if range.from_min.is_some() || range.to_min.is_some() {
-                format!("{path} has no CPU profile between these minutes; see the phases in soakscope report {path}")
-            } else {
-                format!("{path} has no CPU profile; was the run taken with the profiler off?")
-            }
-        })?;
-        let narrowed = self.phase.is_some() || self.thread.is_some() || self.span.is_some();
-        if narrowed && profile.samples.is_empty() {
-            return Err(format!(
-                "{path} has no samples of {}; soakscope report {path} names its phases, soakscope top {path} --by span its spans",
-                self.words()
-            )
-            .into());
-        }
-        Ok((profile, notes))
-    }
-
-    fn words(&self) -> String {
-        let mut words = Vec::new();
-        words.extend(self.phase.as_ref().map(|phase| format!("phase {phase}")));
-        words.extend(
-            self.thread
-                .as_ref()
-                .map(|thread| format!("thread {thread}")),
-        );
-        words.extend(self.span.as_ref().map(|span| format!("span {span}")));
-        words.extend(self.from.map(|from| format!("from minute {from}")));
-        words.extend(self.to.map(|to| format!("to minute {to}")));
-        if words.is_empty() {
-            "whole run".to_owned()
-        } else {
-            words.join(", ")
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct Document {
     file: PathBuf,
@@ -153,27 +59,21 @@ struct Document {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let dir = RunDir::open(&args.path)?;
-    let (info, _) = dir.info_or_guess()?;
-    let (drawn, profile, notes) = if args.diff {
-        difference(args, &dir, &info)?
-    } else {
-        let (profile, notes) = args.part.profile(&dir)?;
-        let options = options(args, &info, args.part.words());
-        let cpu = profile.default_value_index();
-        let drawn = match args.format {
-            Format::Svg => flamegraph(&profile, &options)?,
-            Format::Collapsed => profile.collapsed(cpu).into_bytes(),
-            Format::Speedscope => {
-                // There is no subtitle there.
-                let name = match profile.sample_count() {
-                    Some(samples) => format!("{}, samples: {samples}", options.title),
-                    None => options.title,
-                };
-                speedscope(&profile, cpu, &name).into_bytes()
-            }
-        };
-        (drawn, profile, notes)
+    let source = Source::open(&args.path)?;
+    let info = match source.run() {
+        Some(dir) => dir.info_or_guess()?.0,
+        None => RunInfo::default(),
+    };
+    let (drawn, profile, notes) = match (&source, args.diff) {
+        (Source::Run(dir), true) => difference(args, dir, &info)?,
+        (Source::File { name, .. }, true) => {
+            return Err(format!(
+                "{name} is one profile; --diff is for the directory of a run. \
+                 Of two: go tool pprof -proto -diff_base BEFORE AFTER > diff.pb.gz, and name that"
+            )
+            .into());
+        }
+        (source, false) => plain(args, source, &info)?,
     };
     let Some(file) = &args.output else {
         return Ok(Answer::new(drawn).remarking(notes));
@@ -182,7 +82,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let answer = if args.json {
         Answer::json(&Document {
             file: file.clone(),
-            samples: profile.total(0),
+            samples: profile.sample_count().map_or_else(
+                || profile.total(0),
+                |count| count.try_into().unwrap_or(i64::MAX),
+            ),
             stacks: profile.samples.len(),
             bytes: drawn.len(),
         })?
@@ -193,6 +96,54 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 type Drawn = (Vec<u8>, Profile, Vec<String>);
+
+/// The picture or the text of the part that is wanted.
+fn plain(
+    args: &Args,
+    source: &Source,
+    info: &RunInfo,
+) -> Result<Drawn, Box<dyn std::error::Error>> {
+    let (profile, mut notes) = args.part.profile(source)?;
+    let index = args.part.value_index(&profile)?;
+    notes.extend(remark(&source.name(), &profile, index));
+    let value = profile.sample_types.get(index);
+    let kind = value.map_or("samples", |value| value.kind.as_str());
+    let mut words = match (source, args.part.words()) {
+        (Source::File { .. }, words) if words == "whole run" => String::new(),
+        (_, words) => words,
+    };
+    let (_, shrank) = profile.totals(index);
+    if shrank < 0 && args.format != Format::Collapsed {
+        let unit = value.map_or("", |value| value.unit.as_str());
+        let lacks = format!("what shrank ({} in all) has no width", amount(shrank, unit));
+        words = if words.is_empty() {
+            lacks.clone()
+        } else {
+            format!("{words}; {lacks}")
+        };
+        notes.push(format!("{}: {lacks}; top lists it", source.name()));
+    }
+    let mut options = options(args, info, words);
+    options.value_index = Some(index);
+    match source {
+        Source::File { name, .. } => options.title = format!("{name}: {kind}"),
+        Source::Run(_) if kind != "cpu" => options.title = format!("{}: {kind}", info.service),
+        Source::Run(_) => {}
+    }
+    let drawn = match args.format {
+        Format::Svg => flamegraph(&profile, &options)?,
+        Format::Collapsed => profile.collapsed(index).into_bytes(),
+        Format::Speedscope => {
+            // There is no subtitle there.
+            let name = match profile.sample_count() {
+                Some(samples) => format!("{}, samples: {samples}", options.title),
+                None => options.title,
+            };
+            speedscope(&profile, index, &name).into_bytes()
+        }
+    };
+    Ok((drawn, profile, notes))
+}
 
 fn difference(
     args: &Args,
@@ -210,8 +161,8 @@ fn difference(
         )
     };
     let mut range = args.part.range();
-    range.from_min = Some(bound(args.part.from, hours.first())?);
-    range.to_min = Some(bound(args.part.to, hours.last())?);
+    range.from_min = Some(bound(range.from_min, hours.first())?);
+    range.to_min = Some(bound(range.to_min, hours.last())?);
     let [first, last] = range.outer_quarters().ok_or("a range has two ends")?;
     let (before, mut notes) = args.part.read(dir, &first)?;
     let (after, more) = args.part.read(dir, &last)?;
@@ -219,6 +170,7 @@ fn difference(
     let words = format!("{}: first quarter against last", args.part.words());
     let mut options = options(args, info, words);
     options.normalize = true;
+    options.value_index = Some(args.part.value_index(&after)?);
     Ok((flamegraph_diff(&before, &after, &options)?, after, notes))
 }
 

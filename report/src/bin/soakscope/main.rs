@@ -7,7 +7,9 @@ mod answer;
 mod check;
 mod flamegraph;
 mod leaks;
+mod part;
 mod report;
+mod source;
 mod top;
 mod top_spans;
 

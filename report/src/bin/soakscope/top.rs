@@ -4,18 +4,21 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use soakscope_report::{Profile, RunDir, TopBy, TopEntry, number, percent, printable, top};
+use soakscope_report::{Profile, TopBy, TopEntry, number, percent, printable, top};
 
 use crate::Outcome;
 use crate::answer::Answer;
-use crate::flamegraph::Part;
+use crate::part::{Part, remark};
+use crate::source::Source;
 use crate::top_spans;
 
-/// List the functions or lines that cost the most CPU time in a run.
+/// List the functions or lines that cost the most CPU time in a run, or the most
+/// of what any profile counts.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The directory of the run
-    #[arg(value_name = "RUN")]
+    /// The directory of a run, or a profile of any program: pprof, gzipped or
+    /// not, or collapsed stacks; - for standard input
+    #[arg(value_name = "RUN|FILE")]
     path: PathBuf,
     /// What to list and sort by
     #[arg(long, value_enum, default_value_t = By::Own)]
@@ -48,20 +51,35 @@ struct Document<'a> {
     kind: &'a str,
     unit: &'a str,
     total: i64,
+    /// What the total lacks: values below 0, as a difference has.
+    #[serde(skip_serializing_if = "is_zero")]
+    shrank: i64,
     samples: Option<u64>,
     entries: &'a [TopEntry],
 }
 
+fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
+
 pub(crate) fn run(args: &Args) -> Outcome {
-    let dir = RunDir::open(&args.path)?;
-    let (profile, notes) = args.part.profile(&dir)?;
-    let index = profile.default_value_index();
+    let source = Source::open(&args.path)?;
+    let (mut profile, mut notes) = args.part.profile(&source)?;
+    let index = args.part.value_index(&profile)?;
+    notes.extend(remark(&source.name(), &profile, index));
     let by = match args.by {
         By::Own => TopBy::Own,
         By::Cum => TopBy::Cumulative,
-        By::Line => TopBy::Line,
+        By::Line => {
+            notes.extend(match source.run() {
+                Some(dir) => dir.add_lines(&mut profile),
+                None if profile.has_lines() => None,
+                None => Some("source lines are not known: the profile has none".to_owned()),
+            });
+            TopBy::Line
+        }
         By::Span => {
-            let answer = top_spans::answer(&dir, &args.part, &profile, args.number, args.json);
+            let answer = top_spans::answer(&source, &args.part, &profile, args.number, args.json);
             return Ok(answer?.remarking(notes));
         }
     };
@@ -79,11 +97,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
             kind,
             unit,
             total,
+            shrank: profile.totals(index).1,
             samples,
             entries: &entries,
         })?
     } else {
-        Answer::new(text(kind, unit, &profile, all, &entries, by))
+        Answer::new(text(&profile, index, all, &entries, by))
     };
     Ok(answer.remarking(notes))
 }
@@ -118,26 +137,54 @@ pub(crate) fn of_samples(samples: Option<u64>) -> String {
     }
 }
 
-fn text(
-    kind: &str,
-    unit: &str,
-    profile: &Profile,
-    all: usize,
-    entries: &[TopEntry],
-    by: TopBy,
-) -> String {
-    let total = profile.total(profile.default_value_index());
-    let amount = |value: i64| match unit {
-        "nanoseconds" => format!("{} ms", number(value as f64 / 1e6, 0)),
-        "bytes" => format!("{} MB", number(value as f64 / f64::from(1 << 20), 2)),
-        _ => value.to_string(),
+/// A value in its unit.
+pub(crate) fn amount(count: i64, unit: &str) -> String {
+    let value = count as f64;
+    match unit {
+        "nanoseconds" => format!("{} ms", some(value / 1e6, 0)),
+        "microseconds" => format!("{} ms", some(value / 1e3, 0)),
+        "milliseconds" => format!("{} ms", some(value, 0)),
+        "seconds" => format!("{} s", some(value, 0)),
+        "bytes" => format!("{} MB", some(value / f64::from(1 << 20), 2)),
+        "count" | "" => count.to_string(),
+        "thousandths" => number(value / 1e3, 3),
+        unit => format!("{count} {}", printable(unit)),
+    }
+}
+
+/// A number with so many decimals, and more where it would read as nothing.
+fn some(value: f64, decimals: usize) -> String {
+    let text = number(value, decimals);
+    match text.as_str() {
+        "0" => number(value, decimals + 4),
+        _ => text,
+    }
+}
+
+fn text(profile: &Profile, index: usize, all: usize, entries: &[TopEntry], by: TopBy) -> String {
+    let (kind, unit) = match profile.sample_types.get(index) {
+        Some(value_type) => (value_type.kind.as_str(), value_type.unit.as_str()),
+        None => ("samples", "count"),
     };
+    let amount = |value: i64| amount(value, unit);
+    let total = profile.total(index);
+    let (grew, shrank) = profile.totals(index);
+    let difference = if shrank < 0 {
+        format!(
+            " ({} grew, {} shrank, and shares are of the two together)",
+            amount(grew),
+            amount(shrank.saturating_neg())
+        )
+    } else {
+        String::new()
+    };
+    // As with go tool pprof.
+    let whole = grew.saturating_sub(shrank).max(1) as f64;
     let share = |value: i64, within: Option<f64>| {
-        let total = total.max(1) as f64;
-        percent(value as f64 / total, within.map(|within| within / total))
+        percent(value as f64 / whole, within.map(|within| within / whole))
     };
     let mut text = format!(
-        "{} {} in all{}; showing {} of {all}\n\n{:>12} {:>13} {:>12} {:>13} {:>8}   name\n",
+        "{} {} in all{difference}{}; showing {} of {all}\n\n{:>12} {:>13} {:>12} {:>13} {:>8}   name\n",
         amount(total),
         printable(kind),
         of_samples(profile.sample_count()),

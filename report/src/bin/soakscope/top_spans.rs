@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use soakscope_report::{
-    Profile, RunDir, SpanCost, SpanTotal, measured_spans, number, percent, plus_minus, printable,
+    Profile, Sample, SpanCost, SpanTotal, measured_spans, number, percent, plus_minus, printable,
     top_spans,
 };
 
 use crate::Outcome;
 use crate::answer::Answer;
-use crate::flamegraph::Part;
+use crate::part::Part;
+use crate::source::Source;
 use crate::top::{MARK, footnote, is_few, of_samples};
 
 #[derive(Serialize)]
@@ -38,7 +39,7 @@ struct Entry {
 }
 
 pub(crate) fn answer(
-    dir: &RunDir,
+    source: &Source,
     part: &Part,
     profile: &Profile,
     most: usize,
@@ -47,7 +48,19 @@ pub(crate) fn answer(
     let index = profile
         .value_index("cpu")
         .ok_or("the profile has no CPU time")?;
-    let (spans, notes) = dir.spans(&part.span_range())?;
+    let (spans, notes) = match source.run() {
+        Some(dir) => dir.spans(&part.span_range())?,
+        None => Default::default(),
+    };
+    let labelled = |sample: &Sample| sample.label("span").or(sample.label("route")).is_some();
+    if source.run().is_none() && !profile.samples.iter().any(labelled) {
+        return Err(format!(
+            "no sample of {} has a label span or route, so requests are not told apart; \
+             --by self lists functions",
+            source.name()
+        )
+        .into());
+    }
     let sampled = top_spans(profile, index);
     // CPU time is measured by route, of all threads together.
     let measured = if part.is_of_all() {
