@@ -12,7 +12,7 @@ pub(crate) enum Source {
     /// One profile, with what was left out of it.
     File {
         name: String,
-        profile: Profile,
+        profile: Box<Profile>,
         notes: Vec<String>,
     },
 }
@@ -32,7 +32,7 @@ impl Source {
         };
         Ok(Source::File {
             name: name.into_owned(),
-            profile,
+            profile: Box::new(profile),
             notes,
         })
     }
