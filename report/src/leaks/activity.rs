@@ -26,8 +26,8 @@ const DENSE: f64 = 0.3;
 
 /// The load must last for this part of the run, or it is no load but an event.
 const MIN_PART: f64 = 0.2;
-/// Rows of idle time that are worth to be left out.
-const MIN_IDLE_ROWS: usize = 3;
+/// Rows of idle time that are left out: a service may drop its state in the last.
+const MIN_IDLE_ROWS: usize = 1;
 const MIN_ROWS: usize = 20;
 
 /// The hours between which a run was under load.

@@ -19,6 +19,7 @@ mod blocks;
 mod candidates;
 mod close_wait;
 mod course;
+mod ending;
 mod evidence;
 mod headline;
 mod heap;

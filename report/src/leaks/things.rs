@@ -195,9 +195,10 @@ fn sentence(thing: &Thing) -> String {
     };
     let mut parts = Vec::new();
     let grown = thing.grown.map(|grown| format!("{} more", of(grown)));
-    let since = thing
-        .since_min
-        .map(|since| format!("since {} of the run", duration(since / 60.0)));
+    let since = thing.since_min.map(|since| match since * 60.0 {
+        seconds if seconds < 1.0 => "since the start".to_owned(),
+        seconds => format!("since {} of the run", duration(seconds / 3600.0)),
+    });
     parts.extend(match (grown, since) {
         (Some(grown), Some(since)) => Some(format!("{grown} {since}")),
         (grown, since) => grown.or(since),
