@@ -1,17 +1,9 @@
 //! When a run was under load. Idle time before and after it is no part of a
 //! trend: nothing leaks where nothing is asked. It is kept for what remains.
 
+use super::load::REQUESTS;
 use crate::timeline::Timeline;
 
-/// Columns that say how much is asked of a service, the best first.
-const REQUESTS: [&str; 6] = [
-    "requests_per_s",
-    "rps",
-    "qps",
-    "req_per_s",
-    "requests_per_sec",
-    "throughput",
-];
 /// What says it where no request is counted.
 const ELSE: &str = "cpu_percent";
 

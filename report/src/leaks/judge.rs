@@ -8,7 +8,7 @@ use super::observer::less_agent;
 use super::settled::{LATEST_START, LEAST_LEFT};
 use super::shape::Form;
 use super::window::{Point, quarters, span, steady};
-use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait, screen};
+use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait, readings, screen};
 use crate::normal::quantile;
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
@@ -78,6 +78,8 @@ pub(super) struct Case<'a> {
     /// The same of a long time without load.
     idle: Option<Evidence>,
     unit: Unit,
+    /// Whether several things take turns in it.
+    takes_turns: bool,
     /// What was left when the load had ended.
     after: Option<f64>,
     options: &'a LeakOptions,
@@ -99,6 +101,7 @@ impl<'a> Case<'a> {
             .into_iter()
             .map(|(hour, value)| (hour, value * factor))
             .collect();
+        readings::leave_out_impossible(&mut points, candidate.unit);
         let mut after = None;
         let mut idle = None;
         if let Some(activity) = activity {
@@ -151,6 +154,9 @@ impl<'a> Case<'a> {
         let evidence = evidence::gather(timeline, candidate, &points, options);
         if let Some(evidence) = &evidence {
             verdict.tell(evidence, options, candidate.unit);
+            // Less than one step of its scale a run does not show.
+            let least = readings::resolution(&points) / evidence.hours;
+            verdict.detectable_per_hour = verdict.detectable_per_hour.map(|rate| rate.max(least));
         } else if verdict.rule.is_empty() {
             let needed = "too few samples of different moments; run for longer".to_owned();
             verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
@@ -167,6 +173,7 @@ impl<'a> Case<'a> {
             rising,
             idle,
             unit: candidate.unit,
+            takes_turns: readings::take_turns(&points),
             after,
             options,
         }
@@ -180,6 +187,7 @@ impl<'a> Case<'a> {
             rising: None,
             idle: None,
             unit,
+            takes_turns: false,
             after: None,
             options,
         }
@@ -210,6 +218,15 @@ impl<'a> Case<'a> {
                 let then = "; that was without load";
                 self.verdict
                     .leaks_by(idle, self.options, alpha, self.unit, then);
+            }
+            if self.takes_turns && self.verdict.verdict.verdict() == Verdict3::Pass {
+                let said = "rows of one time differ by their place: several things take turns, and \
+                            nothing says which row is of which; give each a column of its own";
+                self.verdict.settle(
+                    SeriesOutcome::Inconclusive,
+                    readings::TURNS,
+                    said.to_owned(),
+                );
             }
             if self.verdict.verdict == SeriesOutcome::Leak {
                 self.verdict.gave_back(evidence, self.after, self.unit);
@@ -336,6 +353,19 @@ impl SeriesVerdict {
                      repeat at a steady load to tell the two apart",
                     load.name,
                     readable(load.grown * 100.0)
+                ),
+            )
+        } else if certain
+            && growth > evidence.material
+            && evidence.net <= evidence.material
+            && steps == 0
+        {
+            (
+                SeriesOutcome::Inconclusive,
+                "fell-first",
+                format!(
+                    "{numbers}: it fell, and grows for certain since, by more than the {material} \
+                     that matters; run for at least {longer} more"
                 ),
             )
         } else if growth.min(evidence.net) <= evidence.material || steps > 0 {

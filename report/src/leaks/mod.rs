@@ -33,6 +33,7 @@ mod noise;
 mod observer;
 mod options;
 mod own;
+mod readings;
 mod retention;
 mod role;
 mod roles;
