@@ -24,7 +24,8 @@ const UNFINISHED: usize = 2;
 /// A tooth that lies so many times as far from its neighbours as teeth do.
 const MISREAD: f64 = 2.0;
 
-/// The series with its teeth taken out; `None` if it has none. NaN before the
+/// The series with its teeth taken out; `None` if it has none, or if that would
+/// leave less than half of it. NaN before the
 /// first fall and, if each value stands for several readings, where those of
 /// two teeth are mixed.
 pub(super) fn levelled(values: &[f64], several: bool) -> Option<Vec<f64>> {
@@ -72,7 +73,8 @@ pub(super) fn levelled(values: &[f64], several: bool) -> Option<Vec<f64>> {
     level = without(&tail, &columns[..used])?;
     let mut whole = vec![f64::NAN; from];
     whole.append(&mut level);
-    Some(whole)
+    let known = whole.iter().filter(|value| value.is_finite()).count();
+    (2 * known >= whole.len()).then_some(whole)
 }
 
 /// What is left of values without all columns but the first two.
