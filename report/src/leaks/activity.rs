@@ -1,17 +1,9 @@
 //! When a run was under load. Idle time before and after it is no part of a
 //! trend: nothing leaks where nothing is asked. It is kept for what remains.
 
+use super::load::REQUESTS;
 use crate::timeline::Timeline;
 
-/// Columns that say how much is asked of a service, the best first.
-const REQUESTS: [&str; 6] = [
-    "requests_per_s",
-    "rps",
-    "qps",
-    "req_per_s",
-    "requests_per_sec",
-    "throughput",
-];
 /// What says it where no request is counted.
 const ELSE: &str = "cpu_percent";
 
@@ -26,8 +18,8 @@ const DENSE: f64 = 0.3;
 
 /// The load must last for this part of the run, or it is no load but an event.
 const MIN_PART: f64 = 0.2;
-/// Rows of idle time that are worth to be left out.
-const MIN_IDLE_ROWS: usize = 3;
+/// Rows of idle time that are left out: a service may drop its state in the last.
+const MIN_IDLE_ROWS: usize = 1;
 const MIN_ROWS: usize = 20;
 
 /// The hours between which a run was under load.

@@ -2,37 +2,21 @@
 
 use super::activity::Activity;
 use super::candidates::{Candidate, Unit};
+use super::ending::{BEYOND_DOUBT, last_of, until_still};
 use super::evidence::{self, Evidence, HASTY_HOURS};
-use super::late_rise::{Course, LateRise};
 use super::observer::less_agent;
 use super::settled::{LATEST_START, LEAST_LEFT};
 use super::shape::Form;
 use super::window::{Point, quarters, span, steady};
-use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait, screen};
+use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait, readings, screen};
 use crate::normal::quantile;
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict3;
 
-/// The rule of what goes when the load does.
-const REMAINS: &str = "remains";
-/// A leak gives back less than this part of its growth after the load.
-const GIVEN_BACK: f64 = 0.6;
-/// Readings after the load that show what remains.
-const MIN_AFTER: usize = 3;
-
 /// Idle time that is so much of the run is judged by itself, too: what leaks without
 /// load leaks.
 const LONG_IDLE: f64 = 0.3;
-
-/// A count may stand still for this part of the time at the end, as the load
-/// that is not known may have ended, if it rose before with no more than this
-/// chance.
-const STOOD_STILL: f64 = 0.1;
-const BEYOND_DOUBT: f64 = 1e-6;
-
-/// Level time after the next doubling that shows that there was none.
-const DOUBLED: f64 = 1.05;
 
 /// The rule that a series must have enough samples to be judged at all.
 pub(super) const ENOUGH_DATA: &str = "enough-data";
@@ -94,6 +78,8 @@ pub(super) struct Case<'a> {
     /// The same of a long time without load.
     idle: Option<Evidence>,
     unit: Unit,
+    /// Whether several things take turns in it.
+    takes_turns: bool,
     /// What was left when the load had ended.
     after: Option<f64>,
     options: &'a LeakOptions,
@@ -115,6 +101,7 @@ impl<'a> Case<'a> {
             .into_iter()
             .map(|(hour, value)| (hour, value * factor))
             .collect();
+        readings::leave_out_impossible(&mut points, candidate.unit);
         let mut after = None;
         let mut idle = None;
         if let Some(activity) = activity {
@@ -167,6 +154,9 @@ impl<'a> Case<'a> {
         let evidence = evidence::gather(timeline, candidate, &points, options);
         if let Some(evidence) = &evidence {
             verdict.tell(evidence, options, candidate.unit);
+            // Less than one step of its scale a run does not show.
+            let least = readings::resolution(&points) / evidence.hours;
+            verdict.detectable_per_hour = verdict.detectable_per_hour.map(|rate| rate.max(least));
         } else if verdict.rule.is_empty() {
             let needed = "too few samples of different moments; run for longer".to_owned();
             verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);
@@ -183,6 +173,7 @@ impl<'a> Case<'a> {
             rising,
             idle,
             unit: candidate.unit,
+            takes_turns: readings::take_turns(&points),
             after,
             options,
         }
@@ -196,6 +187,7 @@ impl<'a> Case<'a> {
             rising: None,
             idle: None,
             unit,
+            takes_turns: false,
             after: None,
             options,
         }
@@ -227,38 +219,21 @@ impl<'a> Case<'a> {
                 self.verdict
                     .leaks_by(idle, self.options, alpha, self.unit, then);
             }
+            if self.takes_turns && self.verdict.verdict.verdict() == Verdict3::Pass {
+                let said = "rows of one time differ by their place: several things take turns, and \
+                            nothing says which row is of which; give each a column of its own";
+                self.verdict.settle(
+                    SeriesOutcome::Inconclusive,
+                    readings::TURNS,
+                    said.to_owned(),
+                );
+            }
             if self.verdict.verdict == SeriesOutcome::Leak {
                 self.verdict.gave_back(evidence, self.after, self.unit);
             }
         }
         self.verdict
     }
-}
-
-/// The level at the end of these points; `None` of too few.
-fn last_of<'a>(points: impl Iterator<Item = &'a Point>) -> Option<f64> {
-    let values: Vec<f64> = points.map(|point| point.1).collect();
-    let mut end = values.get(values.len() / 2..).unwrap_or_default().to_vec();
-    if values.len() < MIN_AFTER {
-        return None;
-    }
-    let middle = end.len() / 2;
-    Some(*end.select_nth_unstable_by(middle, f64::total_cmp).1)
-}
-
-/// Rows until a series last rose above all before, where it then stood still for
-/// a short while.
-fn until_still(points: &[Point]) -> Option<usize> {
-    let mut highest = f64::NEG_INFINITY;
-    let mut last = 0;
-    for (row, point) in points.iter().enumerate() {
-        if point.1 > highest {
-            highest = point.1;
-            last = row;
-        }
-    }
-    let still = points.last()?.0 - points[last].0;
-    (points.len() - last > MIN_AFTER && still <= STOOD_STILL * span(points)).then_some(last + 1)
 }
 
 impl SeriesVerdict {
@@ -268,14 +243,14 @@ impl SeriesVerdict {
         self.explanation = explanation;
     }
 
-    fn amount(&self, value: f64) -> String {
+    pub(super) fn amount(&self, value: f64) -> String {
         format!("{} {}", readable(value), self.unit)
             .trim()
             .to_owned()
     }
 
     /// The numbers, whatever the verdict will be.
-    fn tell(&mut self, evidence: &Evidence, options: &LeakOptions, unit: Unit) {
+    pub(super) fn tell(&mut self, evidence: &Evidence, options: &LeakOptions, unit: Unit) {
         let hours = evidence.hours;
         let slope = evidence.growth.mean() / hours;
         let rounded = |end: f64| if end.abs() < NOTHING { 0.0 } else { end };
@@ -299,7 +274,7 @@ impl SeriesVerdict {
             .and_then(|limit| TimeToLimit::of(limit, evidence.level, slope, interval));
     }
 
-    fn decide(&mut self, evidence: &Evidence, alpha: f64) {
+    pub(super) fn decide(&mut self, evidence: &Evidence, alpha: f64) {
         let growth = evidence.growth.mean();
         let slope = growth / evidence.hours;
         let [low, high] = self.slope_interval.unwrap_or([f64::NAN; 2]);
@@ -380,6 +355,19 @@ impl SeriesVerdict {
                     readable(load.grown * 100.0)
                 ),
             )
+        } else if certain
+            && growth > evidence.material
+            && evidence.net <= evidence.material
+            && steps == 0
+        {
+            (
+                SeriesOutcome::Inconclusive,
+                "fell-first",
+                format!(
+                    "{numbers}: it fell, and grows for certain since, by more than the {material} \
+                     that matters; run for at least {longer} more"
+                ),
+            )
         } else if growth.min(evidence.net) <= evidence.material || steps > 0 {
             (
                 SeriesOutcome::Clean,
@@ -433,77 +421,6 @@ impl SeriesVerdict {
             && let Some(late) = &evidence.late_rise
         {
             self.rose_late(evidence, late);
-        }
-    }
-
-    /// A pass that came too early: what rose late may rise again.
-    fn rose_late(&mut self, evidence: &Evidence, late: &LateRise) {
-        let hours = evidence.watched_hours;
-        let rise = self.amount(late.rise);
-        if let Course::AtOnce(at) = late.course {
-            let (at, next) = (at * hours, 2.0 * at * hours * DOUBLED);
-            let explanation = format!(
-                "it rose by {rise} after {}, and a table that is still filling doubles next \
-                 after {}, which is beyond the end; run for {} to see that it does not",
-                duration(at),
-                duration(2.0 * at),
-                duration(next),
-            );
-            self.next_look_hours = Some(next);
-            self.settle(SeriesOutcome::Inconclusive, "doubling", explanation);
-        } else {
-            let next = 2.0 * hours;
-            let explanation = format!(
-                "it still rose by {rise} in the later half of {}; run for {} to see it settle",
-                duration(hours),
-                duration(next),
-            );
-            self.next_look_hours = Some(next);
-            // The end of a curve may point anywhere: this is what it rose by.
-            self.slope_per_hour = Some(late.rise_per_time() / hours);
-            self.slope_interval = None;
-            self.slope_per_request = None;
-            self.settle(SeriesOutcome::Warming, "settled", explanation);
-        }
-    }
-
-    /// Takes the verdict by a part of the run, if that is a leak.
-    fn leaks_by(
-        &mut self,
-        part: &Evidence,
-        options: &LeakOptions,
-        alpha: f64,
-        unit: Unit,
-        then: &str,
-    ) {
-        let mut by_part = self.clone();
-        by_part.tell(part, options, unit);
-        by_part.decide(part, alpha);
-        if self.verdict != SeriesOutcome::Leak && by_part.verdict == SeriesOutcome::Leak {
-            by_part.explanation.push_str(then);
-            *self = by_part;
-        }
-    }
-
-    /// What goes when the load does was in use.
-    fn gave_back(&mut self, evidence: &Evidence, after: Option<f64>, unit: Unit) {
-        // Resident memory that was freed may stay.
-        if unit != Unit::Count && self.name != "heap_live_mb" {
-            return;
-        }
-        let Some(after) = after else { return };
-        let back = evidence.level - after;
-        if back >= GIVEN_BACK * evidence.net {
-            let explanation = format!(
-                "{}; but {} of it went when the load ended, so it was in use",
-                self.explanation,
-                self.amount(back.min(evidence.net))
-            );
-            self.settle(SeriesOutcome::Clean, REMAINS, explanation);
-        } else {
-            let kept = self.amount(after - (evidence.level - evidence.net));
-            self.explanation
-                .push_str(&format!("; {kept} of it remained after the load"));
         }
     }
 }

@@ -31,6 +31,9 @@ const MIN_FLOORS: usize = 6;
 /// Places, as parts of what is looked at, at which a rise may have ended.
 const ENDS: [f64; 8] = [0.15, 0.25, 0.35, 0.45, 0.55, 0.7, 0.85, 1.0];
 
+/// Places at which a rise to the end may have begun.
+const BEGINNINGS: [f64; 4] = [0.2, 0.4, 0.6, 0.8];
+
 /// A rise in the later half.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LateRise {
@@ -125,12 +128,18 @@ fn likeliest(values: &[f64], price: f64) -> Option<(Course, Vec<f64>)> {
         let column = (0..values.len()).map(|at| (at as f64 / end).min(1.0));
         (Course::Until(end), column.collect::<Vec<f64>>())
     });
+    let late_ramps = BEGINNINGS.map(|from| {
+        let from = from * last;
+        let column = (0..values.len()).map(|at| (at as f64 - from).max(0.0) / (last - from));
+        (Course::Until(last), column.collect::<Vec<f64>>())
+    });
     let step = best_step(values).map(|at| {
         let column = (0..values.len()).map(|block| f64::from(u8::from(block >= at)));
         (Course::AtOnce(at as f64), column.collect())
     });
     ramps
         .into_iter()
+        .chain(late_ramps)
         .chain(step)
         .map(|(course, column)| {
             let columns = [one.clone(), column.clone()];

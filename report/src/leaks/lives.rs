@@ -45,6 +45,9 @@ pub(super) struct Part {
     pub life: Life,
 }
 
+/// A process that is named so many times as often as there are processes takes
+/// turns with the others.
+const TURNS: usize = 4;
 /// Beginnings as near as this to one another are one.
 const NEAR: usize = 2;
 /// A gap is this many times as long as the usual step between rows.
@@ -189,6 +192,14 @@ fn said_by(timeline: &Timeline, name: &str) -> Vec<(usize, String)> {
                     });
                 }
             }
+        }
+        // Processes that come back take turns; none of them begins anew.
+        let distinct: std::collections::HashSet<&str> = found
+            .iter()
+            .filter_map(|(_, why)| why.rsplit(" → ").next())
+            .collect();
+        if found.len() > TURNS * distinct.len() {
+            found.clear();
         }
         // A start that moves with the rows is something else.
         if is_start(&words) && count * 10 > timeline.len() {

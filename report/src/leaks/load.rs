@@ -10,8 +10,23 @@ use super::noise::{self, Posterior};
 use super::window::Point;
 use crate::timeline::Timeline;
 
-/// Columns that say how busy a service is, the best first.
-const LOADS: [&str; 2] = ["requests_per_s", "requests_in_flight"];
+/// Names of request rates, as scripts and load generators write them.
+pub(super) const REQUESTS: [&str; 12] = [
+    "requests_per_s",
+    "rps",
+    "qps",
+    "tps",
+    "req_per_s",
+    "req_per_sec",
+    "reqs_per_s",
+    "requests_per_sec",
+    "requests_per_second",
+    "http_reqs_per_s",
+    "throughput",
+    "req/s",
+];
+/// What stands for them where none is there.
+const IN_FLIGHT: &str = "requests_in_flight";
 
 /// What stands for the load where requests are not known. It may leak itself,
 /// and then explains nothing.
@@ -52,10 +67,11 @@ pub(super) fn explain(timeline: &Timeline, name: &str, blocks: &Blocks) -> Expla
     let by_time = share_explained(blocks, &time);
     let plain = [vec![1.0; blocks.len()], time.clone()];
     let plain = noise::log_likelihood(&blocks.values, &plain);
-    let known = timeline.readings(LOADS[0]).is_some();
-    for load in LOADS
-        .iter()
-        .chain((!known).then_some(&ELSE))
+    let requests = requests_column(timeline);
+    for load in requests
+        .into_iter()
+        .chain([IN_FLIGHT])
+        .chain(requests.is_none().then_some(ELSE))
         .filter_map(|load| load_of(timeline, load, blocks))
     {
         if load.name == name {
@@ -75,7 +91,8 @@ pub(super) fn explain(timeline: &Timeline, name: &str, blocks: &Blocks) -> Expla
             best = Some((gain, load));
         }
     }
-    let requests = load_of(timeline, LOADS[0], blocks)
+    let requests = requests
+        .and_then(|requests| load_of(timeline, requests, blocks))
         .filter(|load| load.name != name)
         .map(|load| accumulated(&load.column))
         .filter(|requests| {
@@ -94,9 +111,15 @@ pub(super) fn explain(timeline: &Timeline, name: &str, blocks: &Blocks) -> Expla
 
 /// Requests per hour over these blocks, where the timeline has them.
 pub(super) fn requests_per_hour(timeline: &Timeline, blocks: &Blocks) -> Option<f64> {
-    let load = load_of(timeline, "requests_per_s", blocks)?;
+    let load = load_of(timeline, requests_column(timeline)?, blocks)?;
     let mean = load.column.iter().sum::<f64>() / load.column.len() as f64;
     (mean > 0.0).then_some(mean * 3600.0)
+}
+
+/// The column of the request rate.
+fn requests_column(timeline: &Timeline) -> Option<&'static str> {
+    let mut names = REQUESTS.into_iter();
+    names.find(|name| timeline.readings(name).is_some())
 }
 
 fn load_of(timeline: &Timeline, name: &'static str, blocks: &Blocks) -> Option<Load> {

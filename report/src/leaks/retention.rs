@@ -1,7 +1,7 @@
 //! Resident memory that grows while the live heap does not.
 
 use super::things::is_heap;
-use super::{SeriesOutcome, SeriesVerdict, screen};
+use super::{SeriesOutcome, SeriesVerdict, ending, screen};
 use crate::causes::HeapGrowth;
 
 /// The live heap is flat if its own growth explains less than this part of
@@ -52,6 +52,10 @@ pub(super) fn apply(series: &mut [SeriesVerdict], growth: Option<&HeapGrowth>) {
 /// that is not known, or it leaks.
 fn heap_growth(series: &[SeriesVerdict], growth: Option<&HeapGrowth>) -> Option<(f64, f64)> {
     if let Some(heap) = series.iter().find(|series| is_heap(series)) {
+        // What it grew by under load it gave back.
+        if heap.rule == ending::REMAINS {
+            return Some((0.0, 0.0));
+        }
         // One that was seen to stand still was not fitted.
         let slope = match heap.rule.as_str() {
             screen::RULE => Some(0.0),

@@ -18,14 +18,24 @@ const LEAST_TEETH: usize = 5;
 /// Teeth must make up this part of the variance about a line.
 const SHARE: f64 = 0.5;
 
+/// The last tooth may be so many times as long as the longest before.
+const UNFINISHED: usize = 2;
+
 /// A tooth that lies so many times as far from its neighbours as teeth do.
 const MISREAD: f64 = 2.0;
 
-/// The series with its teeth taken out; `None` if it has none. NaN before the
+/// The series with its teeth taken out; `None` if it has none, or if that would
+/// leave less than half of it. NaN before the
 /// first fall and, if each value stands for several readings, where those of
 /// two teeth are mixed.
 pub(super) fn levelled(values: &[f64], several: bool) -> Option<Vec<f64>> {
     let starts = falls(values)?;
+    let lengths = starts.windows(2).map(|pair| pair[1] - pair[0]);
+    let longest = lengths.max().unwrap_or(0);
+    // What goes on for much longer than any tooth did is none.
+    if values.len() - starts[starts.len() - 1] > UNFINISHED * longest {
+        return None;
+    }
     let teeth = Teeth::of(&starts, values.len());
     let last = values.len() as f64;
     let from = starts[0];
@@ -63,7 +73,8 @@ pub(super) fn levelled(values: &[f64], several: bool) -> Option<Vec<f64>> {
     level = without(&tail, &columns[..used])?;
     let mut whole = vec![f64::NAN; from];
     whole.append(&mut level);
-    Some(whole)
+    let known = whole.iter().filter(|value| value.is_finite()).count();
+    (2 * known >= whole.len()).then_some(whole)
 }
 
 /// What is left of values without all columns but the first two.

@@ -146,6 +146,10 @@ fn with_connections(groups: &mut Vec<(String, Vec<&SeriesVerdict>)>) {
     }
 }
 
+/// Of growth in a line three quarters lie between the first quarter's floor and the
+/// last's; of growth that began late, half and more.
+const LATE: f64 = 2.0;
+
 fn thing(name: &str, members: &[&SeriesVerdict], causes: &[Cause]) -> Thing {
     let first = members[0];
     let is_memory = memory_rank(first).is_some();
@@ -158,7 +162,12 @@ fn thing(name: &str, members: &[&SeriesVerdict], causes: &[Cause]) -> Thing {
     let judged = since_min.zip(first.judged_until_min);
     let hours = judged.map(|(since, until)| (until - since) / 60.0);
     let per_hour = first.slope_per_hour.filter(|slope| *slope > 0.0);
-    let grown = per_hour.zip(hours).map(|(slope, hours)| slope * hours);
+    // A rate at the end is not that of a series which began to grow late: its
+    // floors rose by less.
+    let most = rise(first).map_or(f64::INFINITY, |rise| LATE * rise);
+    let grown = per_hour
+        .zip(hours)
+        .map(|(slope, hours)| (slope * hours).min(most));
     let cause = causes.first().filter(|_| is_memory);
     let mb = |bytes: f64| bytes / (1 << 20) as f64;
     Thing {
@@ -195,9 +204,10 @@ fn sentence(thing: &Thing) -> String {
     };
     let mut parts = Vec::new();
     let grown = thing.grown.map(|grown| format!("{} more", of(grown)));
-    let since = thing
-        .since_min
-        .map(|since| format!("since {} of the run", duration(since / 60.0)));
+    let since = thing.since_min.map(|since| match since * 60.0 {
+        seconds if seconds < 1.0 => "since the start".to_owned(),
+        seconds => format!("since {} of the run", duration(seconds / 3600.0)),
+    });
     parts.extend(match (grown, since) {
         (Some(grown), Some(since)) => Some(format!("{grown} {since}")),
         (grown, since) => grown.or(since),

@@ -20,9 +20,9 @@ use super::paged::{Paged, Pages};
 use super::{SourceFrame, demangled};
 
 /// Compilation units kept parsed. What malloc keeps afterwards depends on where
-/// the last pieces lay: with two units 1.0 to 2.2 MB, with three 1.5 to 2.1, with
-/// eight 2.5, and reading is slower the fewer there are.
-const MAX_UNITS: usize = 3;
+/// the last pieces lay, and reading is slower the fewer there are: each time all
+/// begins anew, every unit is looked into.
+const MAX_UNITS: usize = 8;
 
 pub(crate) struct Lines {
     // Before the mapping it borrows from, so that it is dropped first.
