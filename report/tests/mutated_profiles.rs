@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../benches/leaks/random.rs"]
+#[allow(dead_code)]
+mod random;
+
+use random::Random;
 #[path = "support/peak.rs"]
 mod peak;
 #[path = "support/wire.rs"]
@@ -21,23 +26,6 @@ static COUNTED: peak::Counted = peak::Counted;
 
 /// What any profile may take.
 const MOST_BYTES: i64 = 256 << 20;
-
-/// Numbers that are equal in every run: SplitMix64 (Steele, Lea & Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-}
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -171,7 +159,7 @@ fn mutated_profiles_are_read_or_refused() {
     assert!(survives(&whole, "the original") && survives(&collapsed, "the stacks"));
     let (mut read, mut refused) = (0, 0);
     for seed in 0..count {
-        let random = &mut Random(seed);
+        let random = &mut Random::new(seed);
         let bytes = match seed % 8 {
             0 => (0..random.below(300))
                 .map(|_| random.next() as u8)
@@ -243,7 +231,7 @@ fn the_command_reads_or_says_why_not() {
     let file = temp.path().join("x.pb.gz");
     let whole = whole();
     for seed in 0..40 {
-        let random = &mut Random(1_000 + seed);
+        let random = &mut Random::new(1_000 + seed);
         let bytes = match seed % 4 {
             0 => (0..random.below(300))
                 .map(|_| random.next() as u8)

@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../benches/leaks/random.rs"]
+#[allow(dead_code)]
+mod random;
+
+use random::Random;
 #[path = "support/peak.rs"]
 mod peak;
 mod support;
@@ -125,22 +130,7 @@ const FILES: [&str; 8] = [
     "profiles/heap-000002.pb.gz",
 ];
 
-/// Numbers that are equal in every run: SplitMix64 (Steele, Lea & Flood 2014).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-
     fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
@@ -248,7 +238,7 @@ fn mutated_runs_take_nobody_down() {
     assert!(!said.contains("could not be read"), "{said}");
     let mut most = 0;
     for seed in 0..count {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let file = random.below(FILES.len());
         let other = &originals[random.below(FILES.len())];
         let bytes = mutated(&originals[file], other, &mut random);

@@ -3,26 +3,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../benches/leaks/random.rs"]
+#[allow(dead_code)]
+mod random;
+
+use random::Random;
 use std::collections::BTreeMap;
 
 use soakscope_report::{ProfileBuilder, TopBy, readable_frame, top};
 
-/// Numbers that are equal in every run: SplitMix64 (Steele, Lea & Flood 2014).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
     fn one<'a>(&mut self, all: &[&'a str]) -> &'a str {
         all[self.below(all.len())]
     }
@@ -111,7 +101,7 @@ fn other(random: &mut Random) -> String {
 
 #[test]
 fn names_of_other_languages_are_left_alone() {
-    let random = &mut Random(1);
+    let random = &mut Random::new(1);
     let files = ["", "a.cc", "a.go", "A.java", "a.py", "a.js", "a.c"];
     for _ in 0..30_000 {
         let name = if random.below(2) == 0 {
@@ -239,7 +229,7 @@ fn rust(random: &mut Random) -> (String, String) {
 
 #[test]
 fn names_of_rust_lose_what_is_documented_and_nothing_else() {
-    let random = &mut Random(2);
+    let random = &mut Random::new(2);
     let mut shown: BTreeMap<String, String> = BTreeMap::new();
     for _ in 0..30_000 {
         let (full, wanted) = rust(random);
@@ -318,7 +308,7 @@ fn functions_that_would_read_alike_are_shown_whole() {
 /// All the way to what is listed and drawn.
 #[test]
 fn a_profile_lists_as_many_functions_as_it_has() {
-    let random = &mut Random(3);
+    let random = &mut Random::new(3);
     let mut names: Vec<String> = (0..3_000)
         .map(|number| match number % 2 {
             0 => cpp(random),

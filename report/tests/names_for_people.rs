@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../benches/leaks/random.rs"]
+#[allow(dead_code)]
+mod random;
+
+use random::Random;
 mod support;
 
 use std::process::Command;
@@ -61,18 +66,7 @@ const PARTS: [&str; 40] = [
     "a",
 ];
 
-/// Numbers that are equal in every run: SplitMix64 (Steele, Lea & Flood 2014).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     fn name(&mut self) -> String {
         let length = 1 + self.next() % 6;
         (0..length)
@@ -210,7 +204,7 @@ fn toml_key(name: &str) -> String {
 #[test]
 fn nothing_that_a_name_holds_reaches_who_looks_at_it() {
     for seed in 0..60 {
-        let random = &mut Random(seed);
+        let random = &mut Random::new(seed);
         let run = hostile_run(random);
         let verdict = judge(&run);
         let text = summary_text(&run, &verdict);
@@ -278,7 +272,7 @@ fn nothing_that_a_name_holds_reaches_who_looks_at_it() {
 #[test]
 fn what_a_spreadsheet_would_run_is_marked_and_comes_back_as_it_was() {
     for seed in 0..500 {
-        let random = &mut Random(seed);
+        let random = &mut Random::new(seed);
         // What a CSV of one line a row keeps of a name: no white space around it.
         let name = |random: &mut Random| {
             let name = random.name().replace(['\n', '\r'], " ");

@@ -2,7 +2,7 @@
 
 use super::candidates::Unit;
 use super::evidence::Evidence;
-use super::late_rise::{Course, LateRise};
+use super::late_rise::{Course, HALF, LateRise};
 use super::window::{Point, span};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict};
 use crate::number::duration;
@@ -20,8 +20,8 @@ const MIN_AFTER: usize = 3;
 const STOOD_STILL: f64 = 0.1;
 pub(super) const BEYOND_DOUBT: f64 = 1e-6;
 
-/// Level time after the next doubling that shows that there was none.
-const DOUBLED: f64 = 1.05;
+/// The rule of what rose at once and late, as a table does that doubles.
+pub(super) const DOUBLING: &str = "doubling";
 
 /// The level at the end of these points; `None` of too few.
 pub(super) fn last_of<'a>(points: impl Iterator<Item = &'a Point>) -> Option<f64> {
@@ -55,16 +55,17 @@ impl SeriesVerdict {
         let hours = evidence.watched_hours;
         let rise = self.amount(late.rise);
         if let Course::AtOnce(at) = late.course {
-            let (at, next) = (at * hours, 2.0 * at * hours * DOUBLED);
+            // So long that the rise lies early enough in it.
+            let (at, next) = (at * hours, at * hours / HALF);
             let explanation = format!(
                 "it rose by {rise} after {}, and a table that is still filling doubles next \
-                 after {}, which is beyond the end; run for {} to see that it does not",
+                 after {}; run for {} to see that it does not",
                 duration(at),
                 duration(2.0 * at),
                 duration(next),
             );
             self.next_look_hours = Some(next);
-            self.settle(SeriesOutcome::Inconclusive, "doubling", explanation);
+            self.settle(SeriesOutcome::Inconclusive, DOUBLING, explanation);
         } else {
             let next = 2.0 * hours;
             let explanation = format!(
@@ -90,10 +91,13 @@ impl SeriesVerdict {
         unit: Unit,
         then: &str,
     ) {
+        if self.verdict == SeriesOutcome::Leak {
+            return;
+        }
         let mut by_part = self.clone();
         by_part.tell(part, options, unit);
         by_part.decide(part, alpha);
-        if self.verdict != SeriesOutcome::Leak && by_part.verdict == SeriesOutcome::Leak {
+        if by_part.verdict == SeriesOutcome::Leak {
             by_part.explanation.push_str(then);
             *self = by_part;
         }

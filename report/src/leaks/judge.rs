@@ -123,23 +123,11 @@ impl<'a> Case<'a> {
             points.retain(|point| activity.contains(point.0));
         }
         let mut verdict = SeriesVerdict {
-            name: candidate.name.clone(),
-            unit: candidate.unit.name().to_owned(),
-            verdict: SeriesOutcome::Inconclusive,
-            slope_per_hour: None,
-            slope_interval: None,
-            slope_per_request: None,
-            detectable_per_hour: None,
-            shape: None,
-            chance: None,
-            time_to_limit: None,
             quarters: quarters(&points),
             judged_from_min: points.first().map(|point| point.0 * 60.0),
             judged_until_min: points.last().map(|point| point.0 * 60.0),
             samples: points.len(),
-            next_look_hours: None,
-            rule: String::new(),
-            explanation: String::new(),
+            ..SeriesVerdict::open(&candidate.name, candidate.unit.name())
         };
         if let Some(explanation) = close_wait::stuck(&candidate.name, &points) {
             verdict.settle(SeriesOutcome::Leak, close_wait::RULE, explanation);
@@ -214,6 +202,9 @@ impl<'a> Case<'a> {
                 self.verdict
                     .leaks_by(rising, self.options, alpha, self.unit, then);
             }
+            if self.verdict.verdict == SeriesOutcome::Leak {
+                self.verdict.gave_back(evidence, self.after, self.unit);
+            }
             if let Some(idle) = &self.idle {
                 let then = "; that was without load";
                 self.verdict
@@ -228,15 +219,35 @@ impl<'a> Case<'a> {
                     said.to_owned(),
                 );
             }
-            if self.verdict.verdict == SeriesOutcome::Leak {
-                self.verdict.gave_back(evidence, self.after, self.unit);
-            }
         }
         self.verdict
     }
 }
 
 impl SeriesVerdict {
+    /// One of which nothing is known yet.
+    pub(super) fn open(name: &str, unit: &str) -> SeriesVerdict {
+        SeriesVerdict {
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            verdict: SeriesOutcome::Inconclusive,
+            slope_per_hour: None,
+            slope_interval: None,
+            slope_per_request: None,
+            detectable_per_hour: None,
+            shape: None,
+            chance: None,
+            time_to_limit: None,
+            quarters: vec![None; 4],
+            judged_from_min: None,
+            judged_until_min: None,
+            samples: 0,
+            next_look_hours: None,
+            rule: String::new(),
+            explanation: String::new(),
+        }
+    }
+
     pub(super) fn settle(&mut self, outcome: SeriesOutcome, rule: &str, explanation: String) {
         self.verdict = outcome;
         self.rule = rule.to_owned();

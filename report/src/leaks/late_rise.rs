@@ -16,7 +16,7 @@ use super::shape::Form;
 const FROM: f64 = 0.33;
 
 /// A rise before this part of the time was followed by its double.
-const HALF: f64 = 0.42;
+pub(super) const HALF: f64 = 0.42;
 
 /// By how much a rise must be likelier than a level, beyond its price: as twice
 /// a difference of log likelihoods.

@@ -8,9 +8,6 @@ use crate::causes::HeapGrowth;
 /// the resident memory's.
 const FLAT: f64 = 0.3;
 
-/// The rule that a table which doubles is judged by.
-const DOUBLING: &str = "doubling";
-
 /// Beginnings of names of memory as the kernel counts it, which an allocator
 /// that keeps what was freed makes grow.
 const RESIDENT: &[&str] = &["rss", "pss", "uss", "private_dirty", "cgroup_anon", "swap"];
@@ -35,7 +32,7 @@ pub(super) fn apply(series: &mut [SeriesVerdict], growth: Option<&HeapGrowth>) {
             // A burst that was freed: one step up, and no way down.
             SeriesOutcome::Step => flat_by_rise(),
             // Jumps that grow, of what the heap does not hold.
-            SeriesOutcome::Inconclusive if series.rule == DOUBLING => flat_by_rise(),
+            SeriesOutcome::Inconclusive if series.rule == ending::DOUBLING => flat_by_rise(),
             _ => false,
         };
         if kept {

@@ -181,7 +181,7 @@ impl Judged {
 
     /// The verdict on a column without numbers.
     fn unreadable(&self) -> SeriesVerdict {
-        let mut verdict = blank(&self.name, "");
+        let mut verdict = SeriesVerdict::open(&self.name, "");
         unread::apply(&mut verdict, self.unread.as_deref().unwrap_or_default());
         verdict
     }
@@ -206,7 +206,7 @@ fn together(
         return None;
     }
     let name = format!("{} [{} lives]", judged.name, lives.len());
-    let mut verdict = blank(&name, unit.name());
+    let mut verdict = SeriesVerdict::open(&name, unit.name());
     if lives.len() > MAX_BEGINNINGS {
         let said = format!("it begins anew more than {MAX_BEGINNINGS} times; find out why");
         verdict.settle(SeriesOutcome::Inconclusive, alike::RULE, said);
@@ -229,26 +229,4 @@ fn together(
     verdict.settle(outcome, alike::RULE, said);
     judged.temper(&mut verdict);
     Some(verdict)
-}
-
-fn blank(name: &str, unit: &str) -> SeriesVerdict {
-    SeriesVerdict {
-        name: name.to_owned(),
-        unit: unit.to_owned(),
-        verdict: SeriesOutcome::Inconclusive,
-        slope_per_hour: None,
-        slope_interval: None,
-        slope_per_request: None,
-        detectable_per_hour: None,
-        shape: None,
-        chance: None,
-        time_to_limit: None,
-        quarters: vec![None; 4],
-        judged_from_min: None,
-        judged_until_min: None,
-        samples: 0,
-        next_look_hours: None,
-        rule: String::new(),
-        explanation: String::new(),
-    }
 }
