@@ -18,6 +18,7 @@ impl Random {
     }
 
     /// A whole number below `end`, which counts as 1 where it is 0.
+    #[allow(dead_code, reason = "for tests that draw by it")]
     pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
