@@ -143,8 +143,10 @@ impl<'a> Case<'a> {
         if let Some(evidence) = &evidence {
             verdict.tell(evidence, options, candidate.unit);
             // Less than one step of its scale a run does not show.
-            let least = readings::resolution(&points) / evidence.hours;
-            verdict.detectable_per_hour = verdict.detectable_per_hour.map(|rate| rate.max(least));
+            verdict.detectable_per_hour = verdict.detectable_per_hour.map(|rate| {
+                let step = readings::resolution(&points, rate * evidence.hours);
+                rate.max(step / evidence.hours)
+            });
         } else if verdict.rule.is_empty() {
             let needed = "too few samples of different moments; run for longer".to_owned();
             verdict.settle(SeriesOutcome::Inconclusive, ENOUGH_DATA, needed);

@@ -26,9 +26,20 @@ pub(super) fn leave_out_impossible(points: &mut Vec<Point>, unit: Unit) {
     }
 }
 
-/// The least by which two readings differ; 0 where all are equal.
-pub(super) fn resolution(points: &[Point]) -> f64 {
-    let mut values: Vec<f64> = points.iter().map(|point| point.1).collect();
+/// Readings that are looked at first.
+const FEW: usize = 1_000;
+
+/// The least by which two readings differ; 0 where all are equal. Where that of
+/// some is no more than `matters`, that will do: all have none that is larger.
+pub(super) fn resolution(points: &[Point], matters: f64) -> f64 {
+    let few = points.iter().step_by(points.len() / FEW + 1);
+    match least_gap(few.map(|point| point.1).collect()) {
+        least if least > 0.0 && least <= matters => least,
+        _ => least_gap(points.iter().map(|point| point.1).collect()),
+    }
+}
+
+fn least_gap(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let apart = values.windows(2).map(|pair| pair[1] - pair[0]);
     let highest = values.last().map_or(0.0, |value| value.abs());
@@ -40,10 +51,12 @@ pub(super) fn resolution(points: &[Point]) -> f64 {
 
 /// Whether each time has several rows that differ by their place among them.
 pub(super) fn take_turns(points: &[Point]) -> bool {
-    let mut times: Vec<&[Point]> = points.chunk_by(|a, b| a.0 == b.0).collect();
-    if times.len() < MIN_TIMES || points.len() < 2 * times.len() - times.len() / 2 {
+    let times = || points.chunk_by(|a, b| a.0 == b.0);
+    let count = times().count();
+    if count < MIN_TIMES || points.len() < 2 * count - count / 2 {
         return false;
     }
+    let mut times: Vec<&[Point]> = times().collect();
     // The usual number of rows at a time.
     let mut sizes: Vec<usize> = times.iter().map(|time| time.len()).collect();
     sizes.sort_unstable();
@@ -96,6 +109,9 @@ mod tests {
         assert_eq!(points, [(0.0, 5.0), (1.0, 0.0), (3.0, 6.0)]);
         leave_out_impossible(&mut counts, Unit::Count);
         assert_eq!(counts.len(), 4, "none is a number of things, too");
-        assert_eq!(resolution(&points), 1.0);
+        assert_eq!(resolution(&points, 0.0), 1.0);
+        let many: Vec<Point> = (0..5_000).map(|n| (n as f64, (n % 4) as f64)).collect();
+        assert_eq!(resolution(&many, 0.5), 1.0);
+        assert_eq!(resolution(&[(0.0, 2.0), (1.0, 2.0)], 9.0), 0.0);
     }
 }
