@@ -55,6 +55,23 @@ fn request(route: &str) {
     tracing::debug!(db.statement = "SELECT 1", "a statement");
 }
 
+/// What a window's end passes through is gone some rows later, however slowly
+/// its thread runs; what stays longer than two seconds of rows is held.
+fn at_rest(agent: &Agent, before: i64, what: &str) {
+    let mut looks = Vec::new();
+    for _ in 0..40 {
+        row(agent);
+        let held = (LIVE.load(Relaxed) - before) as f64 / 1_048_576.0;
+        let said = agent.latest("agent_memory_mb").unwrap();
+        looks.push((held, said));
+        if (said / held - 1.0).abs() <= 0.2 {
+            println!("{what}: {held:.3} MB held, {said:.3} said");
+            return;
+        }
+    }
+    panic!("{what}: MB held and said {looks:?}");
+}
+
 #[inline(never)]
 fn burn() -> u64 {
     (0..20_000_000_u64).fold(0, |sum, n| std::hint::black_box(sum ^ n.wrapping_mul(n)))
@@ -81,15 +98,7 @@ fn what_the_agent_says_it_holds_is_what_it_holds() {
                     request(&format!("/route/{route}"));
                 }
                 burn();
-                // Between ticks nothing passes through.
-                row(&agent);
-                let held = (LIVE.load(Relaxed) - before) as f64 / 1_048_576.0;
-                let said = agent.latest("agent_memory_mb").unwrap();
-                println!("{series} series, {routes} routes: {held:.3} MB held, {said:.3} said");
-                assert!(
-                    (said / held - 1.0).abs() <= 0.2,
-                    "{held} MB held, {said} said"
-                );
+                at_rest(&agent, before, &format!("{series} series, {routes} routes"));
             }
         });
         drop(agent);

@@ -15,4 +15,4 @@ pub use burn::{burn, thread_cpu};
 pub use http::{Answer, get, get_with, post};
 pub use programs::{example, output_text, program, soakscope, tool};
 pub use running::{Running, free_port};
-pub use subject::{Subject, Timeline, scratch};
+pub use subject::{Subject, Timeline, remove_held, scratch};

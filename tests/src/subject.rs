@@ -158,6 +158,19 @@ impl Timeline {
     }
 }
 
+/// Removes a directory that an agent holds open: between the listing and the
+/// removal it may make another file in it.
+pub fn remove_held(directory: &Path) {
+    while let Err(error) = std::fs::remove_dir_all(directory) {
+        assert_eq!(
+            error.kind(),
+            std::io::ErrorKind::DirectoryNotEmpty,
+            "{}: {error}",
+            directory.display()
+        );
+    }
+}
+
 /// A directory that goes when dropped.
 pub fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")

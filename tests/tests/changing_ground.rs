@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use soakscope_tests::{Subject, get, output_text, program, scratch, soakscope};
+use soakscope_tests::{Subject, get, output_text, program, remove_held, scratch, soakscope};
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 const QUICK: [(&str, &str); 2] = [("SOAKSCOPE_CPU_CLOCK", "off"), ("SOAKSCOPE_TICK", "20ms")];
@@ -159,7 +159,7 @@ fn a_directory_that_is_gone_at_the_end_is_judged_by_what_is_still_held() {
     goes_on(&mut subject, &run);
     let trash = scratch.path().join("trash");
     std::fs::rename(&run, &trash).expect("rename");
-    std::fs::remove_dir_all(&trash).expect("remove");
+    remove_held(&trash);
     let unwritten = subject.ask("unwritten");
     assert!(unwritten.contains("run.json"), "{unwritten}");
     assert_eq!(subject.ask("finish"), "exit-code 3");

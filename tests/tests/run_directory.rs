@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use soakscope_tests::{Subject, Timeline, get, output_text, scratch, soakscope};
+use soakscope_tests::{Subject, Timeline, get, output_text, remove_held, scratch, soakscope};
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 
@@ -273,10 +273,9 @@ fn a_directory_that_is_removed_and_made_anew_is_a_run_from_there_on() {
     let run = scratch.path().join("run");
     let mut subject = Subject::start(SUBJECT, &run, &[]);
     subject.ask("row");
-    // Moved first: the agent may be making a file in it at this moment.
     let trash = scratch.path().join("trash");
     std::fs::rename(&run, &trash).expect("rename");
-    std::fs::remove_dir_all(&trash).expect("remove");
+    remove_held(&trash);
     while trouble(&subject).is_none() {
         subject.ask("row");
     }
