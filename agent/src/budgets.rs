@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
-use soakscope_report::{BudgetOutcome, Budgets, LeakBudget, SpanInterval, Verdict3, Watch};
+use soakscope_report::{BudgetOutcome, Budgets, LeakBudget, SpanInterval, Verdict, Watch};
 
 use crate::error::Error;
 use crate::session::Session;
@@ -51,9 +51,9 @@ enum Level {
 impl Level {
     fn of(outcome: &BudgetOutcome) -> Self {
         match outcome.verdict {
-            Verdict3::Fail => Level::Broken,
-            Verdict3::Pass if outcome.warned => Level::Warns,
-            Verdict3::Pass | Verdict3::Inconclusive => Level::Holds,
+            Verdict::Fail => Level::Broken,
+            Verdict::Pass if outcome.warned => Level::Warns,
+            Verdict::Pass | Verdict::Inconclusive => Level::Holds,
         }
     }
 

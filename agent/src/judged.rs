@@ -4,14 +4,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use soakscope_report::{Error, HeapShot, LeakOptions, LeakReport, RunInfo, Verdict3, judge_leaks};
+use soakscope_report::{Error, HeapShot, LeakOptions, LeakReport, RunInfo, Verdict, judge_leaks};
 
 use crate::timeline::history::History;
 
 /// A judgement is kept for this part of the time it is on …
 const KEPT_SHARE: f64 = 1.0 / 60.0;
 /// … and for so many minutes at most.
-const MOST_KEPT_MIN: f64 = 1.0;
+const MAX_KEPT_MIN: f64 = 1.0;
 
 /// How often it is recorded that something leaks which did not before.
 const MAX_RECORDED: u32 = 16;
@@ -44,7 +44,7 @@ pub(crate) struct Judgement {
 
 impl Judgement {
     fn is_fresh(&self, elapsed_min: f64) -> bool {
-        elapsed_min - self.at_min < (self.at_min * KEPT_SHARE).min(MOST_KEPT_MIN)
+        elapsed_min - self.at_min < (self.at_min * KEPT_SHARE).min(MAX_KEPT_MIN)
     }
 }
 
@@ -69,8 +69,8 @@ impl Judged {
         // However often somebody asks: within a minute there is little new to see.
         options.looks = Some(elapsed_min as u32 + 1);
         let leaks = judge_leaks(info, &timeline, &heap(), &options);
-        let leaked = |judgement: &Judgement| judgement.leaks.verdict == Verdict3::Fail;
-        let is_news = leaks.verdict == Verdict3::Fail
+        let leaked = |judgement: &Judgement| judgement.leaks.verdict == Verdict::Fail;
+        let is_news = leaks.verdict == Verdict::Fail
             && !kept.newest.as_ref().is_some_and(leaked)
             && kept.found < MAX_RECORDED;
         kept.found += u32::from(is_news);

@@ -85,5 +85,5 @@ pub use agent::Agent;
 pub use builder::Builder;
 pub use error::Error;
 pub use outcome::Outcome;
-pub use soakscope_report::{BudgetOutcome, Kind, Verdict, Verdict3};
+pub use soakscope_report::{BudgetOutcome, Kind, RunVerdict, Verdict};
 pub use soakscope_sampler::{Clock, ClockChoice, HeapProfiler};

@@ -46,7 +46,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 const FLUSH_EVENT: Duration = Duration::from_secs(1);
 
 /// How long a tick waits at most for the series that the service tracks.
-const LONGEST_PATIENCE: Duration = Duration::from_millis(100);
+const MAX_PATIENCE: Duration = Duration::from_millis(100);
 
 /// One agent a process: its CPU sampler and its threads are process-wide. The
 /// number of the process whose agent runs; a child finds its parent's here.
@@ -179,7 +179,7 @@ impl Live {
             .transpose()?;
         let handle = profiler.as_ref().map(Profiler::handle);
         // A tick can wait for the service's own series without being late.
-        let patience = (session.config.tick / 2).min(LONGEST_PATIENCE);
+        let patience = (session.config.tick / 2).min(MAX_PATIENCE);
         let ticker = Ticker::start(
             Arc::clone(&session),
             Tracked::new(closures.tracked, patience),

@@ -2,19 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use soakscope_report::{Run, Verdict, summary_text, verdict_json};
+use soakscope_report::{Run, RunVerdict, summary_text, verdict_json};
 
 /// The verdict of a finished run, and where its files are.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    verdict: Option<Verdict>,
+    verdict: Option<RunVerdict>,
     summary: String,
     run_dir: Option<PathBuf>,
     unwritten: Vec<String>,
 }
 
 impl Outcome {
-    pub(crate) fn new(run: &Run, verdict: Verdict, run_dir: &Path, unwritten: Vec<String>) -> Self {
+    pub(crate) fn new(
+        run: &Run,
+        verdict: RunVerdict,
+        run_dir: &Path,
+        unwritten: Vec<String>,
+    ) -> Self {
         Self {
             unwritten,
             summary: summary_text(run, &verdict),
@@ -57,7 +62,7 @@ impl Outcome {
     }
 
     /// The verdict; `None` for a disabled agent.
-    pub fn verdict(&self) -> Option<&Verdict> {
+    pub fn verdict(&self) -> Option<&RunVerdict> {
         self.verdict.as_ref()
     }
 

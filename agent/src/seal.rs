@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use soakscope_report::{Error as ReportError, Verdict, judge, seal_judged};
+use soakscope_report::{Error as ReportError, RunVerdict, judge, seal_judged};
 use soakscope_sampler::quiet_writes;
 
 use crate::error::Error;
@@ -73,7 +73,7 @@ impl Live {
             Vec::new(),
         ));
         let mut unwritten = Vec::new();
-        let mut note = |verdict: &mut Verdict, name: &str, written: Result<(), ReportError>| {
+        let mut note = |verdict: &mut RunVerdict, name: &str, written: Result<(), ReportError>| {
             if let Err(error) = written {
                 verdict
                     .notes

@@ -18,7 +18,7 @@
 use crate::limits::{NAME_BYTES, NAME_DEPTH, cut};
 
 /// Generic arguments longer than this are shown as `…`.
-const LONGEST_ARGUMENTS: usize = 32;
+const MAX_ARGUMENTS: usize = 32;
 
 /// The name of a function for people: shortened if it is Rust's by its symbol,
 /// its source file or its spelling, and as it is if not.
@@ -220,7 +220,7 @@ fn arguments(inside: &str, depth: usize) -> String {
     let short = short.join(", ");
     if short.is_empty() {
         String::new()
-    } else if short.chars().count() > LONGEST_ARGUMENTS {
+    } else if short.chars().count() > MAX_ARGUMENTS {
         "<…>".to_owned()
     } else {
         format!("<{short}>")

@@ -99,6 +99,6 @@ pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline,
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};
 pub use verdict::{
-    LEAK_EVENT, RuleResult, Verdict, Verdict3, judge, judge_by, judge_leaks, judge_with,
+    LEAK_EVENT, RuleResult, RunVerdict, Verdict, judge, judge_by, judge_leaks, judge_with,
     verdict_json,
 };

@@ -9,24 +9,24 @@ use crate::profile::Profile;
 use crate::run::Run;
 use crate::run_dir::{ProfileRange, RunDir};
 use crate::summary::summary_markdown;
-use crate::verdict::{Verdict, judge, verdict_json};
+use crate::verdict::{RunVerdict, judge, verdict_json};
 
 /// Phases that get a flame graph of their own; a load generator that names a
 /// phase for every request must not fill the disk.
-const MOST_PHASES: usize = 32;
+const MAX_PHASES: usize = 32;
 
 /// Judges a run and writes `verdict.json`, `report.md`, `timeline.svg`,
 /// `flamegraph.svg`, `flamegraph-<phase>.svg`, `flamegraph-diff.svg` (first
 /// against last quarter), `heap.svg` (in use at the end) and `heap-growth.svg`
 /// (what grew) into its directory.
 ///
-/// A file that cannot be drawn or written is noted in [`Verdict::notes`] and
+/// A file that cannot be drawn or written is noted in [`RunVerdict::notes`] and
 /// costs none of the others.
 ///
 /// # Errors
 ///
 /// Only what [`RunDir::load`] gives.
-pub fn seal(dir: &RunDir) -> Result<Verdict, Error> {
+pub fn seal(dir: &RunDir) -> Result<RunVerdict, Error> {
     let run = dir.load()?;
     let mut verdict = judge(&run);
     seal_judged(dir, &run, &mut verdict);
@@ -34,8 +34,8 @@ pub fn seal(dir: &RunDir) -> Result<Verdict, Error> {
 }
 
 /// [`seal`] for a run that is loaded and judged already. Answers the names of
-/// files that could not be drawn or written; why, is in [`Verdict::notes`].
-pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut Verdict) -> Vec<String> {
+/// files that could not be drawn or written; why, is in [`RunVerdict::notes`].
+pub fn seal_judged(dir: &RunDir, run: &Run, verdict: &mut RunVerdict) -> Vec<String> {
     let mut failures = Vec::new();
     let mut missing = Vec::new();
     let mut write = |name: &str, content: Result<Vec<u8>, Error>| {
@@ -148,7 +148,7 @@ fn subtitle(what: &str, profile: &Profile) -> String {
 fn phase_names(run: &Run) -> Vec<String> {
     let mut names = Vec::new();
     for phase in run.timeline.phases() {
-        if !names.contains(&phase.name) && names.len() < MOST_PHASES {
+        if !names.contains(&phase.name) && names.len() < MAX_PHASES {
             names.push(phase.name);
         }
     }

@@ -10,7 +10,7 @@ use crate::spans::Agreement;
 
 /// A profile that accounts for less of the CPU time is not to be relied on, nor
 /// one that accounts for so many times of it.
-const LEAST_COVERAGE: f64 = 0.5;
+const MIN_COVERAGE: f64 = 0.5;
 const MAX_COVERAGE: f64 = 1.5;
 
 /// Where less of the CPU time was sampled some of it was lost, whether or not
@@ -219,7 +219,7 @@ impl Trust {
                  signal have none), not for want of work",
                 readable(self.cpu_seconds_used.unwrap_or(0.0))
             )),
-            Some((coverage, percent)) if coverage < LEAST_COVERAGE => notes.push(format!(
+            Some((coverage, percent)) if coverage < MIN_COVERAGE => notes.push(format!(
                 "the profile accounts for {percent:.0} % of the CPU time; do not rely on its \
                  proportions"
             )),

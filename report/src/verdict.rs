@@ -18,7 +18,7 @@ const FORMAT: &str = "1.0";
 /// A verdict. Too little data is inconclusive; it never passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict3 {
+pub enum Verdict {
     /// It was judged and it held.
     Pass,
     /// It was judged and it was broken.
@@ -27,14 +27,14 @@ pub enum Verdict3 {
     Inconclusive,
 }
 
-impl Verdict3 {
+impl Verdict {
     /// The verdict as it is written.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Verdict3::Pass => "pass",
-            Verdict3::Fail => "fail",
-            Verdict3::Inconclusive => "inconclusive",
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Inconclusive => "inconclusive",
         }
     }
 
@@ -42,22 +42,22 @@ impl Verdict3 {
     #[must_use]
     pub fn exit_code(self) -> i32 {
         match self {
-            Verdict3::Pass => exit_code::PASS,
-            Verdict3::Fail => exit_code::FAIL,
-            Verdict3::Inconclusive => exit_code::INCONCLUSIVE,
+            Verdict::Pass => exit_code::PASS,
+            Verdict::Fail => exit_code::FAIL,
+            Verdict::Inconclusive => exit_code::INCONCLUSIVE,
         }
     }
 
     /// Many verdicts in one: fail if one fails, else inconclusive if one is,
     /// else pass.
     #[must_use]
-    pub fn all(verdicts: impl IntoIterator<Item = Verdict3>) -> Verdict3 {
+    pub fn all(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         verdicts
             .into_iter()
-            .fold(Verdict3::Pass, |all, one| match (all, one) {
-                (Verdict3::Fail, _) | (_, Verdict3::Fail) => Verdict3::Fail,
-                (Verdict3::Inconclusive, _) | (_, Verdict3::Inconclusive) => Verdict3::Inconclusive,
-                _ => Verdict3::Pass,
+            .fold(Verdict::Pass, |all, one| match (all, one) {
+                (Verdict::Fail, _) | (_, Verdict::Fail) => Verdict::Fail,
+                (Verdict::Inconclusive, _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,
+                _ => Verdict::Pass,
             })
     }
 }
@@ -65,7 +65,7 @@ impl Verdict3 {
 /// The verdict on a run, as it is written to `verdict.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Verdict {
+pub struct RunVerdict {
     /// The format of this document, `major.minor`.
     pub format: String,
     /// The service's name.
@@ -73,7 +73,7 @@ pub struct Verdict {
     /// How far the run got.
     pub state: RunState,
     /// The verdict.
-    pub verdict: Verdict3,
+    pub verdict: Verdict,
     /// What a process that ends with this verdict returns.
     pub exit_code: i32,
     /// What is to be said first: what leaks, which budget broke, or what could
@@ -102,7 +102,7 @@ pub struct RuleResult {
     /// The rule, such as `leaks`.
     pub rule: String,
     /// What came of it.
-    pub verdict: Verdict3,
+    pub verdict: Verdict,
     /// One sentence with the numbers.
     pub message: String,
 }
@@ -110,7 +110,7 @@ pub struct RuleResult {
 impl RuleResult {
     /// A rule's result.
     #[must_use]
-    pub fn new(rule: &str, verdict: Verdict3, message: String) -> Self {
+    pub fn new(rule: &str, verdict: Verdict, message: String) -> Self {
         RuleResult {
             rule: rule.to_owned(),
             verdict,
@@ -120,8 +120,8 @@ impl RuleResult {
 
     /// The same, but it fails nothing: the budgets say so.
     fn only_warning(mut self) -> Self {
-        if self.verdict == Verdict3::Fail {
-            self.verdict = Verdict3::Pass;
+        if self.verdict == Verdict::Fail {
+            self.verdict = Verdict::Pass;
             self.message = format!("only a warning: {}", self.message);
         }
         self
@@ -130,13 +130,13 @@ impl RuleResult {
 
 /// Judges a run. The live view and the offline report both do what this does.
 #[must_use]
-pub fn judge(run: &Run) -> Verdict {
+pub fn judge(run: &Run) -> RunVerdict {
     judge_by(run, &LeakOptions::default())
 }
 
 /// [`judge`] with options for the leak test.
 #[must_use]
-pub fn judge_by(run: &Run, options: &LeakOptions) -> Verdict {
+pub fn judge_by(run: &Run, options: &LeakOptions) -> RunVerdict {
     let leaks = judge_leaks(&run.info, &run.timeline, &run.heap, options);
     judge_with(run, leaks)
 }
@@ -181,7 +181,7 @@ pub fn judge_leaks(
 
 /// [`judge`], where it is known what leaks.
 #[must_use]
-pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
+pub fn judge_with(run: &Run, leaks: LeakReport) -> RunVerdict {
     let leaks = charged(run, leaks);
     let mut rules: Vec<RuleResult> = match run.leak_budget {
         LeakBudget::Fail => vec![leaks_rule(&leaks)],
@@ -190,11 +190,11 @@ pub fn judge_with(run: &Run, leaks: LeakReport) -> Verdict {
     };
     rules.extend(budgets_rule(&run.budgets));
     rules.extend(unread_rule(run));
-    let verdict = Verdict3::all(rules.iter().map(|rule| rule.verdict));
+    let verdict = Verdict::all(rules.iter().map(|rule| rule.verdict));
     let mut notes = run.notes.clone();
     notes.extend(taken_back(&run.events, &leaks));
     notes.extend(run.info.trust.iter().flat_map(Trust::notes));
-    Verdict {
+    RunVerdict {
         format: FORMAT.to_owned(),
         service: run.info.service.clone(),
         state: run.info.state,
@@ -216,7 +216,7 @@ fn unread_rule(run: &Run) -> Option<RuleResult> {
     let spans = run.unread_spans.iter().filter(|_| !run.budgets.is_empty());
     let unread: Vec<&str> = run.unread.iter().chain(spans).map(String::as_str).collect();
     (!unread.is_empty())
-        .then(|| RuleResult::new("unread", Verdict3::Inconclusive, unread.join("; ")))
+        .then(|| RuleResult::new("unread", Verdict::Inconclusive, unread.join("; ")))
 }
 
 /// Causes by the requests on their routes, where these were counted.
@@ -238,7 +238,7 @@ pub const LEAK_EVENT: &str = "leak";
 /// What was said to leak while the run went on, where that is not the verdict
 /// at its end.
 fn taken_back(events: &[Event], leaks: &LeakReport) -> Option<String> {
-    if leaks.verdict == Verdict3::Fail {
+    if leaks.verdict == Verdict::Fail {
         return None;
     }
     let said = events.iter().rfind(|event| event.kind == LEAK_EVENT)?;
@@ -252,7 +252,7 @@ fn taken_back(events: &[Event], leaks: &LeakReport) -> Option<String> {
 }
 
 /// The message of the first rule that came to the verdict.
-fn headline(verdict: Verdict3, rules: &[RuleResult]) -> String {
+fn headline(verdict: Verdict, rules: &[RuleResult]) -> String {
     let decisive = rules.iter().find(|rule| rule.verdict == verdict);
     let decisive = decisive.or_else(|| rules.first());
     decisive.map_or_else(
@@ -266,7 +266,7 @@ fn headline(verdict: Verdict3, rules: &[RuleResult]) -> String {
 
 /// The document `verdict.json`.
 #[must_use]
-pub fn verdict_json(verdict: &Verdict) -> String {
+pub fn verdict_json(verdict: &RunVerdict) -> String {
     pretty(verdict)
 }
 

@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 
-use soakscope_report::{LeakOptions, LeakReport, Timeline, Verdict3, judge_timeline};
+use soakscope_report::{LeakOptions, LeakReport, Timeline, Verdict, judge_timeline};
 
 /// A small generator of repeatable draws.
 struct Draw(u64);
@@ -479,18 +479,18 @@ fn survey(seeds: std::ops::Range<u64>) {
                 .collect::<Vec<_>>()
         );
         match (truth, report.verdict) {
-            (Truth::Leaks | Truth::Unread, Verdict3::Pass) => false_pass.push(said),
-            (Truth::Healthy, Verdict3::Fail) => false_fail.push(said),
+            (Truth::Leaks | Truth::Unread, Verdict::Pass) => false_pass.push(said),
+            (Truth::Healthy, Verdict::Fail) => false_fail.push(said),
             _ => {}
         }
         match truth {
             Truth::Leaks => {
                 leaking += 1;
-                found += usize::from(report.verdict == Verdict3::Fail);
+                found += usize::from(report.verdict == Verdict::Fail);
             }
             Truth::Healthy => {
                 healthy += 1;
-                cleared += usize::from(report.verdict == Verdict3::Pass);
+                cleared += usize::from(report.verdict == Verdict::Pass);
             }
             Truth::Unread => {}
         }

@@ -1,7 +1,7 @@
 //! Budgets against runs: what holds, what breaks, what was never seen.
 
 use soakscope_report::{
-    BudgetOutcome, Budgets, RunDir, RunInfo, SpanInterval, Timeline, Verdict3, Watch, judge, seal,
+    BudgetOutcome, Budgets, RunDir, RunInfo, SpanInterval, Timeline, Verdict, Watch, judge, seal,
 };
 
 /// Ten minutes, a row a second: a minute of warm-up at 900 MB and no load,
@@ -43,7 +43,7 @@ fn one(budgets: &str) -> BudgetOutcome {
 #[test]
 fn warm_up_is_left_out_and_a_phase_has_its_own_bound() {
     let found = one("[process]\nrss_mb = 500");
-    assert_eq!((found.verdict, found.value), (Verdict3::Fail, Some(700.0)));
+    assert_eq!((found.verdict, found.value), (Verdict::Fail, Some(700.0)));
     assert!(
         found
             .message
@@ -56,7 +56,7 @@ fn warm_up_is_left_out_and_a_phase_has_its_own_bound() {
     let values: Vec<_> = all.iter().map(|o| (o.verdict, o.value)).collect();
     assert_eq!(
         values,
-        [(Verdict3::Pass, Some(100.0)), (Verdict3::Pass, Some(700.0))],
+        [(Verdict::Pass, Some(100.0)), (Verdict::Pass, Some(700.0))],
         "the spike is judged by its own bound alone"
     );
 
@@ -71,7 +71,7 @@ fn warm_up_is_left_out_and_a_phase_has_its_own_bound() {
 #[test]
 fn a_warning_passes_and_says_so() {
     let found = one("[process]\nrss_mb = { warn = 600, fail = 800 }");
-    assert_eq!((found.verdict, found.warned), (Verdict3::Pass, true));
+    assert_eq!((found.verdict, found.warned), (Verdict::Pass, true));
     assert!(
         found.message.contains("warning at ≤ 600"),
         "{}",
@@ -86,25 +86,22 @@ fn rates_and_shares_are_over_the_time_that_counts() {
     let rate = one("[span.\"GET /a\"]\nrps = 11").value.expect("known");
     assert!((rate - 10.0).abs() < 0.05, "{rate}");
     let all = one("[process]\nhttp_reqs = [\"count>5000\"]");
-    assert_eq!((all.value, all.verdict), (Some(5_407.0), Verdict3::Pass));
+    assert_eq!((all.value, all.verdict), (Some(5_407.0), Verdict::Pass));
     let failed = one("[span.\"GET /a\"]\nhttp_req_failed = [\"rate<0.01\"]");
-    assert_eq!(
-        (failed.value, failed.verdict),
-        (Some(0.005), Verdict3::Pass)
-    );
+    assert_eq!((failed.value, failed.verdict), (Some(0.005), Verdict::Pass));
     let cpu = one("[span.\"GET /a\"]\ncpu_ms = 1.5");
-    assert_eq!((cpu.value, cpu.verdict), (Some(2.0), Verdict3::Fail));
+    assert_eq!((cpu.value, cpu.verdict), (Some(2.0), Verdict::Fail));
     assert_eq!(
         one("[tracked]\nqueue = [\"max<=12\"]").verdict,
-        Verdict3::Pass
+        Verdict::Pass
     );
-    assert_eq!(one("[tracked]\nqueue = 10").verdict, Verdict3::Fail);
+    assert_eq!(one("[tracked]\nqueue = 10").verdict, Verdict::Fail);
 }
 
 #[test]
 fn what_was_never_seen_is_inconclusive_and_names_the_nearest() {
     let found = one("[span.\"GET /aa\"]\nrps = 1");
-    assert_eq!(found.verdict, Verdict3::Inconclusive);
+    assert_eq!(found.verdict, Verdict::Inconclusive);
     assert!(
         found.message.contains("did you mean \"GET /a\""),
         "{}",
@@ -117,7 +114,7 @@ fn what_was_never_seen_is_inconclusive_and_names_the_nearest() {
         "[phase.night.process]\nrss_mb = 5",
         "[tracked]\npool = 5",
     ] {
-        assert_eq!(one(budgets).verdict, Verdict3::Inconclusive, "{budgets}");
+        assert_eq!(one(budgets).verdict, Verdict::Inconclusive, "{budgets}");
     }
 }
 
@@ -137,7 +134,7 @@ fn a_run_is_judged_by_the_budgets_kept_with_it() {
         .collect();
     assert_eq!(
         rules,
-        [("budgets", Verdict3::Fail)],
+        [("budgets", Verdict::Fail)],
         "leaks are not looked at"
     );
     assert_eq!(verdict.exit_code, 1);
@@ -188,11 +185,11 @@ fn a_percentile_is_of_its_own_span_and_needs_enough_of_them() {
     let p99 = of("[span.\"GET /a\"]\np99_ms = 1000");
     let value = p99.value.expect("known");
     assert!((980.0..1_000.0).contains(&value), "{value}");
-    assert_eq!(p99.verdict, Verdict3::Pass);
+    assert_eq!(p99.verdict, Verdict::Pass);
     let broken = of("[span.\"GET /a\"]\nduration = [\"p(95)<900\"]");
-    assert_eq!(broken.verdict, Verdict3::Fail, "{}", broken.message);
+    assert_eq!(broken.verdict, Verdict::Fail, "{}", broken.message);
     let few = of("[span.\"GET /rare\"]\np99_ms = 1");
-    assert_eq!(few.verdict, Verdict3::Inconclusive);
+    assert_eq!(few.verdict, Verdict::Inconclusive);
     assert!(
         few.message.contains("99 of at least 100"),
         "{}",
@@ -200,7 +197,7 @@ fn a_percentile_is_of_its_own_span_and_needs_enough_of_them() {
     );
     // Of the process, the requests of all routes.
     let all = of("[process]\nhttp_req_duration = [\"count>1098\"]");
-    assert_eq!((all.value, all.verdict), (Some(1_099.0), Verdict3::Pass));
+    assert_eq!((all.value, all.verdict), (Some(1_099.0), Verdict::Pass));
 }
 
 /// CPU time of requests of which a part is measured.
@@ -220,14 +217,14 @@ fn a_bound_within_the_interval_of_a_measured_cost_is_inconclusive() {
         watch.outcomes().remove(0)
     };
     let held = of("GET /a", "2.3");
-    assert_eq!(held.verdict, Verdict3::Pass, "{}", held.message);
+    assert_eq!(held.verdict, Verdict::Pass, "{}", held.message);
     let wanted = "= 2.00 ± 0.19 ms holds ≤ 2.3 ms (2000 spans)";
     assert!(held.message.ends_with(wanted), "{}", held.message);
     assert!((held.within.expect("measured in part") - 0.1865).abs() < 1e-3);
-    assert_eq!(of("GET /a", "1.7").verdict, Verdict3::Fail);
+    assert_eq!(of("GET /a", "1.7").verdict, Verdict::Fail);
     for bound in ["1.9", "2.1"] {
         let near = of("GET /a", bound);
-        assert_eq!(near.verdict, Verdict3::Inconclusive, "{}", near.message);
+        assert_eq!(near.verdict, Verdict::Inconclusive, "{}", near.message);
         let wanted = format!(
             "= 2.00 ± 0.19 ms is too near its budget ≤ {bound} ms to say (2000 spans; it takes 4 \
              times as many)"
@@ -236,22 +233,22 @@ fn a_bound_within_the_interval_of_a_measured_cost_is_inconclusive() {
     }
     // A warning is no verdict, so that it goes by the value.
     let warned = of("GET /a", "{ warn = 1.9, fail = 3 }");
-    assert_eq!((warned.verdict, warned.warned), (Verdict3::Pass, true));
+    assert_eq!((warned.verdict, warned.warned), (Verdict::Pass, true));
 
     // Every request measured: no chance in it.
     let exact = of("GET /exact", "2.0001");
-    assert_eq!((exact.verdict, exact.within), (Verdict3::Pass, None));
+    assert_eq!((exact.verdict, exact.within), (Verdict::Pass, None));
     assert!(exact.message.contains("= 2 ms holds"), "{}", exact.message);
     // By 400 samples: within a tenth.
     let sampled = of("query", "2.1");
     assert_eq!(
         sampled.verdict,
-        Verdict3::Inconclusive,
+        Verdict::Inconclusive,
         "{}",
         sampled.message
     );
-    assert_eq!(of("query", "2.3").verdict, Verdict3::Pass);
+    assert_eq!(of("query", "2.3").verdict, Verdict::Pass);
     // A run that does not say how sure it is is judged as ever.
     let old = of("old", "2.0001");
-    assert_eq!((old.verdict, old.within), (Verdict3::Pass, None));
+    assert_eq!((old.verdict, old.within), (Verdict::Pass, None));
 }

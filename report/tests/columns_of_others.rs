@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use soakscope_report::{
-    LeakOptions, LeakReport, Role, SeriesOutcome, Timeline, Verdict3, judge_timeline, leaks_text,
+    LeakOptions, LeakReport, Role, SeriesOutcome, Timeline, Verdict, judge_timeline, leaks_text,
 };
 
 /// Repeatable noise between -1 and 1.
@@ -42,7 +42,7 @@ fn running_counters_beside_flat_memory_are_no_leak_and_are_listed() {
         let report = judge(&format!("rss_mb,{name}"), 120, |row| {
             format!("{:.1},{}", 104.0 + ripple(row), 1_000 + 640 * row + row % 3)
         });
-        assert_eq!(report.verdict, Verdict3::Pass, "{name}: {report:#?}");
+        assert_eq!(report.verdict, Verdict::Pass, "{name}: {report:#?}");
         assert_eq!(role(&report, name), Role::Counter, "{name}");
         assert!(leaks_text(&report).contains(&format!("counter: {name}")));
     }
@@ -62,7 +62,7 @@ fn what_only_begins_like_something_else_is_judged() {
         let report = judge(&format!("rss_mb,{name}"), 480, |row| {
             format!("{:.1},{}", 100.0 + ripple(row) / 2.0, 50 + 2 * row)
         });
-        assert_eq!(report.verdict, Verdict3::Fail, "{name}: {report:#?}");
+        assert_eq!(report.verdict, Verdict::Fail, "{name}: {report:#?}");
     }
 }
 
@@ -71,7 +71,7 @@ fn a_name_that_says_nothing_is_never_a_pass_where_it_only_rises() {
     let report = judge("rss_mb,widgets", 480, |row| {
         format!("{:.1},{}", 100.0 + ripple(row) / 2.0, 50 + 2 * row)
     });
-    assert_eq!(report.verdict, Verdict3::Inconclusive);
+    assert_eq!(report.verdict, Verdict::Inconclusive);
     let widgets = &report.series[1];
     assert_eq!(widgets.rule, "role");
     assert!(
@@ -82,7 +82,7 @@ fn a_name_that_says_nothing_is_never_a_pass_where_it_only_rises() {
     let report = judge("widgets", 480, |row| {
         format!("{:.0}", 50.0 + 2.0 * row as f64 + 9.0 * ripple(row))
     });
-    assert_eq!(report.verdict, Verdict3::Fail);
+    assert_eq!(report.verdict, Verdict::Fail);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn units_are_in_names_however_they_are_spelt() {
         let report = judge(name, 600, |row| {
             format!("{:.0}", 512_000.0 + row as f64 / 6.0 + ripple(row))
         });
-        assert_eq!(report.verdict, Verdict3::Pass, "{name}: {report:#?}");
+        assert_eq!(report.verdict, Verdict::Pass, "{name}: {report:#?}");
         assert_eq!(report.columns[0].unit.as_deref(), Some("KB"), "{name}");
     }
 }
@@ -104,26 +104,26 @@ fn a_unit_that_nobody_says_is_found_or_asked_for() {
         let report = judge("rss", 600, |row| {
             format!("{:.0}", from + step * row as f64 + 60.0 * ripple(row))
         });
-        assert_eq!(report.verdict, Verdict3::Fail, "{report:#?}");
+        assert_eq!(report.verdict, Verdict::Fail, "{report:#?}");
         assert_eq!(report.columns[0].unit.as_deref(), Some("KB"));
         assert!(leaks_text(&report).contains("likeliest KB"));
     }
     // A tenth of a megabyte, or a hundred: who can say?
     let slow = |row: usize| format!("{:.0}", 512_001.0 + row as f64 / 6.0 + ripple(row));
     let report = judge("rss", 600, slow);
-    assert_eq!(report.verdict, Verdict3::Inconclusive, "{report:#?}");
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{report:#?}");
     assert_eq!(report.series[0].rule, "unit");
     assert!(report.series[0].explanation.contains("--judge 'rss:KB'"));
     let timeline = parse("rss", 600, slow);
     let mut options = LeakOptions::default();
     let asked = ["rss:KB".to_owned()];
     options.ask(&timeline, &asked, &[]).unwrap();
-    assert_eq!(judge_timeline(&timeline, &options).verdict, Verdict3::Pass);
+    assert_eq!(judge_timeline(&timeline, &options).verdict, Verdict::Pass);
     // Flat memory is flat in every unit.
     let report = judge("rss", 600, |row| {
         format!("{:.0}", 51_430.0 + 60.0 * ripple(row))
     });
-    assert_eq!(report.verdict, Verdict3::Pass, "{report:#?}");
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn virtual_memory_is_not_judged_and_that_is_said() {
             2_000_000 + 1_706 * row
         )
     });
-    assert_eq!(report.verdict, Verdict3::Pass);
+    assert_eq!(report.verdict, Verdict::Pass);
     assert_eq!(role(&report, "vsz_kb"), Role::Virtual);
     assert!(leaks_text(&report).contains("virtual: vsz_kb"));
 }
@@ -149,7 +149,7 @@ fn memory_that_could_not_be_read_never_passes() {
     ] {
         let header = format!("threads,{name}");
         let report = judge(&header, 300, |row| format!("{},{cell}", 12 + row % 2));
-        assert_eq!(report.verdict, Verdict3::Inconclusive, "{name}");
+        assert_eq!(report.verdict, Verdict::Inconclusive, "{name}");
         let unread = report
             .series
             .iter()
@@ -165,13 +165,13 @@ fn memory_that_could_not_be_read_never_passes() {
     let report = judge("rss_mb,status", 300, |row| {
         format!("{:.1},fine", 100.0 + ripple(row))
     });
-    assert_eq!(report.verdict, Verdict3::Pass);
+    assert_eq!(report.verdict, Verdict::Pass);
     // Readings that end half way say nothing of the rest.
     let report = judge("threads,rss_mb", 300, |row| {
         let read = if row < 150 { "100.5" } else { "" };
         format!("12,{read}")
     });
-    assert_eq!(report.verdict, Verdict3::Inconclusive, "{report:#?}");
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{report:#?}");
 }
 
 /// A process that grows for two hours, is killed and begins again, six times.
@@ -188,7 +188,7 @@ fn each_life_is_judged_by_its_own_name() {
         ("uptime_s,rss_mb", &by_uptime),
     ] {
         let report = judge(header, 720, row);
-        assert_eq!(report.verdict, Verdict3::Fail, "{header}: {report:#?}");
+        assert_eq!(report.verdict, Verdict::Fail, "{header}: {report:#?}");
         assert_eq!(report.lives.len(), 6);
         assert_eq!(report.series[1].name, "rss_mb [life 2 of 6]");
         assert!((report.series[1].judged_from_min.unwrap() - 120.0).abs() < 60.0);
@@ -198,7 +198,7 @@ fn each_life_is_judged_by_its_own_name() {
     let report = judge("pid,rss_mb", 720, |row| {
         format!("{},{:.1}", 4_100 + row / 120, 60.0 + ripple(row))
     });
-    assert_eq!(report.verdict, Verdict3::Pass, "{report:#?}");
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
 }
 
 #[test]
@@ -211,16 +211,16 @@ fn lives_too_short_to_be_judged_are_judged_together() {
         })
     };
     let report = short(9.0);
-    assert_eq!(report.verdict, Verdict3::Fail, "{report:#?}");
+    assert_eq!(report.verdict, Verdict::Fail, "{report:#?}");
     assert_eq!(report.series[0].name, "rss_mb [30 lives]");
     assert_eq!(report.series[0].rule, "lives");
-    assert_eq!(short(0.0).verdict, Verdict3::Inconclusive);
+    assert_eq!(short(0.0).verdict, Verdict::Inconclusive);
     // A long life after short ones that rose and were killed.
     let report = judge("pid,rss_mb", 300, |row| match row {
         0..60 => format!("{},{:.1}", row / 15, 60.0 + 9.0 * (row % 15) as f64),
         _ => format!("4,{:.1}", 60.0 + ripple(row)),
     });
-    assert_ne!(report.verdict, Verdict3::Fail, "{report:#?}");
+    assert_ne!(report.verdict, Verdict::Fail, "{report:#?}");
 }
 
 #[test]

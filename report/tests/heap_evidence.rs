@@ -5,7 +5,7 @@
 
 use soakscope_report::{
     HeapShot, Label, LeakOptions, LeakReport, ProfileBuilder, RunInfo, SeriesOutcome, Timeline,
-    Verdict3, judge_leaks,
+    Verdict, judge_leaks,
 };
 
 /// Mean bytes between two samples.
@@ -243,11 +243,11 @@ fn a_table_that_doubles_to_the_end_is_a_leak_and_never_passes() {
         let rate = full / (last * SECONDS as f64);
         let program = with_rest(table(0, entry, move |now| rate * now));
         let report = judged(seed, true, program);
-        assert_ne!(report.verdict, Verdict3::Pass, "{seed} {last}: {report:#?}");
+        assert_ne!(report.verdict, Verdict::Pass, "{seed} {last}: {report:#?}");
         if (0.68..0.98).contains(&last) {
             due_late += 1;
-            leaks += u32::from(report.verdict == Verdict3::Fail);
-            if report.verdict == Verdict3::Fail {
+            leaks += u32::from(report.verdict == Verdict::Fail);
+            if report.verdict == Verdict::Fail {
                 let thing = &report.things[0];
                 assert_eq!(thing.name, "heap", "{report:#?}");
                 assert_eq!(thing.code.as_deref(), Some(SITES[0]), "{report:#?}");
@@ -277,7 +277,7 @@ fn what_grew_under_a_load_that_ended_is_a_leak_if_it_stays() {
     for seed in 0..6 {
         let kept = blocks(0, 4_096.0, |now| 80.0 * now.min(LOAD as f64), 0.0);
         let report = judged_under(seed, true, LOAD, with_rest(kept));
-        assert_eq!(report.verdict, Verdict3::Fail, "{seed}: {report:#?}");
+        assert_eq!(report.verdict, Verdict::Fail, "{seed}: {report:#?}");
         assert_eq!(report.things[0].code.as_deref(), Some(SITES[0]));
         // Sessions that end with the load are none.
         let mut held = blocks(0, 4_096.0, |now| 80.0 * now.min(LOAD as f64), 0.0);
@@ -289,7 +289,7 @@ fn what_grew_under_a_load_that_ended_is_a_leak_if_it_stays() {
             }
         });
         let report = judged_under(seed, true, LOAD, with_rest(freed));
-        assert_ne!(report.verdict, Verdict3::Fail, "{seed}: {report:#?}");
+        assert_ne!(report.verdict, Verdict::Fail, "{seed}: {report:#?}");
     }
 }
 
@@ -331,7 +331,7 @@ fn what_fills_and_then_is_level_is_never_a_leak() {
             _ => table(1, 64.0, move |now| 1.0 + 5_000.0 * filling(now)),
         };
         let report = judged(seed, seed % 3 != 0, with_rest(one));
-        assert_ne!(report.verdict, Verdict3::Fail, "{seed} {full}: {report:#?}");
+        assert_ne!(report.verdict, Verdict::Fail, "{seed} {full}: {report:#?}");
         // Full in the first third, the next doubling would have been seen.
         if full < SECONDS as f64 / 3.2 {
             let by_heap = report.series.iter().find(|s| s.rule == "heap-profiles");
@@ -345,7 +345,7 @@ fn steady_turnover_is_never_a_leak() {
     for seed in 0..12 {
         let program = with_rest(blocks(1, 16_384.0, |_| 4_000.0, 0.02));
         let report = judged(seed, seed % 2 == 0, program);
-        assert_eq!(report.verdict, Verdict3::Pass, "{seed}: {report:#?}");
+        assert_eq!(report.verdict, Verdict::Pass, "{seed}: {report:#?}");
         assert!(report.causes.is_empty());
     }
 }

@@ -13,7 +13,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use soakscope_report::{RunDir, RunInfo};
-use survey::{MOST_BYTES, gzipped, survey, surveyed};
+use survey::{MAX_BYTES, gzipped, survey, surveyed};
 
 #[global_allocator]
 static COUNTED: peak::Counted = peak::Counted;
@@ -36,7 +36,7 @@ fn with_file(name: &str, bytes: &[u8], says: &str) {
     fs::write(dir.path().join(name), bytes).unwrap();
     let (said, peak) = surveyed(dir.path());
     assert!(said.contains(says), "{name}: {says:?} is not in {said}");
-    assert!(peak < MOST_BYTES, "{name}: {} MB", peak >> 20);
+    assert!(peak < MAX_BYTES, "{name}: {} MB", peak >> 20);
 }
 
 /// A field of a protobuf message that holds bytes.
@@ -171,7 +171,7 @@ fn one_long_name_that_everything_refers_to_is_no_bomb() {
     );
     fs::write(dir.path().join(name), bytes).unwrap();
     let (_, peak) = surveyed(dir.path());
-    assert!(peak < MOST_BYTES, "{} MB", peak >> 20);
+    assert!(peak < MAX_BYTES, "{} MB", peak >> 20);
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_csv_with_more_cells_than_fit_is_read_evenly() {
             timeline.losses()
         );
     });
-    assert!(peak < MOST_BYTES, "{} MB", peak >> 20);
+    assert!(peak < MAX_BYTES, "{} MB", peak >> 20);
     assert!(rows.len() > 800, "{}", rows.len());
     let step = rows[1] - rows[0];
     assert!(
@@ -318,7 +318,7 @@ fn a_hundred_thousand_routes_are_read_in_linear_time() {
     ] {
         assert!(said.contains(says), "{says} is not in {said}");
     }
-    assert!(peak < MOST_BYTES / 2, "{} MB", peak >> 20);
+    assert!(peak < MAX_BYTES / 2, "{} MB", peak >> 20);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 
 use soakscope_report::{
-    RunDir, RunInfo, RunState, Verdict3, identity, judge, liveness, seal, summary_markdown,
+    RunDir, RunInfo, RunState, Verdict, identity, judge, liveness, seal, summary_markdown,
     summary_text, verdict_json,
 };
 use support::{Plan, write_run};
@@ -53,7 +53,7 @@ fn a_killed_run_reads_as_interrupted_and_is_judged() {
         assert!(notes.contains(lost), "{lost} is not in {notes}");
     }
     let verdict = judge(&run);
-    assert_eq!(verdict.verdict, Verdict3::Fail);
+    assert_eq!(verdict.verdict, Verdict::Fail);
     assert!(summary_text(&run, &verdict).contains("interrupted"));
 }
 
@@ -98,7 +98,7 @@ fn a_run_with_nothing_but_its_description_is_inconclusive() {
     let verdict = judge(&run);
     assert_eq!(
         (verdict.verdict, verdict.exit_code),
-        (Verdict3::Inconclusive, 3)
+        (Verdict::Inconclusive, 3)
     );
     assert!(run.cpu.is_none() && run.notes.iter().any(|note| note.contains("timeline.csv")));
     for text in [
@@ -108,7 +108,7 @@ fn a_run_with_nothing_but_its_description_is_inconclusive() {
         assert!(text.contains("no series to judge"), "{text}");
     }
     let sealed = seal(&dir).unwrap();
-    assert_eq!(sealed.verdict, Verdict3::Inconclusive);
+    assert_eq!(sealed.verdict, Verdict::Inconclusive);
     assert!(dir.has_artifact("verdict.json") && dir.has_artifact("timeline.svg"));
     // No profile was taken, so there is no picture of one.
     assert!(!dir.has_artifact("flamegraph.svg"));
@@ -121,7 +121,7 @@ fn sealing_writes_everything_and_one_failure_costs_one_file() {
     // A directory is in the way of one file.
     fs::create_dir(dir.path().join("timeline.svg")).unwrap();
     let verdict = seal(&dir).unwrap();
-    assert_eq!(verdict.verdict, Verdict3::Pass);
+    assert_eq!(verdict.verdict, Verdict::Pass);
     for name in [
         "verdict.json",
         "report.md",

@@ -13,7 +13,7 @@ mod kinds;
 mod random;
 
 use kinds::Kind;
-use soakscope_report::{LeakOptions, SeriesOutcome, Verdict3, judge_timeline};
+use soakscope_report::{LeakOptions, SeriesOutcome, Verdict, judge_timeline};
 
 const SERIES: u64 = 25;
 
@@ -28,7 +28,7 @@ fn judged(kind: &Kind) -> (u64, u64) {
         outcomes.iter().filter(|outcome| wanted(outcome)).count() as u64
     };
     let leaks = count(&|outcome| *outcome == SeriesOutcome::Leak);
-    let passes = count(&|outcome| outcome.verdict() == Verdict3::Pass);
+    let passes = count(&|outcome| outcome.verdict() == Verdict::Pass);
     println!("{}: {leaks} leaks, {passes} passes of {SERIES}", kind.name);
     (leaks, passes)
 }

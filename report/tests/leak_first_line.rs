@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use soakscope_report::{
-    Event, LeakOptions, LeakReport, Run, RunInfo, SpanTotal, Timeline, Verdict3, judge,
-    judge_leaks, judge_timeline, leaks_text, summary_text, verdict_json,
+    Event, LeakOptions, LeakReport, Run, RunInfo, SpanTotal, Timeline, Verdict, judge, judge_leaks,
+    judge_timeline, leaks_text, summary_text, verdict_json,
 };
 
 struct Noise(u64);
@@ -55,7 +55,7 @@ fn detectable(report: &LeakReport) -> f64 {
 #[test]
 fn a_pass_says_what_could_have_hidden_and_how_long_to_run() {
     let report = judge_timeline(&steady(7, 60, 0.5), &LeakOptions::default());
-    assert_eq!(report.verdict, Verdict3::Pass, "{report:#?}");
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
     let said = &report.headline;
     assert!(said.starts_with("no leak above "), "{said}");
     assert!(
@@ -70,7 +70,7 @@ fn a_pass_says_what_could_have_hidden_and_how_long_to_run() {
 fn what_must_be_seen_and_could_not_be_is_inconclusive() {
     let short = steady(7, 60, 0.5);
     let report = judge_timeline(&short, &options("10MB/h"));
-    assert_eq!(report.verdict, Verdict3::Inconclusive);
+    assert_eq!(report.verdict, Verdict::Inconclusive);
     let said = &report.headline;
     assert!(
         said.starts_with("a leak of 10 MB/h had to be seen"),
@@ -78,24 +78,19 @@ fn what_must_be_seen_and_could_not_be_is_inconclusive() {
     );
     assert!(said.contains("run "), "{said}");
     let report = judge_timeline(&short, &options("5 GB/h"));
-    assert_eq!(report.verdict, Verdict3::Pass, "{}", report.headline);
+    assert_eq!(report.verdict, Verdict::Pass, "{}", report.headline);
     let long = steady(7, 3_600, 0.5);
     let report = judge_timeline(&long, &options("10MB/h"));
-    assert_eq!(report.verdict, Verdict3::Pass, "{}", report.headline);
+    assert_eq!(report.verdict, Verdict::Pass, "{}", report.headline);
     // Nothing that shows memory shows no leak of it.
     let mut noise = Noise(3);
     let fds = timeline("open_fds", 3_600, |_| vec![(20.0 + noise.normal()).round()]);
     assert_eq!(
         judge_timeline(&fds, &LeakOptions::default()).verdict,
-        Verdict3::Pass
+        Verdict::Pass
     );
     let report = judge_timeline(&fds, &options("10MB/h"));
-    assert_eq!(
-        report.verdict,
-        Verdict3::Inconclusive,
-        "{}",
-        report.headline
-    );
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{}", report.headline);
 }
 
 #[test]
@@ -105,10 +100,10 @@ fn what_the_run_was_started_with_must_be_seen_offline_too() {
         .insert("must_see".to_owned(), "10MB/h".to_owned());
     let short = steady(7, 60, 0.5);
     let report = judge_leaks(&info, &short, &[], &LeakOptions::default());
-    assert_eq!(report.verdict, Verdict3::Inconclusive);
+    assert_eq!(report.verdict, Verdict::Inconclusive);
     // What is asked for now comes first.
     let report = judge_leaks(&info, &short, &[], &options("5GB/h"));
-    assert_eq!(report.verdict, Verdict3::Pass);
+    assert_eq!(report.verdict, Verdict::Pass);
 }
 
 /// Runs of the length that a short one asks for see the leak, or nearly.
@@ -130,7 +125,7 @@ fn a_run_of_the_length_it_asks_for_sees_what_it_said() {
     for seed in 1..=8 {
         for deviation in [0.3, 2.0] {
             let short = judge_timeline(&steady(seed, 120, deviation), &LeakOptions::default());
-            if short.verdict != Verdict3::Pass {
+            if short.verdict != Verdict::Pass {
                 continue;
             }
             let seconds = (minutes(&short.headline) * 60.0) as usize;
@@ -214,7 +209,7 @@ fn resident_memory_alone_does_not_fail_where_the_heap_is_flat() {
         vec![rss + 20.0, rss, 40.0 + 0.1 * noise.normal()]
     });
     let report = judge_timeline(&flat, &LeakOptions::default());
-    assert_eq!(report.verdict, Verdict3::Pass, "{report:#?}");
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
     assert!(
         report.headline.starts_with("no leak of the heap above "),
         "{}",
@@ -225,7 +220,7 @@ fn resident_memory_alone_does_not_fail_where_the_heap_is_flat() {
 #[test]
 fn what_cannot_be_judged_says_what_is_missing() {
     let report = judge_timeline(&steady(7, 12, 0.5), &LeakOptions::default());
-    assert_eq!(report.verdict, Verdict3::Inconclusive);
+    assert_eq!(report.verdict, Verdict::Inconclusive);
     assert!(
         report.headline.starts_with("rss_mb: 12 usable samples"),
         "{}",
@@ -254,7 +249,7 @@ fn a_leak_that_was_said_to_be_one_is_not_taken_back_in_silence() {
         .push(serde_json::from_str::<Event>(line).unwrap());
     run.spans.push(SpanTotal::default());
     let verdict = judge(&run);
-    assert_eq!(verdict.verdict, Verdict3::Pass);
+    assert_eq!(verdict.verdict, Verdict::Pass);
     let note = &verdict.notes[0];
     assert!(
         note.contains("heap: 70 MB more") && note.contains("no leak above"),

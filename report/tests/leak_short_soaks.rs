@@ -8,7 +8,7 @@ mod random;
 
 use random::Random;
 use soakscope_report::{
-    Cell, LeakOptions, LeakReport, SeriesOutcome, Timeline, Verdict3, judge_timeline,
+    Cell, LeakOptions, LeakReport, SeriesOutcome, Timeline, Verdict, judge_timeline,
 };
 
 /// A soak of a reading a second: live heap and what is resident around it.
@@ -95,7 +95,7 @@ fn a_healthy_minute_is_no_leak_however_it_warms_up() {
             kept: 0.0,
         }
         .judged(100 + seed);
-        assert_ne!(report.verdict, Verdict3::Fail, "{seed}: {report:#?}");
+        assert_ne!(report.verdict, Verdict::Fail, "{seed}: {report:#?}");
     }
 }
 
@@ -109,7 +109,7 @@ fn ten_to_twenty_minutes_tell_a_warm_up_from_a_leak_after_one() {
             kept: 0.0,
         };
         let healthy = soak.judged(200 + seed);
-        assert_ne!(healthy.verdict, Verdict3::Fail, "{seed}: {healthy:#?}");
+        assert_ne!(healthy.verdict, Verdict::Fail, "{seed}: {healthy:#?}");
         soak.leak = 3.0;
         let leaking = soak.judged(300 + seed);
         for name in ["rss_mb", "heap_live_mb"] {
@@ -138,6 +138,6 @@ fn what_stays_resident_under_a_flat_heap_is_retention() {
             "{seed}: {report:#?}"
         );
         assert_eq!(outcome(&report, "heap_live_mb"), SeriesOutcome::Clean);
-        assert_eq!(report.verdict, Verdict3::Pass);
+        assert_eq!(report.verdict, Verdict::Pass);
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use soakscope_report::{
-    LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, Timeline, Verdict3, judge_timeline,
+    LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, Timeline, Verdict, judge_timeline,
 };
 
 /// A small generator of repeatable noise.
@@ -106,7 +106,7 @@ fn a_slow_leak_over_a_day_is_found() {
     }
     let timeline = Timeline::parse(csv.as_bytes()).unwrap();
     let report = judge_timeline(&timeline, &LeakOptions::default());
-    assert_eq!(report.verdict, Verdict3::Fail, "{report:#?}");
+    assert_eq!(report.verdict, Verdict::Fail, "{report:#?}");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn named_phases_of_unsteady_load_are_left_out() {
 #[test]
 fn too_little_is_inconclusive_and_says_how_much_more() {
     let report = judge_with_phase("rss_mb", 12, |s| 100.0 + s, |_| "");
-    assert_eq!(report.verdict, Verdict3::Inconclusive);
+    assert_eq!(report.verdict, Verdict::Inconclusive);
     let series = &report.series[0];
     assert_eq!(series.verdict, SeriesOutcome::Inconclusive);
     assert!(
@@ -271,7 +271,7 @@ fn nothing_to_judge_is_inconclusive() {
     ] {
         let timeline = Timeline::parse(csv.as_bytes()).unwrap();
         let report = judge_timeline(&timeline, &LeakOptions::default());
-        assert_eq!(report.verdict, Verdict3::Inconclusive, "{csv}");
+        assert_eq!(report.verdict, Verdict::Inconclusive, "{csv}");
     }
 }
 
@@ -287,7 +287,7 @@ fn memory_kept_by_the_allocator_is_retention() {
     let timeline = Timeline::parse(csv.as_bytes()).unwrap();
     let report = judge_timeline(&timeline, &LeakOptions::default());
     assert_eq!(report.series[0].verdict, SeriesOutcome::Retention);
-    assert_eq!(report.verdict, Verdict3::Pass);
+    assert_eq!(report.verdict, Verdict::Pass);
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn what_fell_first_and_grows_for_certain_since_does_not_pass() {
             };
             level + shaky
         });
-        assert_ne!(verdict.verdict.verdict(), Verdict3::Pass, "{verdict:#?}");
+        assert_ne!(verdict.verdict.verdict(), Verdict::Pass, "{verdict:#?}");
     }
 }
 
@@ -449,7 +449,7 @@ fn a_process_that_has_gone_does_not_hide_what_it_leaked() {
                 csv += &format!("{second},{gone}\n");
             }
         }
-        assert_eq!(judge_csv(&csv).verdict, Verdict3::Fail, "{gone}");
+        assert_eq!(judge_csv(&csv).verdict, Verdict::Fail, "{gone}");
     }
 }
 
@@ -467,7 +467,7 @@ fn several_things_at_one_time_do_not_pass_as_one() {
     }
     for csv in [csv, plain] {
         let report = judge_csv(&csv);
-        assert_ne!(report.verdict, Verdict3::Pass, "{report:#?}");
+        assert_ne!(report.verdict, Verdict::Pass, "{report:#?}");
     }
 }
 
@@ -489,9 +489,9 @@ fn processes_that_take_turns_are_judged_each() {
         }
         csv
     };
-    assert_eq!(judge_csv(&table(500.0)).verdict, Verdict3::Fail);
+    assert_eq!(judge_csv(&table(500.0)).verdict, Verdict::Fail);
     let healthy = judge_csv(&table(0.0));
-    assert_eq!(healthy.verdict, Verdict3::Pass, "{healthy:#?}");
+    assert_eq!(healthy.verdict, Verdict::Pass, "{healthy:#?}");
 }
 
 #[test]
@@ -501,7 +501,7 @@ fn a_leak_that_began_late_in_a_short_run_does_not_pass() {
             let x = s / seconds as f64;
             120.0 + growth * (x - 0.6).max(0.0) / 0.4 + (s * 31.0 % 7.0) / 10.0
         });
-        assert_ne!(verdict.verdict.verdict(), Verdict3::Pass, "{verdict:#?}");
+        assert_ne!(verdict.verdict.verdict(), Verdict::Pass, "{verdict:#?}");
     }
 }
 
@@ -515,10 +515,6 @@ fn the_load_goes_by_many_names() {
             csv += &format!("{second},{},{}\n", 200.0 + 0.5 * rate + shaky, rate + shaky);
         }
         let report = judge_csv(&csv);
-        assert_eq!(
-            report.verdict,
-            Verdict3::Inconclusive,
-            "{name}: {report:#?}"
-        );
+        assert_eq!(report.verdict, Verdict::Inconclusive, "{name}: {report:#?}");
     }
 }

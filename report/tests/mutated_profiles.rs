@@ -25,7 +25,7 @@ use soakscope_report::{
 static COUNTED: peak::Counted = peak::Counted;
 
 /// What any profile may take.
-const MOST_BYTES: i64 = 256 << 20;
+const MAX_BYTES: i64 = 256 << 20;
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -146,7 +146,7 @@ fn survives(bytes: &[u8], what: &str) -> bool {
         "{what}: {:?}",
         String::from_utf8_lossy(bytes)
     );
-    assert!(peak < MOST_BYTES, "{what}: {} MB", peak >> 20);
+    assert!(peak < MAX_BYTES, "{what}: {} MB", peak >> 20);
     read
 }
 

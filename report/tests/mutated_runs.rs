@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use soakscope_report::{ProfileRange, RunDir, RunInfo, SpanRange};
-use survey::{MOST_BYTES, gzipped, survey};
+use survey::{MAX_BYTES, gzipped, survey};
 
 #[global_allocator]
 static COUNTED: peak::Counted = peak::Counted;
@@ -220,7 +220,7 @@ fn survives(dir: &RunDir, name: &str, bytes: &[u8], what: &dyn std::fmt::Display
         "{name}, {what}: {:?}",
         String::from_utf8_lossy(bytes)
     );
-    assert!(peak < MOST_BYTES, "{name}, {what}: {} MB", peak >> 20);
+    assert!(peak < MAX_BYTES, "{name}, {what}: {} MB", peak >> 20);
     peak
 }
 

@@ -7,7 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use soakscope_report::{
-    LeakOptions, ProfileRange, RunDir, RunState, Verdict3, judge, judge_timeline, read_timeline,
+    LeakOptions, ProfileRange, RunDir, RunState, Verdict, judge, judge_timeline, read_timeline,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -44,7 +44,7 @@ fn all_of_it_is_read() {
     let cpu = run.cpu.as_ref().unwrap();
     assert_eq!(cpu.total(0), 4_848);
     assert_eq!(cpu.duration_nanos, 180_000_000_000);
-    assert_eq!(judge(&run).verdict, Verdict3::Pass);
+    assert_eq!(judge(&run).verdict, Verdict::Pass);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_psutil_script_s_file_is_read() {
     );
     assert_eq!((timeline.len(), timeline.truncated_rows()), (60, 0));
     let report = judge_timeline(&timeline, &LeakOptions::default());
-    assert_eq!(report.verdict, Verdict3::Fail);
+    assert_eq!(report.verdict, Verdict::Fail);
     let names: Vec<_> = report
         .series
         .iter()

@@ -36,7 +36,7 @@ const LEVELS: [Level; 3] = [
 ];
 
 /// Bytes of all profiles together, above which windows are merged early.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The windows on disk, as far as this process wrote them.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ impl Retention {
                 }
             }
         }
-        if self.bytes() <= MOST_BYTES {
+        if self.bytes() <= MAX_BYTES {
             return Ok(Step::Nothing);
         }
         self.shrink(dir)

@@ -22,7 +22,7 @@ const ALWAYS_KEPT: [&str; 5] = [
 /// Longest value kept, in bytes.
 const LONGEST: usize = 200;
 /// Longest statement kept, in bytes.
-const LONGEST_STATEMENT: usize = 4_096;
+const MAX_STATEMENT: usize = 4_096;
 
 #[derive(Debug, Default)]
 pub(crate) struct Fields<'a> {
@@ -172,7 +172,7 @@ fn up_to(text: &str, bytes: usize) -> &str {
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if self.reads(field.name()) {
-            let value = up_to(value, LONGEST_STATEMENT);
+            let value = up_to(value, MAX_STATEMENT);
             let value = self.kept.write(|text| text.push_str(value));
             self.text(field, value);
         }
@@ -219,7 +219,7 @@ impl Visit for Fields<'_> {
             return;
         }
         let value = self.kept.write(|text| {
-            let end = text.len() + LONGEST_STATEMENT;
+            let end = text.len() + MAX_STATEMENT;
             // The end of the room is an error to `write!`, and none to us.
             let _ = write!(Bounded { text, end }, "{value:?}");
         });

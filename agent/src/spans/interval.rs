@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use crate::own_bytes::counts;
 
 /// An hour; anything longer counts as that.
-const LONGEST_NS: u64 = 3_600_000_000_000;
+const MAX_NS: u64 = 3_600_000_000_000;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Interval {
@@ -41,7 +41,7 @@ impl Default for Interval {
 impl Interval {
     pub(crate) fn record(&mut self, took_ns: u64, busy_ns: u64, error: bool) {
         // Grows as it needs, and the hour is far below what it can hold.
-        let _ = self.durations_ns.record(took_ns.min(LONGEST_NS));
+        let _ = self.durations_ns.record(took_ns.min(MAX_NS));
         self.errors += u64::from(error);
         self.took += Duration::from_nanos(took_ns);
         self.busy += Duration::from_nanos(busy_ns);

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The part of a tick that a rate is over at least.
-const LEAST_PART: u32 = 4;
+const MIN_PART: u32 = 4;
 
 /// Readings that are kept at most, should they ever come thick and fast.
 const MAX_KEPT: usize = 8;
@@ -37,7 +37,7 @@ impl<T> Bases<T> {
     /// a tick old, or the only one there is. `None` before the first.
     pub(crate) fn of(&mut self, now: Instant, tick: Duration) -> Option<&(Instant, T)> {
         let is_old =
-            |(then, _): &(Instant, T)| now.saturating_duration_since(*then) >= tick / LEAST_PART;
+            |(then, _): &(Instant, T)| now.saturating_duration_since(*then) >= tick / MIN_PART;
         while self.kept.get(1).is_some_and(is_old) || self.kept.len() >= MAX_KEPT {
             self.kept.pop_front();
         }

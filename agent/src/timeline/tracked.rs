@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::threads;
 
 /// Threads that may be stuck in a blocking closure before no new one is started.
-const MOST_STUCK: usize = 8;
+const MAX_STUCK: usize = 8;
 
 pub(crate) type Closure = Box<dyn FnMut() -> f64 + Send>;
 
@@ -109,7 +109,7 @@ impl Tracked {
 
     fn asker(&mut self) -> Option<&Asker> {
         let number = Arc::strong_count(&self.askers);
-        if self.asker.is_none() && number <= MOST_STUCK {
+        if self.asker.is_none() && number <= MAX_STUCK {
             self.asker = Asker::start(number, self.slots.clone(), Arc::clone(&self.askers)).ok();
         }
         self.asker.as_ref()

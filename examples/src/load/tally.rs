@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The longest latency told apart, in microseconds; anything longer counts as this.
-const LONGEST_US: u64 = 120_000_000;
+const MAX_US: u64 = 120_000_000;
 
 /// The usual percentiles, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         let latencies_us =
-            Histogram::new_with_bounds(1, LONGEST_US, 3).expect("fixed bounds are valid");
+            Histogram::new_with_bounds(1, MAX_US, 3).expect("fixed bounds are valid");
         Self {
             latencies_us,
             statuses: BTreeMap::new(),

@@ -6,7 +6,7 @@ use super::metric::Metric;
 use super::nearest::nearest;
 use super::{Bound, Budget, Comparison, Target};
 use crate::number::{plus_minus, readable};
-use crate::verdict::{RuleResult, Verdict3};
+use crate::verdict::{RuleResult, Verdict};
 
 /// What has become of one budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,7 +15,7 @@ pub struct BudgetOutcome {
     /// Which budget, such as `span "GET /orders/{user}" p99_ms`.
     pub budget: String,
     /// What came of it. One that only warns passes.
-    pub verdict: Verdict3,
+    pub verdict: Verdict,
     /// Whether the bound that warns was broken.
     pub warned: bool,
     /// What was measured; `None` if nothing was.
@@ -62,14 +62,14 @@ impl BudgetOutcome {
         let (failed, warned) = (breaks(budget.fail), breaks(budget.warn));
         let near = budget.fail.and_then(|bound| measured.is_near(bound));
         let verdict = match measured.value {
-            None => Verdict3::Inconclusive,
-            Some(_) if !enough || near.is_some() => Verdict3::Inconclusive,
-            Some(_) if failed => Verdict3::Fail,
-            Some(_) => Verdict3::Pass,
+            None => Verdict::Inconclusive,
+            Some(_) if !enough || near.is_some() => Verdict::Inconclusive,
+            Some(_) if failed => Verdict::Fail,
+            Some(_) => Verdict::Pass,
         };
         let message = match (measured.value, verdict) {
             (None, _) => format!("{name}: {}", unseen(budget, seen)),
-            (Some(value), Verdict3::Inconclusive) if enough => {
+            (Some(value), Verdict::Inconclusive) if enough => {
                 let unit = budget.metric.unit(budget.statistic);
                 let bound = budget.fail.map(|bound| bound.to_string());
                 format!(
@@ -81,7 +81,7 @@ impl BudgetOutcome {
                     more(near.unwrap_or(f64::INFINITY)),
                 )
             }
-            (Some(_), Verdict3::Inconclusive) => format!(
+            (Some(_), Verdict::Inconclusive) => format!(
                 "{name}: {} of at least {} {} seen",
                 measured.basis,
                 budget.statistic.least(),
@@ -165,14 +165,14 @@ pub fn budgets_rule(outcomes: &[BudgetOutcome]) -> Option<RuleResult> {
     if outcomes.is_empty() {
         return None;
     }
-    let verdict = Verdict3::all(outcomes.iter().map(|outcome| outcome.verdict));
-    let of = |wanted: Verdict3| {
+    let verdict = Verdict::all(outcomes.iter().map(|outcome| outcome.verdict));
+    let of = |wanted: Verdict| {
         let said = outcomes.iter().filter(|outcome| outcome.verdict == wanted);
         let said: Vec<&str> = said.map(|outcome| outcome.message.as_str()).collect();
         said.join("; ")
     };
     let message = match verdict {
-        Verdict3::Pass => {
+        Verdict::Pass => {
             let warned: Vec<&str> = outcomes
                 .iter()
                 .filter(|outcome| outcome.warned)

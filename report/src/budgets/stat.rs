@@ -53,10 +53,10 @@ impl Statistic {
 const STEPS: f64 = 1_000.0;
 
 /// The largest that is told apart: any more steps count as so many.
-const MOST_STEPS: f64 = (1_u64 << 60) as f64;
+const MAX_STEPS: f64 = (1_u64 << 60) as f64;
 
 fn steps(value: f64) -> u64 {
-    (value * STEPS).round().clamp(0.0, MOST_STEPS) as u64
+    (value * STEPS).round().clamp(0.0, MAX_STEPS) as u64
 }
 
 /// Values of which every [`Statistic`] is known: exact but for percentiles,

@@ -64,7 +64,7 @@ struct Kept {
 }
 
 /// Names kept to find the nearest.
-const MOST_SEEN: usize = 256;
+const MAX_SEEN: usize = 256;
 
 impl Watch {
     /// A watch that has seen nothing.
@@ -161,7 +161,7 @@ impl Watch {
     }
 
     fn remember(&mut self, name: &str) {
-        if self.seen.len() < MOST_SEEN && !self.seen.iter().any(|seen| seen == name) {
+        if self.seen.len() < MAX_SEEN && !self.seen.iter().any(|seen| seen == name) {
             self.seen.push(name.to_owned());
         }
     }

@@ -21,7 +21,7 @@ const PANEL_GAP: f64 = 44.0;
 const BOTTOM: f64 = 46.0;
 
 /// Series of the service's own that get a panel each; more would make a scroll.
-const MOST_TRACKED: usize = 6;
+const MAX_TRACKED: usize = 6;
 
 /// The agent's last column; what follows are series of the service's own.
 const LAST_OF_AGENT: &str = "dropped";
@@ -123,7 +123,7 @@ fn panels(timeline: &Timeline) -> Vec<Panel> {
         leaks::judged_columns(timeline)
             .into_iter()
             .filter(|name| !shown(name) && tracked.contains(name))
-            .take(MOST_TRACKED)
+            .take(MAX_TRACKED)
             .map(|name| Panel::small(&name, vec![name.clone()])),
     );
     panels

@@ -17,7 +17,7 @@ pub(super) const RULE: &str = "lives";
 /// Readings that a life must have to have a beginning, a middle and an end.
 const LEAST: usize = 6;
 /// This part of the lives must rise to their ends.
-const MOST_LIVES: f64 = 0.8;
+const MAX_LIVES: f64 = 0.8;
 /// What rises to its end gains this part of its growth in its later half.
 const LATER: f64 = 0.25;
 /// What does not slow gains this part of what it gained in the earlier half.
@@ -44,7 +44,7 @@ pub(super) fn rise(
     };
     let all_later: Vec<f64> = rises.iter().map(|rise| rise.later).collect();
     rises.retain(Rise::goes_on);
-    let enough = (MOST_LIVES * known as f64).ceil() as usize;
+    let enough = (MAX_LIVES * known as f64).ceil() as usize;
     let matters = rises
         .iter()
         .filter(|rise| rise.grown() > material.growth(rise.first, rise.hours))

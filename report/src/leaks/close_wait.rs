@@ -11,8 +11,8 @@ pub(super) const RULE: &str = "close-wait";
 
 /// One socket may be in the hands of slow code.
 const LEAST: f64 = 2.0;
-const LEAST_HOURS: f64 = 1.0 / 60.0;
-const LEAST_SAMPLES: usize = 10;
+const MIN_HOURS: f64 = 1.0 / 60.0;
+const MIN_SAMPLES: usize = 10;
 
 /// What is stuck, if something is.
 pub(super) fn stuck(name: &str, points: &[Point]) -> Option<String> {
@@ -22,8 +22,8 @@ pub(super) fn stuck(name: &str, points: &[Point]) -> Option<String> {
     let later = &points[points.len() / 2..];
     let floor = |points: &[Point]| points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
     let (third, last) = later.split_at(later.len() / 2);
-    let stays = later.len() >= LEAST_SAMPLES
-        && span(later) >= LEAST_HOURS
+    let stays = later.len() >= MIN_SAMPLES
+        && span(later) >= MIN_HOURS
         && floor(later) >= LEAST
         && floor(last) >= floor(third);
     stays.then(|| {

@@ -8,7 +8,7 @@ use super::candidates::{Candidate, Unit};
 use super::late_rise::{LateRise, late_rise, late_step};
 use super::load;
 use super::noise::Posterior;
-use super::settled::{ByLoad, LEAST_LEFT, Settled, settle};
+use super::settled::{ByLoad, MIN_LEFT, Settled, settle};
 use super::shape::{Form, Shape};
 use super::window::{Point, quarters, span};
 use crate::timeline::Timeline;
@@ -104,7 +104,7 @@ pub(super) fn gather(
         let next = all.partition_point(|point| point.0 < hour);
         let part = (all.last()?.0 - hour) / (all.last()?.0 - all[0].0);
         left = Some(part);
-        if part < LEAST_LEFT || next <= from {
+        if part < MIN_LEFT || next <= from {
             break;
         }
         let Some(rest) = settle(timeline, candidate, &all[next..]) else {

@@ -5,7 +5,7 @@ use super::must_see::{MustSee, rate};
 use super::things::{is_heap, memory_rank};
 use super::{LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict};
 use crate::number::{duration, readable};
-use crate::verdict::Verdict3;
+use crate::verdict::Verdict;
 
 /// A slow leak of memory that most people want to see, in MB an hour.
 const WORTH_SEEING: f64 = 10.0;
@@ -31,18 +31,18 @@ struct Detectable {
 /// Sets the headline, and makes a pass inconclusive where the leak that must be
 /// seen could not have been.
 pub(super) fn conclude(report: &mut LeakReport, options: &LeakOptions) {
-    if report.verdict == Verdict3::Pass
+    if report.verdict == Verdict::Pass
         && let Some(must_see) = options.must_see
         && let Some(lacks) = unseen(report, options, must_see)
     {
-        report.verdict = Verdict3::Inconclusive;
+        report.verdict = Verdict::Inconclusive;
         report.headline = lacks;
         return;
     }
     report.headline = match report.verdict {
-        Verdict3::Fail => failed(report),
-        Verdict3::Pass => passed(report, options),
-        Verdict3::Inconclusive => missing(report),
+        Verdict::Fail => failed(report),
+        Verdict::Pass => passed(report, options),
+        Verdict::Inconclusive => missing(report),
     };
 }
 
@@ -126,7 +126,7 @@ fn missing(report: &LeakReport) -> String {
     let mut open: Vec<&SeriesVerdict> = report
         .series
         .iter()
-        .filter(|series| series.verdict.verdict() == Verdict3::Inconclusive)
+        .filter(|series| series.verdict.verdict() == Verdict::Inconclusive)
         .collect();
     open.sort_by_key(|series| memory_rank(series).unwrap_or(usize::MAX));
     for series in open {
@@ -168,7 +168,7 @@ fn few(names: &[String]) -> String {
 /// What of a series that passes could have hidden, by the hour: what its noise
 /// hides, and what it made a step of.
 fn floor(series: &SeriesVerdict, hours: f64) -> Option<f64> {
-    if series.verdict.verdict() != Verdict3::Pass {
+    if series.verdict.verdict() != Verdict::Pass {
         return None;
     }
     let step = match (series.verdict, &series.quarters[..]) {

@@ -10,7 +10,7 @@ use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, judge};
 use crate::causes::{Growing, HeapGrowth, HeapShot, Kind, heap_growth_to_the_end};
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
-use crate::verdict::Verdict3;
+use crate::verdict::Verdict;
 
 /// The rule that decides by heap profiles.
 pub(super) const RULE: &str = "heap-profiles";
@@ -68,7 +68,7 @@ pub(super) fn weigh(
     };
     let sure: Vec<&Growing> = growth.functions.iter().filter(|f| f.sure).collect();
     let all: Vec<&Growing> = growth.functions.iter().collect();
-    let passes = heap.verdict.verdict() == Verdict3::Pass;
+    let passes = heap.verdict.verdict() == Verdict::Pass;
     let open = matches!(
         heap.verdict,
         SeriesOutcome::Warming | SeriesOutcome::Inconclusive
@@ -164,7 +164,7 @@ fn measured(timeline: &Timeline, name: &str, from: f64, to: f64) -> Option<f64> 
 fn fills_pages(timeline: &Timeline, table_mb: f64, [from, to]: [f64; 2]) -> bool {
     /// A table of small entries has all of its pages from the beginning.
     const OF_TABLE: f64 = 0.03;
-    const LEAST_MB: f64 = 2.0;
+    const MIN_MB: f64 = 2.0;
     /// Of the growth, in each of three parts of the time.
     const EACH: f64 = 0.15;
     let Some(name) = RESIDENT
@@ -182,7 +182,7 @@ fn fills_pages(timeline: &Timeline, table_mb: f64, [from, to]: [f64; 2]) -> bool
         .collect();
     let Some(rises) = rises else { return false };
     let all: f64 = rises.iter().sum();
-    all >= (OF_TABLE * table_mb).max(LEAST_MB) && rises.iter().all(|rise| *rise >= EACH * all)
+    all >= (OF_TABLE * table_mb).max(MIN_MB) && rises.iter().all(|rise| *rise >= EACH * all)
 }
 
 /// From which second to which there were requests; the whole run where that is

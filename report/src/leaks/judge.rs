@@ -5,14 +5,14 @@ use super::candidates::{Candidate, Unit};
 use super::ending::{BEYOND_DOUBT, last_of, until_still};
 use super::evidence::{self, Evidence, HASTY_HOURS};
 use super::observer::less_agent;
-use super::settled::{LATEST_START, LEAST_LEFT};
+use super::settled::{LATEST_START, MIN_LEFT};
 use super::shape::Form;
 use super::window::{Point, quarters, span, steady};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, close_wait, readings, screen};
 use crate::normal::quantile;
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
-use crate::verdict::Verdict3;
+use crate::verdict::Verdict;
 
 /// Idle time that is so much of the run is judged by itself, too: what leaks without
 /// load leaks.
@@ -29,7 +29,7 @@ const LATE_DOUBT: f64 = 0.15;
 
 /// Unless most of the run is left: then this part will do.
 const EVEN_MOSTLY: f64 = 0.4;
-const MOST_LEFT: f64 = 0.8;
+const MAX_LEFT: f64 = 0.8;
 
 /// Growth along a curve must hold this part of its rate in the second half.
 const CURVE_EVEN: f64 = 0.5;
@@ -41,7 +41,7 @@ const ON_ITS_LINE: f64 = 0.1;
 const SATURATES: f64 = 0.05;
 
 /// Cycles that must be seen whole so many times.
-const LEAST_TURNS: f64 = 2.0;
+const MIN_TURNS: f64 = 2.0;
 
 /// A wave that swings by less than this part of the growth cannot be it.
 const SWING: f64 = 0.25;
@@ -197,7 +197,7 @@ impl<'a> Case<'a> {
             && self.verdict.rule.is_empty()
         {
             self.verdict.decide(evidence, alpha);
-            let undecided = self.verdict.verdict.verdict() == Verdict3::Inconclusive;
+            let undecided = self.verdict.verdict.verdict() == Verdict::Inconclusive;
             if undecided && let Some(rising) = &self.rising {
                 let then = "; then it stood still to the end of the run, and none of it went: \
                             the load may have ended";
@@ -212,7 +212,7 @@ impl<'a> Case<'a> {
                 self.verdict
                     .leaks_by(idle, self.options, alpha, self.unit, then);
             }
-            if self.takes_turns && self.verdict.verdict.verdict() == Verdict3::Pass {
+            if self.takes_turns && self.verdict.verdict.verdict() == Verdict::Pass {
                 let said = "rows of one time differ by their place: several things take turns, and \
                             nothing says which row is of which; give each a column of its own";
                 self.verdict.settle(
@@ -313,9 +313,9 @@ impl SeriesVerdict {
         let material = self.amount(evidence.material);
         let longer = duration(evidence.hours * 2.0);
         let certain = evidence.chance <= alpha;
-        let too_short = evidence.left.is_some_and(|left| left < LEAST_LEFT);
+        let too_short = evidence.left.is_some_and(|left| left < MIN_LEFT);
         let even = match evidence.left {
-            Some(left) if left > MOST_LEFT => EVEN_MOSTLY,
+            Some(left) if left > MAX_LEFT => EVEN_MOSTLY,
             _ => EVEN,
         };
         let uneven = evidence.evenness < even || evidence.saturates > SATURATES;
@@ -333,7 +333,7 @@ impl SeriesVerdict {
         // What began a moment ago, and what may be half a turn of something
         // that comes back, has not gone on for long enough.
         let young = match evidence.form {
-            Form::LineAndCycle(turns) => turns < LEAST_TURNS && evidence.swing > SWING * growth,
+            Form::LineAndCycle(turns) => turns < MIN_TURNS && evidence.swing > SWING * growth,
             _ => evidence.began > LATEST_START,
         };
         let steps = match &evidence.form {
@@ -430,7 +430,7 @@ impl SeriesVerdict {
             )
         };
         self.settle(outcome, rule, explanation);
-        if self.verdict.verdict() == Verdict3::Pass
+        if self.verdict.verdict() == Verdict::Pass
             && let Some(late) = &evidence.late_rise
         {
             self.rose_late(evidence, late);

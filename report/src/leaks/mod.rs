@@ -60,7 +60,7 @@ pub use things::Thing;
 
 use crate::causes::{Cause, HeapShot, causes_since, standing};
 use crate::timeline::Timeline;
-use crate::verdict::Verdict3;
+use crate::verdict::Verdict;
 
 /// What was found about all series of a timeline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,7 +69,7 @@ pub struct LeakReport {
     /// Fail if a series leaks; else inconclusive if one could not be told or
     /// if there was none to judge; else pass. Too few readings of one series
     /// do not matter where memory was judged.
-    pub verdict: Verdict3,
+    pub verdict: Verdict,
     /// What is to be said first, after the verdict: each thing that leaks; or
     /// the smallest leak that could not have hidden; or what is missing.
     pub headline: String,
@@ -97,7 +97,7 @@ impl LeakReport {
     pub(crate) fn with_causes(mut self, causes: Vec<Cause>) -> LeakReport {
         self.things = things::things(&self.series, &causes);
         self.causes = causes;
-        if self.verdict == Verdict3::Fail {
+        if self.verdict == Verdict::Fail {
             self.headline = headline::failed(&self);
         }
         self
@@ -212,14 +212,14 @@ impl SeriesOutcome {
 
     /// What the outcome means for the run.
     #[must_use]
-    pub fn verdict(self) -> Verdict3 {
+    pub fn verdict(self) -> Verdict {
         match self {
-            SeriesOutcome::Leak => Verdict3::Fail,
+            SeriesOutcome::Leak => Verdict::Fail,
             // Under a load that grows, a leak and a follower look the same.
             SeriesOutcome::Inconclusive
             | SeriesOutcome::Warming
-            | SeriesOutcome::LoadCorrelated => Verdict3::Inconclusive,
-            SeriesOutcome::Clean | SeriesOutcome::Retention | SeriesOutcome::Step => Verdict3::Pass,
+            | SeriesOutcome::LoadCorrelated => Verdict::Inconclusive,
+            SeriesOutcome::Clean | SeriesOutcome::Retention | SeriesOutcome::Step => Verdict::Pass,
         }
     }
 }
@@ -290,18 +290,18 @@ fn causes_of(series: &[SeriesVerdict], shots: &[HeapShot], timeline: &Timeline) 
 /// The verdict on all series together. Memory must have been judged by one of
 /// its readings; with that, a series of which there is too little (one that is
 /// read at every tenth tick of a short run) does not hold up the others.
-fn overall(series: &[SeriesVerdict]) -> Verdict3 {
+fn overall(series: &[SeriesVerdict]) -> Verdict {
     let too_little = |series: &SeriesVerdict| series.rule == judge::ENOUGH_DATA;
     let memory_was_judged = series.iter().any(|s| s.unit == "MB" && !too_little(s));
-    let decisive: Vec<Verdict3> = series
+    let decisive: Vec<Verdict> = series
         .iter()
         .filter(|series| !(memory_was_judged && too_little(series)))
         .map(|series| series.verdict.verdict())
         .collect();
     if decisive.is_empty() {
-        return Verdict3::Inconclusive;
+        return Verdict::Inconclusive;
     }
-    Verdict3::all(decisive)
+    Verdict::all(decisive)
 }
 
 /// The names of the columns that are judged, in the timeline's order.

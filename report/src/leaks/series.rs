@@ -8,7 +8,7 @@ use super::lives::{MAX_BEGINNINGS, Part};
 use super::roles::{Judged, Roles};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict, alike, retention, screen, several, unread};
 use crate::timeline::Timeline;
-use crate::verdict::Verdict3;
+use crate::verdict::Verdict;
 
 /// The rule of memory whose unit is not said and makes a difference.
 const UNIT: &str = "unit";
@@ -137,7 +137,7 @@ impl Trial<'_> {
         let other = verdicts
             .zip(&judged.units[1..])
             .find(|(other, _)| other.verdict.verdict() != outcome);
-        if outcome != Verdict3::Inconclusive
+        if outcome != Verdict::Inconclusive
             && let Some((other, unit)) = other
         {
             let likeliest = judged.units[0].of_cells();
@@ -158,7 +158,7 @@ impl Trial<'_> {
 impl Judged {
     /// Takes back what the column's name and cells do not bear out.
     fn temper(&self, verdict: &mut SeriesVerdict) {
-        if self.no_unit && verdict.verdict.verdict() != Verdict3::Inconclusive {
+        if self.no_unit && verdict.verdict.verdict() != Verdict::Inconclusive {
             let said = format!(
                 "its unit is not said, and its numbers are no memory of a process in any; say \
                  which with --judge '{}:KB' or the like, or leave it out with --skip",

@@ -10,7 +10,7 @@ use super::window::Point;
 use crate::timeline::Timeline;
 
 /// What is left after a warm-up must be this part of the run to be judged.
-pub(super) const LEAST_LEFT: f64 = 0.3;
+pub(super) const MIN_LEFT: f64 = 0.3;
 
 /// A bend after which less than this part of the former rate is left is where
 /// a warm-up ended.
@@ -101,7 +101,7 @@ pub(super) fn settle(
             .second(&blocks)
             .filter(|before| before.mean() > 0.0 && growth.mean() < SLOWED * before.mean())
             .map(|_| at),
-        Form::Saturating(time) if SATURATED * time <= 1.0 - LEAST_LEFT => shape
+        Form::Saturating(time) if SATURATED * time <= 1.0 - MIN_LEFT => shape
             .second(&blocks)
             .filter(|below| below.mean() < -SMALL * growth.mean().max(0.0))
             .map(|_| SATURATED * time),

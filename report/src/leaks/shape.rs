@@ -21,7 +21,7 @@ const TIME_CONSTANTS: i32 = 14;
 const RAMPS: [f64; 3] = [0.06, 0.12, 0.24];
 
 /// Most steps that a series may be made of. More are growth in bursts.
-const MOST_STEPS: usize = 3;
+const MAX_STEPS: usize = 3;
 
 /// Most steps in a line: a table that doubles, with what is in it.
 const MAX_STEPS_IN_LINE: usize = 4;
@@ -267,7 +267,7 @@ fn steps(blocks: &Blocks) -> Vec<Vec<usize>> {
     };
     let mut found = Vec::new();
     let mut edges = vec![0, count];
-    for _ in 0..MOST_STEPS {
+    for _ in 0..MAX_STEPS {
         let best = edges
             .windows(2)
             .flat_map(|edge| {

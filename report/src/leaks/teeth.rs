@@ -13,7 +13,7 @@ use super::noise;
 const DEEP: f64 = 0.35;
 
 /// Fewer teeth are no pattern.
-const LEAST_TEETH: usize = 5;
+const MIN_TEETH: usize = 5;
 
 /// Teeth must make up this part of the variance about a line.
 const SHARE: f64 = 0.5;
@@ -62,7 +62,7 @@ pub(super) fn levelled(values: &[f64], several: bool) -> Option<Vec<f64>> {
         tail[at].fill(f64::NAN);
     }
     // How long the last tooth would have become nobody knows.
-    if starts.len() > LEAST_TEETH {
+    if starts.len() > MIN_TEETH {
         tail[starts[starts.len() - 1] - from..].fill(f64::NAN);
     }
     if several {
@@ -143,7 +143,7 @@ fn falls(values: &[f64]) -> Option<Vec<usize>> {
         }
         at += 1;
     }
-    (starts.len() >= LEAST_TEETH && starts[0] < values.len() / 3).then_some(starts)
+    (starts.len() >= MIN_TEETH && starts[0] < values.len() / 3).then_some(starts)
 }
 
 /// The usual range within a fifth of the series, to which a trend or a step

@@ -57,8 +57,8 @@ pub(super) fn of_option(unit: &str) -> Option<Unit> {
 }
 
 /// The least and the most memory that a process of today has, in bytes.
-const LEAST_RESIDENT: f64 = (1 << 20) as f64;
-const LEAST_HEAP: f64 = (1 << 19) as f64;
+const MIN_RESIDENT: f64 = (1 << 20) as f64;
+const MIN_HEAP: f64 = (1 << 19) as f64;
 const MOST: f64 = (1_u64 << 40) as f64;
 /// What a process has as a rule, by which the likeliest unit is chosen.
 const USUAL: f64 = (256 << 20) as f64;
@@ -87,11 +87,7 @@ pub(super) fn plausible(values: &[f64], is_resident: bool) -> Vec<Unit> {
     let (pages, fours) = (multiples(PAGE as f64), multiples(4.0));
     seen.dedup();
     let on_purpose = seen.len() >= DISTINCT;
-    let least = if is_resident {
-        LEAST_RESIDENT
-    } else {
-        LEAST_HEAP
-    };
+    let least = if is_resident { MIN_RESIDENT } else { MIN_HEAP };
     let mut units: Vec<u64> = [1, 1 << 10, 1 << 20, 1 << 30]
         .into_iter()
         .filter(|&unit| {

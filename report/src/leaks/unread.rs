@@ -3,7 +3,7 @@
 
 use super::{SeriesOutcome, SeriesVerdict};
 use crate::timeline::{ColumnFacts, Timeline};
-use crate::verdict::Verdict3;
+use crate::verdict::Verdict;
 
 /// The rule of columns that look like something held and could not be read.
 pub(super) const RULE: &str = "unread";
@@ -61,7 +61,7 @@ pub(super) fn of(timeline: &Timeline, values: &[f64], facts: &ColumnFacts) -> Op
 
 /// A verdict on what could be read, where not all could: it is no pass.
 pub(super) fn apply(series: &mut SeriesVerdict, sentence: &str) {
-    if series.verdict.verdict() == Verdict3::Pass || series.explanation.is_empty() {
+    if series.verdict.verdict() == Verdict::Pass || series.explanation.is_empty() {
         series.settle(SeriesOutcome::Inconclusive, RULE, sentence.to_owned());
     } else {
         series.explanation = format!("{}; {sentence}", series.explanation);

@@ -37,7 +37,7 @@ const FALSE_ALARMS: f64 = 0.005;
 const DESIGN_EFFECT: f64 = 3.0;
 
 /// Samples that must be expected of a route to compare it alone.
-const LEAST_EXPECTED: f64 = 5.0;
+const MIN_EXPECTED: f64 = 5.0;
 
 /// Samples that are expected of rare routes that are compared together, and how
 /// many such pools there are at most: many small ones would show nothing.
@@ -46,7 +46,7 @@ const MAX_POOLS: f64 = 4.0;
 
 /// Requests that must be measured of a route, if not all are: of fewer, the rare
 /// costly one is too easily missed.
-const LEAST_MEASURED: u64 = 100;
+const MIN_MEASURED: u64 = 100;
 
 /// A difference that matters, in points.
 const MATERIAL: f64 = 2.0;
@@ -178,7 +178,7 @@ impl Stratum {
             has_rest,
             is_known: span.cpu_se_ms.is_some()
                 && measured > 0
-                && (measured >= span.count || measured >= LEAST_MEASURED),
+                && (measured >= span.count || measured >= MIN_MEASURED),
         })
     }
 
@@ -285,7 +285,7 @@ fn compared(strata: Vec<Stratum>, totals: &Totals) -> Vec<Stratum> {
     for stratum in strata {
         if stratum.has_rest || !stratum.is_known {
             rest.take(stratum);
-        } else if totals.expected(&stratum) < LEAST_EXPECTED {
+        } else if totals.expected(&stratum) < MIN_EXPECTED {
             rare.push(stratum);
         } else {
             compared.push(stratum);
@@ -304,12 +304,12 @@ fn compared(strata: Vec<Stratum>, totals: &Totals) -> Vec<Stratum> {
             compared.push(named(std::mem::take(&mut pool)));
         }
     }
-    if totals.expected(&pool) >= LEAST_EXPECTED {
+    if totals.expected(&pool) >= MIN_EXPECTED {
         compared.push(named(pool));
     } else {
         rest.take(pool);
     }
-    if totals.expected(&rest) >= LEAST_EXPECTED {
+    if totals.expected(&rest) >= MIN_EXPECTED {
         rest.name = match (rest.has_rest, rest.routes) {
             (true, 1) => "<no request>".to_owned(),
             (true, _) => "<no request and rare routes>".to_owned(),

@@ -22,7 +22,7 @@ const DEFLATED: u32 = 0x1c84_9314;
 const HEADER: usize = 40;
 
 /// Significant digits that there can be.
-const MOST_DIGITS: u32 = 5;
+const MAX_DIGITS: u32 = 5;
 
 /// Unpacks histograms, with buffers that are used over and over.
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ struct Layout {
 
 impl Layout {
     fn new(digits: u32, lowest: u64) -> Option<Layout> {
-        if digits > MOST_DIGITS || lowest == 0 {
+        if digits > MAX_DIGITS || lowest == 0 {
             return None;
         }
         let counters = 2 * 10_u32.pow(digits);

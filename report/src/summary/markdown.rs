@@ -5,11 +5,11 @@ use super::{
 };
 use crate::names::markdown;
 use crate::run::Run;
-use crate::verdict::Verdict;
+use crate::verdict::RunVerdict;
 
 /// The run and its verdict as Markdown, the verdict first.
 #[must_use]
-pub fn summary_markdown(run: &Run, verdict: &Verdict) -> String {
+pub fn summary_markdown(run: &Run, verdict: &RunVerdict) -> String {
     let mut text = format!(
         "# {}: {}\n\n**{}**\n\n{}\n\n",
         markdown(service(run)),

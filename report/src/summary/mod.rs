@@ -22,7 +22,7 @@ use crate::number::{duration, or_dash, readable};
 use crate::run::Run;
 use crate::table::Table;
 use crate::trust::Trust;
-use crate::verdict::Verdict3;
+use crate::verdict::Verdict;
 use phase_facts::PhaseFacts;
 use spans::span_table;
 
@@ -46,7 +46,7 @@ fn about(run: &Run) -> String {
 }
 
 /// The verdict and what is to be said first; where things leak, a line for each.
-fn first_lines(verdict: Verdict3, headline: &str, leaks: &LeakReport) -> String {
+fn first_lines(verdict: Verdict, headline: &str, leaks: &LeakReport) -> String {
     let name = verdict.name().to_uppercase();
     if leaks.things.len() < 2 || headline != leaks.headline {
         return line(&format!("{name}: {headline}"));
@@ -116,12 +116,12 @@ fn is_idle(series: &SeriesVerdict) -> bool {
 }
 
 /// Causes shown; `verdict.json` has them all.
-const MOST_CAUSES: usize = 5;
+const MAX_CAUSES: usize = 5;
 
 /// The code that leaks, one sentence each, the surest bytes first.
 fn cause_facts(causes: &[Cause]) -> Vec<String> {
     let mb = |bytes: f64| readable(bytes / (1024.0 * 1024.0));
-    let sentences = causes.iter().take(MOST_CAUSES).map(|cause| {
+    let sentences = causes.iter().take(MAX_CAUSES).map(|cause| {
         let span = cause.route.as_ref().or(cause.span.as_ref());
         let span = span.map_or_else(String::new, |span| format!(" in {span}"));
         let per_request = cause.per_request().map_or_else(String::new, |bytes| {

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::names::line;
 use crate::run::Run;
-use crate::verdict::Verdict;
+use crate::verdict::RunVerdict;
 
 /// The run and its verdict as aligned text, the verdict first. Ends in a
 /// newline.
 #[must_use]
-pub fn summary_text(run: &Run, verdict: &Verdict) -> String {
+pub fn summary_text(run: &Run, verdict: &RunVerdict) -> String {
     let mut text = first_lines(verdict.verdict, &verdict.headline, &verdict.leaks);
     text.push_str(&line(&format!("  {}: {}", service(run), about(run))));
     for rule in &verdict.rules {

@@ -13,7 +13,7 @@ use soakscope_report::{
 };
 
 /// What any run may take.
-pub(crate) const MOST_BYTES: i64 = 256 << 20;
+pub(crate) const MAX_BYTES: i64 = 256 << 20;
 
 /// Does what `report`, `check`, `leaks`, `top` and `flamegraph` do; answers all
 /// notes and errors.

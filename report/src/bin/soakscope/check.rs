@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use soakscope_report::{
-    Budgets, LeakOptions, MustSee, Run, RunDir, RunInfo, Verdict3, Watch, judge_by, liveness,
+    Budgets, LeakOptions, MustSee, Run, RunDir, RunInfo, Verdict, Watch, judge_by, liveness,
     printable, read_budgets, read_timeline,
 };
 
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
         for outcome in &verdict.budgets {
             let word = match outcome.verdict {
-                Verdict3::Pass if outcome.warned => "warning",
+                Verdict::Pass if outcome.warned => "warning",
                 verdict => verdict.name(),
             };
             text += &format!("{word:<12}  {}\n", printable(&outcome.message));
