@@ -13,7 +13,7 @@ use crate::agent::Agent;
 use crate::budgets::OnBreach;
 use crate::config::Config;
 use crate::error::Error;
-use crate::live::{Closures, Live};
+use crate::run::live::{Closures, Live};
 use crate::timeline::tracked::Closure;
 
 /// Options of an [`Agent`]. All have defaults; each but the closures and the

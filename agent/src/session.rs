@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 
 use crate::budgets::LiveBudgets;
 use crate::config::Config;
+use crate::disk::job::Job;
+use crate::disk::writer::Writer;
 use crate::drops::Drops;
-use crate::exposition;
-use crate::families::{self, Hidden};
-use crate::job::Job;
+use crate::history::History;
+use crate::metrics::exposition;
+use crate::metrics::families::{self, Hidden};
+use crate::metrics::telemetry::{self, Telemetry};
 use crate::ours::Ours;
 use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
 use crate::spans::Spans;
-use crate::telemetry::{self, Telemetry};
-use crate::timeline::history::History;
-use crate::writer::Writer;
 
 pub(crate) struct Session {
     pub(crate) service: String,

@@ -22,19 +22,19 @@ use soakscope_sampler::resources::Resources;
 use soakscope_sampler::{HeapProfiler, exclude_current_thread, heap_live_bytes};
 
 use crate::config::Config;
+use crate::disk::job::Job;
+use crate::disk::writer::Writer;
 use crate::drops::Drops;
-use crate::job::Job;
+use crate::history::History;
+use crate::metrics::telemetry::Telemetry;
 use crate::ours::Ours;
 use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
 use crate::session::{Session, rfc3339};
 use crate::spans::Spans;
 use crate::spans::ledger::Closed;
-use crate::telemetry::Telemetry;
-use crate::timeline::history::History;
 use crate::timeline::ticker::Ticking;
 use crate::timeline::tracked::{Closure, Tracked};
-use crate::writer::Writer;
 
 #[global_allocator]
 static ALLOC: HeapProfiler = HeapProfiler::system();
@@ -99,7 +99,7 @@ impl Simulation {
             own: OwnBytes::default(),
             warnings: Mutex::default(),
             telemetry: Telemetry::new(),
-            hidden_families: crate::families::Hidden::default(),
+            hidden_families: crate::metrics::families::Hidden::default(),
             writer: Writer::start(dir, Arc::new(Mutex::new(info)), Arc::clone(&drops))
                 .expect("a writer"),
             drops,

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use soakscope_sampler::exclude_current_thread;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::late::Failure;
+use super::respond::Failure;
 
 #[derive(Debug)]
 pub(super) struct Lane {

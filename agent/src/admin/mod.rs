@@ -8,12 +8,11 @@
 mod counts;
 mod guard;
 mod headers;
-mod heap;
 mod lane;
-mod late;
 mod limits;
 mod pprof;
 mod pulse;
+mod respond;
 mod routes;
 mod server;
 mod site;
@@ -33,7 +32,7 @@ use self::counts::Counts;
 use self::limits::Limits;
 use self::site::{Lanes, Site};
 use crate::error::Error;
-use crate::live::Live;
+use crate::run::live::Live;
 use crate::threads;
 
 /// A running admin server; it stops when dropped.

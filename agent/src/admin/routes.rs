@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::admin::guard::{self, Guard};
 use crate::admin::lane::Wanted;
-use crate::admin::late;
+use crate::admin::respond;
 use crate::admin::site::Site;
 use crate::admin::{pprof, status};
 
@@ -103,7 +103,7 @@ async fn timeline(State(site): State<Arc<Site>>, Query(query): Query<Last>) -> R
         None => live.session.history.csv().into_bytes(),
     };
     match site.lanes.timeline.run(turn, make).await {
-        Some(made) => ([(CONTENT_TYPE, CSV)], late::made(made)).into_response(),
+        Some(made) => ([(CONTENT_TYPE, CSV)], respond::made(made)).into_response(),
         None => broken("the timeline could not be read"),
     }
 }

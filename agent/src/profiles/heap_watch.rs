@@ -10,11 +10,11 @@ use soakscope_sampler::{Detail, heap};
 
 use super::heap::heap_profile;
 use super::profile::Symbols;
+use crate::disk::job::Job;
 use crate::error::Error;
-use crate::job::Job;
 use crate::session::Session;
-use crate::stop::Stop;
 use crate::threads;
+use crate::threads::stop::Stop;
 
 /// The first profile is taken after this long, unless the step is shorter.
 const FIRST: Duration = Duration::from_secs(5);

@@ -6,5 +6,4 @@ pub(crate) mod heap_watch;
 pub(crate) mod module_path;
 pub(crate) mod profile;
 pub(crate) mod profiler;
-pub(crate) mod retention;
 pub(crate) mod strata;

@@ -17,8 +17,8 @@ use soakscope_sampler::{Clock, CpuSample, CpuSampler, CpuStats, CpuWindow, Detai
 
 use super::profile::{Piece, Symbols, cpu_profile};
 use super::strata::Used;
+use crate::disk::job::Job;
 use crate::error::Error;
-use crate::job::Job;
 use crate::session::Session;
 use crate::spans::cpu::Consumer;
 use crate::spans::sampled::Sampled;

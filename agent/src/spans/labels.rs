@@ -28,8 +28,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use soakscope_report::printable;
 use tracing::Metadata;
 
-use super::wanted::Wanted;
 use crate::own_bytes;
+use crate::tracing_layer::wanted::Wanted;
 
 /// Names of a room kept apart.
 pub(crate) const MAX_NAMES: usize = 512;

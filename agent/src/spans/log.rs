@@ -14,7 +14,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use soakscope_report::tag_of_span;
 
 use super::interval::sum_up;
-use crate::job::Job;
+use crate::disk::job::Job;
 use crate::own_bytes;
 use crate::session::Session;
 

@@ -15,7 +15,7 @@ use super::interval::Interval;
 use super::labels::Kind;
 use super::log::SpanLog;
 use super::spent::Spent;
-use crate::job::Job;
+use crate::disk::job::Job;
 use crate::own_bytes;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;

@@ -1,8 +1,6 @@
-//! The timeline: what a tick reads, the row that becomes of it, and the rows of
-//! the run so far.
+//! The timeline: what a tick reads, and the row that becomes of it.
 
 mod base;
-pub(crate) mod history;
 pub(crate) mod missing;
 pub(crate) mod rates;
 pub(crate) mod readings;

@@ -23,15 +23,15 @@ use super::row::{Activity, Own, Row, Served};
 use super::tokio_runtime::Runtime;
 use super::tracked::{Answer, Tracked};
 use super::wall_clock::WallClock;
+use crate::disk::job::Job;
 use crate::error::Error;
-use crate::job::Job;
+use crate::metrics::telemetry::Seconds;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::spans::interval::Interval;
 use crate::spans::rows::SpanRows;
-use crate::stop::Stop;
-use crate::telemetry::Seconds;
 use crate::threads;
+use crate::threads::stop::Stop;
 
 /// How often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);

@@ -22,17 +22,17 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::cpu::Meter;
 use super::entered;
 use super::fields::Fields;
-use super::labels::{Callsite, Room, route_of, scenario_of, word};
-use super::ledger::Closed;
 use super::open_spans::OpenSpans;
 use super::request_end;
 use super::scope::{Position, Scope};
-use super::statements::{Place, Statement};
 use super::wanted::{Sight, Wanted};
 use crate::session::Session;
+use crate::spans::cpu::Meter;
+use crate::spans::labels::{Callsite, Room, route_of, scenario_of, word};
+use crate::spans::ledger::Closed;
+use crate::spans::statements::{Place, Statement};
 
 /// Measures spans. Made by `Agent::layer`.
 pub(crate) struct SpanLayer {

@@ -3,10 +3,10 @@
 
 use quanta::Instant;
 
-use super::ledger::Closed;
 use super::scope::{Scope, ms};
-use super::slow::Verdict;
 use crate::session::Session;
+use crate::spans::ledger::Closed;
+use crate::spans::slow::Verdict;
 
 /// Looks at a request that closed. Nothing is told once the run is sealed.
 pub(crate) fn look(scope: &Scope, closed: &Closed, session: &Session) {

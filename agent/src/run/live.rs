@@ -15,29 +15,29 @@ use soakscope_sampler::{
 };
 use tokio::runtime::Handle;
 
+use super::directory;
+use super::info;
 use crate::admin::{Admin, Bound};
 use crate::budgets::{LiveBudgets, OnBreach};
 use crate::config::Config;
+use crate::disk::writer::Writer;
 use crate::drops::Drops;
 use crate::error::Error;
-use crate::facts;
-use crate::families::Hidden;
-use crate::judged::Judged;
-use crate::new_run;
+use crate::history::History;
+use crate::metrics::families::Hidden;
+use crate::metrics::telemetry::Telemetry;
 use crate::ours::Ours;
-use crate::outcome::Outcome;
 use crate::own_bytes::OwnBytes;
 use crate::phases::{Nested, Phases};
 use crate::profiles::heap_watch::HeapWatch;
 use crate::profiles::profiler::{Profiler, ProfilerHandle};
+use crate::run::judged::Judged;
+use crate::run::outcome::Outcome;
 use crate::session::{Session, rfc3339};
 use crate::spans::Spans;
-use crate::telemetry::Telemetry;
-use crate::timeline::history::History;
 use crate::timeline::ticker::Ticker;
 use crate::timeline::tokio_runtime::Runtime;
 use crate::timeline::tracked::{Closure, Tracked};
-use crate::writer::Writer;
 
 /// How long the seal waits for the disk.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -126,14 +126,14 @@ impl Live {
         let (sampler, no_clock) = sampler(&config)?;
         let start_time = Timestamp::now();
         let started = Instant::now();
-        let mut info = facts::run_info(service, &config, start_time, sampler.as_ref());
+        let mut info = info::run_info(service, &config, start_time, sampler.as_ref());
         info.tracked = closures.kinds;
         let (budget_text, budgets) = budgets.unzip();
         let drops = Arc::new(Drops::default());
         // This is a thread of the service: a write that is refused must not
         // raise a signal on it.
         let (dir, info, writer) = quiet_writes(|| {
-            let dir = new_run::create(&config, start_time, &info)?;
+            let dir = directory::create(&config, start_time, &info)?;
             info.process.lock = dir.lock();
             let info = Arc::new(Mutex::new(info));
             if let Some(text) = budget_text {
@@ -146,7 +146,7 @@ impl Live {
             .map(|budgets| LiveBudgets::new(budgets, closures.on_breach, config.abort_on_breach))
             .transpose()?;
         let telemetry = Telemetry::new();
-        facts::publish(&telemetry, service);
+        info::publish(&telemetry, service);
         let recorder_refused = config.global_recorder && !telemetry.install();
         let session = Arc::new(Session {
             service: service.to_owned(),

@@ -10,8 +10,8 @@ use soakscope_sampler::resources::{self, Resources};
 use soakscope_sampler::{CpuSampler, heap};
 
 use crate::config::Config;
+use crate::metrics::telemetry::Telemetry;
 use crate::session::rfc3339;
-use crate::telemetry::Telemetry;
 use crate::timeline::row::MB;
 
 pub(crate) fn run_info(

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::kept::Kept;
-use super::labels::Labels;
-use super::statements::{Place, Repeats, Statement};
+use crate::spans::labels::Labels;
+use crate::spans::statements::{Place, Repeats, Statement};
 
 /// Kinds of spans in the tree of one request; further ones are counted.
 const MAX_NODES: usize = 64;
@@ -137,7 +137,7 @@ impl Scope {
         }
         let statements = inner.repeats.longest(MAX_STATEMENTS);
         if !statements.is_empty() {
-            let tell = |repeat: &super::statements::Repeat| {
+            let tell = |repeat: &crate::spans::statements::Repeat| {
                 json!({
                     "statement": &*repeat.template.text,
                     "count": repeat.count,

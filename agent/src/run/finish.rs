@@ -8,9 +8,9 @@ use soakscope_report::{Error as ReportError, RunVerdict, judge, seal_judged};
 use soakscope_sampler::quiet_writes;
 
 use crate::error::Error;
-use crate::live::Live;
-use crate::outcome::Outcome;
 use crate::profiles::profile::add_lines;
+use crate::run::live::Live;
+use crate::run::outcome::Outcome;
 use crate::threads;
 
 /// How long it waits for a disk that takes the files of a run that is judged.

@@ -14,8 +14,8 @@ use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{self, HeapProfile};
 
 use crate::admin::lane::{Lane, Wanted};
-use crate::admin::late::{self, Failure};
 use crate::admin::pprof::{Asked, Format, PANICKED, Refusal};
+use crate::admin::respond::{self, Failure};
 use crate::admin::site::Site;
 use crate::profiles::heap::heap_profile;
 use crate::profiles::profile::Symbols;
@@ -46,7 +46,7 @@ async fn answer(
         Ok(turn) => turn,
         Err(refused) => return refused.into_response(),
     };
-    let body = late::body(async move {
+    let body = respond::body(async move {
         let lane = lane(&site, seconds);
         let (before, turn) = match seconds {
             Some(seconds) => {

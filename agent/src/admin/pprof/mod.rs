@@ -1,5 +1,7 @@
 //! `/debug/pprof/`: profiles by Go's conventions.
 
+mod heap;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +15,14 @@ use serde::Deserialize;
 use soakscope_report::{FlameOptions, Profile, flame_subtitle, flamegraph, number, speedscope};
 use soakscope_sampler::Detail;
 
+use crate::admin::headers;
 use crate::admin::lane::Wanted;
-use crate::admin::late::{self, Failure};
+use crate::admin::respond::{self, Failure};
 use crate::admin::routes::broken;
 use crate::admin::site::Site;
-use crate::admin::{headers, heap};
-use crate::live::Live;
 use crate::profiles::profile::{Piece, Symbols, cpu_profile};
 use crate::profiles::profiler::ProfilerHandle;
+use crate::run::live::Live;
 
 /// The longest profile one request may ask for.
 const MAX_SECONDS: f64 = 300.0;
@@ -147,7 +149,7 @@ async fn profile(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> R
     };
     // In this order, so that the turn is free only after the tap is closed.
     let held = (tap, turn);
-    let body = late::body(async move {
+    let body = respond::body(async move {
         tokio::time::sleep(seconds).await;
         let (tap, turn) = held;
         let live = Arc::clone(&site.live);
@@ -185,7 +187,7 @@ async fn threads(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> R
         }
     };
     match site.lanes.threads.run(turn, make).await {
-        Some((Ok(bytes), turn)) => (format.headers(), late::made((bytes, turn))).into_response(),
+        Some((Ok(bytes), turn)) => (format.headers(), respond::made((bytes, turn))).into_response(),
         Some((Err(refusal), _)) => refusal.into_response(),
         None => broken("the stacks could not be taken"),
     }
