@@ -20,6 +20,7 @@ use super::missing::Watch;
 use super::rates::Rates;
 use super::readings::Readings;
 use super::row::{Activity, Own, Row, Served};
+use super::span_rows::SpanRows;
 use super::tokio_runtime::Runtime;
 use super::tracked::{Answer, Tracked};
 use super::wall_clock::WallClock;
@@ -29,7 +30,6 @@ use crate::metrics::telemetry::Seconds;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::spans::interval::Interval;
-use crate::spans::rows::SpanRows;
 use crate::threads;
 use crate::threads::stop::Stop;
 

@@ -13,10 +13,10 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use soakscope_report::tag_of_span;
 
-use super::interval::sum_up;
 use crate::disk::job::Job;
 use crate::own_bytes;
 use crate::session::Session;
+use crate::spans::interval::sum_up;
 
 /// Minutes of a stretch, where spans are few.
 const STRETCH_MIN: f64 = 1.0;
