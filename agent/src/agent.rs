@@ -79,7 +79,7 @@ impl Agent {
         if let Some(live) = self.live()
             && let Err(refusal) = live.phase(name)
         {
-            live.session.warn(&refusal.to_string());
+            live.session.journal.warn(&refusal.to_string());
         }
     }
 

@@ -102,6 +102,7 @@ impl Bound {
                     Ok(listener) => listener,
                     Err(error) => {
                         live.session
+                            .journal
                             .warn(&format!("the admin server cannot serve: {error}"));
                         return;
                     }

@@ -61,7 +61,7 @@ async fn index(State(site): State<Arc<Site>>) -> Response {
          POST /finish                           end the run and seal its directory\n\
          GET  /healthz                          whether this server answers\n",
         session.service,
-        session.elapsed_min()
+        session.clock.elapsed_min()
     );
     ([(CONTENT_TYPE, TEXT)], text).into_response()
 }

@@ -2,4 +2,5 @@
 
 pub(crate) mod exposition;
 pub(crate) mod families;
+pub(crate) mod page;
 pub(crate) mod telemetry;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value};
 
 use super::statements::Repeat;
-use crate::tracing_layer::scope::ms;
+use crate::journal::ms;
 
 /// Findings kept; further ones are counted.
 const MOST: usize = 100;

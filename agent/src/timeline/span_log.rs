@@ -106,7 +106,7 @@ impl SpanLog {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        let base = SystemTime::from(session.start_time);
+        let base = SystemTime::from(session.clock.start_time);
         let mut builder = IntervalLogWriterBuilder::new();
         builder.with_base_time(base);
         let header = lines(&mut builder, &mut V2DeflateSerializer::new(), |_| true);

@@ -215,7 +215,7 @@ impl SpanRows {
         let (found, warning) = self.checked.look(is_last);
         session.spans.set_agreement(found);
         if let Some(warning) = warning {
-            session.warn(&warning);
+            session.journal.warn(&warning);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What talks to `tracing`: the layer that measures spans, and what it keeps of
 //! those that are open. What spans mean for a run is in [`spans`](crate::spans).
 
+pub(crate) mod callsites;
 pub(crate) mod entered;
 pub(crate) mod fields;
 pub(crate) mod kept;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::kept::Kept;
+use crate::journal::ms;
 use crate::spans::labels::Labels;
 use crate::spans::statements::{Place, Repeats, Statement};
 
@@ -177,11 +178,6 @@ impl Inner {
         };
         children.into_iter().map(tell).collect()
     }
-}
-
-/// Milliseconds to the microsecond.
-pub(crate) fn ms(ns: u64) -> Value {
-    ((ns as f64 / 1e3).round() / 1e3).into()
 }
 
 #[cfg(test)]

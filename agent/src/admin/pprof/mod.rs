@@ -20,7 +20,8 @@ use crate::admin::lane::Wanted;
 use crate::admin::respond::{self, Failure};
 use crate::admin::routes::broken;
 use crate::admin::site::Site;
-use crate::profiles::profile::{Piece, Symbols, cpu_profile};
+use crate::profiles::piece::Piece;
+use crate::profiles::profile::{Symbols, cpu_profile};
 use crate::profiles::profiler::ProfilerHandle;
 use crate::run::live::Live;
 
