@@ -12,6 +12,7 @@ mod lane;
 mod limits;
 mod pprof;
 mod pulse;
+mod query;
 mod respond;
 mod routes;
 mod server;

@@ -13,9 +13,10 @@ use soakscope_report::{FlameOptions, Profile};
 use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{self, HeapProfile};
 
-use crate::admin::lane::{Lane, Wanted};
-use crate::admin::pprof::{Asked, Format, PANICKED, Refusal};
-use crate::admin::respond::{self, Failure};
+use super::PANICKED;
+use crate::admin::lane::{Failure, Lane, Wanted};
+use crate::admin::query::{Asked, Format, Refusal};
+use crate::admin::respond;
 use crate::admin::site::Site;
 use crate::profiles::heap::heap_profile;
 use crate::profiles::profile::Symbols;
