@@ -22,7 +22,7 @@ const MAX_ROWS: usize = 3_600;
 const MIN_ROWS: usize = 64;
 /// Bytes of all rows together.
 const MAX_BYTES: usize = 1_800_000;
-/// Phases told apart.
+/// Phases that are kept apart by name.
 const MAX_PHASES: usize = 300;
 
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Samples held against measurement while the run goes on: do they give each
+//! Samples compared with measurement while the run goes on: do they give each
 //! route the CPU time that was measured in it?
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use crate::session::Session;
 use crate::spans::ledger::Closed;
 use crate::spans::slow::Verdict;
 
-/// Looks at a request that closed. Nothing is told once the run is sealed.
+/// Looks at a request that closed. Nothing is recorded once the run is sealed.
 pub(crate) fn look(scope: &Scope, closed: &Closed, session: &Session) {
     if session.sealed() {
         return;
@@ -18,7 +18,7 @@ pub(crate) fn look(scope: &Scope, closed: &Closed, session: &Session) {
     if let Some(verdict) = spans.slow.judge(closed.name, closed.took_ns)
         && let Some(suppressed) = spans.slow.turn(closed.name, Instant::now())
     {
-        tell_slow(scope, closed, verdict, suppressed, session);
+        record_slow(scope, closed, verdict, suppressed, session);
     }
     let threshold = session.config.most_repeats;
     if threshold == 0 {
@@ -26,7 +26,7 @@ pub(crate) fn look(scope: &Scope, closed: &Closed, session: &Session) {
     }
     let events = scope.repeats(|repeats| {
         let mut often = repeats.at_least(threshold).peekable();
-        // The name is looked up only where there is something to tell.
+        // The name is looked up only where there is something to report.
         often.peek()?;
         let route = spans.labels.name(closed.name)?.text;
         let add = |repeat| spans.findings.add(closed.name, &route, repeat);
@@ -37,7 +37,13 @@ pub(crate) fn look(scope: &Scope, closed: &Closed, session: &Session) {
     }
 }
 
-fn tell_slow(scope: &Scope, closed: &Closed, verdict: Verdict, suppressed: u64, session: &Session) {
+fn record_slow(
+    scope: &Scope,
+    closed: &Closed,
+    verdict: Verdict,
+    suppressed: u64,
+    session: &Session,
+) {
     let labels = &session.spans.labels;
     let name = labels.name(closed.name).map(|name| name.text.to_string());
     let rule = if verdict.own {

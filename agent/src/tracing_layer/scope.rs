@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use super::kept::Kept;
 use crate::journal::ms;
 use crate::spans::labels::Labels;
-use crate::spans::statements::{Place, Repeats, Statement};
+use crate::spans::statements::{Place, Repeat, Repeats, Statement};
 
 /// Kinds of spans in the tree of one request; further ones are counted.
 const MAX_NODES: usize = 64;
 /// The node of a span that found no room.
 const NOWHERE: u16 = u16::MAX;
-/// Statements told of a slow request.
+/// Statements listed with a slow request.
 const MAX_STATEMENTS: usize = 5;
 
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Scope {
     }
 
     /// Fields that were recorded since the request opened.
-    pub(crate) fn tell(&self, fields: &Kept) {
+    pub(crate) fn record(&self, fields: &Kept) {
         self.lock().fields.extend(fields);
     }
 
@@ -111,7 +111,7 @@ impl Scope {
         f(&self.lock().repeats)
     }
 
-    /// What a slow request's event tells of its inside.
+    /// What a slow request's event says of its inside.
     pub(crate) fn describe(
         &self,
         took_ns: u64,
@@ -138,14 +138,14 @@ impl Scope {
         }
         let statements = inner.repeats.longest(MAX_STATEMENTS);
         if !statements.is_empty() {
-            let tell = |repeat: &crate::spans::statements::Repeat| {
+            let entry = |repeat: &Repeat| {
                 json!({
                     "statement": &*repeat.template.text,
                     "count": repeat.count,
                     "total_ms": ms(repeat.total_ns),
                 })
             };
-            put("statements", statements.into_iter().map(tell).collect());
+            put("statements", statements.into_iter().map(entry).collect());
         }
         map
     }
@@ -163,8 +163,8 @@ impl Inner {
             .filter(|(_, node)| node.parent == parent)
             .collect();
         children.sort_by_key(|(_, node)| std::cmp::Reverse(node.took_ns));
-        let tell = |(place, node): (u16, &Node)| {
-            let mut told = json!({
+        let entry = |(place, node): (u16, &Node)| {
+            let mut child = json!({
                 "span": labels.name(node.name).map(|name| name.text.to_string()),
                 "count": node.count,
                 "took_ms": ms(node.took_ns),
@@ -172,11 +172,11 @@ impl Inner {
             });
             let below = self.children(Some(place), labels);
             if below.as_array().is_some_and(|below| !below.is_empty()) {
-                told["children"] = below;
+                child["children"] = below;
             }
-            told
+            child
         };
-        children.into_iter().map(tell).collect()
+        children.into_iter().map(entry).collect()
     }
 }
 
@@ -196,17 +196,17 @@ mod tests {
             scope.closed(decode, 1_000_000, 1_000_000);
             scope.closed(query, 3_000_000, 1_000_000);
         }
-        let told = Value::Object(scope.describe(10_000_000, 2_000_000, &labels));
-        assert_eq!(told["waiting_ms"], 6.0);
-        assert_eq!(told["unaccounted_ms"], 2.0);
-        let query = &told["children"][0];
+        let event = Value::Object(scope.describe(10_000_000, 2_000_000, &labels));
+        assert_eq!(event["waiting_ms"], 6.0);
+        assert_eq!(event["unaccounted_ms"], 2.0);
+        let query = &event["children"][0];
         assert_eq!(
             (&query["span"], &query["count"]),
             (&json!("query"), &json!(3))
         );
         assert_eq!(query["children"][0]["took_ms"], 3.0);
         assert!(
-            told["children"]
+            event["children"]
                 .as_array()
                 .is_some_and(|all| all.len() == 1)
         );
