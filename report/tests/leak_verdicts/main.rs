@@ -2,26 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod load;
+#[path = "../support/noise.rs"]
+mod noise;
+mod rows;
+
+use noise::Noise;
 use soakscope_report::{
     LeakOptions, LeakReport, SeriesOutcome, SeriesVerdict, Timeline, Verdict, judge_timeline,
 };
-
-/// A small generator of repeatable noise.
-struct Noise(u64);
-
-impl Noise {
-    fn uniform(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// About normal, mean 0 and deviation 1.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-    }
-}
 
 /// Judges one series of one sample a second, with a phase for each second.
 fn judge_with_phase(
@@ -359,162 +348,4 @@ fn a_leak_is_told_per_request_and_by_the_time_to_its_limit() {
     let limit = series.time_to_limit.unwrap();
     assert!((limit.hours - 352.0 / 360.0).abs() < 0.1, "{limit:?}");
     assert!(limit.earliest_hours < limit.hours && limit.hours < limit.latest_hours.unwrap());
-}
-
-/// A run of one row a second, with its load: requests a second by the second.
-fn judge_under_load(
-    name: &str,
-    seconds: usize,
-    value: impl Fn(f64) -> f64,
-    load: impl Fn(f64) -> f64,
-) -> SeriesVerdict {
-    let mut csv = format!("elapsed_s,{name},requests_per_s\n");
-    for second in 0..seconds {
-        let at = second as f64;
-        csv.push_str(&format!("{second},{},{}\n", value(at), load(at)));
-    }
-    let timeline = Timeline::parse(csv.as_bytes()).unwrap();
-    let report = judge_timeline(&timeline, &LeakOptions::default());
-    report.series.into_iter().next().unwrap()
-}
-
-#[test]
-fn what_is_kept_when_the_load_ends_is_a_leak_and_what_goes_was_in_use() {
-    for (from, until, end) in [(12.0, 55.0, 60), (20.0, 60.0, 180), (0.0, 100.0, 105)] {
-        let load = |s: f64| if s > from && s <= until { 50.0 } else { 0.0 };
-        let kept = |s: f64| 12.0 + 20.0 * (s.min(until) - from).max(0.0);
-        for name in ["tokio_alive_tasks", "sessions"] {
-            let verdict = judge_under_load(name, end, kept, load);
-            assert_eq!(verdict.verdict, SeriesOutcome::Leak, "{verdict:#?}");
-        }
-        let used = |s: f64| if s > until { 12.0 } else { kept(s) };
-        let verdict = judge_under_load("connections", end, used, load);
-        assert_ne!(verdict.verdict, SeriesOutcome::Leak, "{verdict:#?}");
-        if end as f64 - until > 10.0 {
-            assert_eq!(verdict.rule, "remains", "{verdict:#?}");
-        }
-    }
-}
-
-#[test]
-fn what_leaks_without_load_is_a_leak_whatever_it_did_under_load() {
-    // It gave back more under load than it has leaked since.
-    let verdict = judge_under_load(
-        "open_fds",
-        900,
-        |s| (700.0 - 2.0 * s).max(100.0) + (s - 300.0).max(0.0) / 2.0,
-        |s| if s < 300.0 { 80.0 } else { 0.0 },
-    );
-    assert_eq!(verdict.verdict, SeriesOutcome::Leak, "{verdict:#?}");
-    let verdict = judge_under_load(
-        "open_fds",
-        900,
-        |s| 30.0 + (s - 300.0).max(0.0) / 2.0,
-        |s| if s < 300.0 { 80.0 } else { 0.0 },
-    );
-    assert_eq!(verdict.verdict, SeriesOutcome::Leak, "{verdict:#?}");
-    assert!(verdict.explanation.contains("without load"), "{verdict:#?}");
-}
-
-fn judge_csv(csv: &str) -> LeakReport {
-    let timeline = Timeline::parse(csv.as_bytes()).unwrap();
-    judge_timeline(&timeline, &LeakOptions::default())
-}
-
-#[test]
-fn what_fell_first_and_grows_for_certain_since_does_not_pass() {
-    for (fall, growth) in [(0.09, 90.0), (0.25, 45.0), (0.5, 60.0)] {
-        let verdict = judge("rss_mb", 900, |s| {
-            let x = s / 900.0;
-            let shaky = (s * 7919.0 % 101.0) / 100.0;
-            let level = if x < fall {
-                400.0
-            } else {
-                115.0 + growth * (x - fall)
-            };
-            level + shaky
-        });
-        assert_ne!(verdict.verdict.verdict(), Verdict::Pass, "{verdict:#?}");
-    }
-}
-
-#[test]
-fn a_process_that_has_gone_does_not_hide_what_it_leaked() {
-    for gone in ["0", "-1", "0.0"] {
-        let mut csv = String::from("elapsed_s,rss_mb\n");
-        for second in 0..600 {
-            if second < 480 {
-                csv += &format!("{second},{}\n", 100.0 + f64::from(second) / 10.0);
-            } else {
-                csv += &format!("{second},{gone}\n");
-            }
-        }
-        assert_eq!(judge_csv(&csv).verdict, Verdict::Fail, "{gone}");
-    }
-}
-
-#[test]
-fn several_things_at_one_time_do_not_pass_as_one() {
-    let mut csv = String::from("timestamp,region,rss_mb\n");
-    let mut plain = String::from("elapsed_s,rss_mb\n");
-    for minute in 0..120 {
-        for (place, level) in [100.0, 150.0, 200.0].into_iter().enumerate() {
-            let leak = if place == 2 { f64::from(minute) } else { 0.0 };
-            let time = 1_767_600_000 + 60 * minute;
-            csv += &format!("{time},r{place},{}\n", level + leak);
-            plain += &format!("{},{}\n", 60 * minute, level + leak);
-        }
-    }
-    for csv in [csv, plain] {
-        let report = judge_csv(&csv);
-        assert_ne!(report.verdict, Verdict::Pass, "{report:#?}");
-    }
-}
-
-#[test]
-fn processes_that_take_turns_are_judged_each() {
-    let table = |leak: f64| {
-        let mut csv = String::from("timestamp,pid,rss_kb\n");
-        for minute in 0..240 {
-            for pid in [4_241, 4_242, 4_243] {
-                let kb = 110_504.0
-                    + if pid == 4_242 {
-                        leak * f64::from(minute)
-                    } else {
-                        0.0
-                    };
-                let kb = kb + f64::from((minute * 31 + pid) % 7) * 4.0;
-                csv += &format!("{},{pid},{kb}\n", 1_767_600_000 + 60 * minute);
-            }
-        }
-        csv
-    };
-    assert_eq!(judge_csv(&table(500.0)).verdict, Verdict::Fail);
-    let healthy = judge_csv(&table(0.0));
-    assert_eq!(healthy.verdict, Verdict::Pass, "{healthy:#?}");
-}
-
-#[test]
-fn a_leak_that_began_late_in_a_short_run_does_not_pass() {
-    for (seconds, growth) in [(60, 60.0), (120, 40.0), (300, 40.0)] {
-        let verdict = judge("rss_mb", seconds, |s| {
-            let x = s / seconds as f64;
-            120.0 + growth * (x - 0.6).max(0.0) / 0.4 + (s * 31.0 % 7.0) / 10.0
-        });
-        assert_ne!(verdict.verdict.verdict(), Verdict::Pass, "{verdict:#?}");
-    }
-}
-
-#[test]
-fn the_load_goes_by_many_names() {
-    for name in ["requests_per_s", "rps", "qps", "req_per_sec", "throughput"] {
-        let mut csv = format!("elapsed_s,rss_mb,{name}\n");
-        for second in 0..900 {
-            let rate = 50.0 + f64::from(second) / 10.0;
-            let shaky = f64::from(second * 7_919 % 101) / 50.0;
-            csv += &format!("{second},{},{}\n", 200.0 + 0.5 * rate + shaky, rate + shaky);
-        }
-        let report = judge_csv(&csv);
-        assert_eq!(report.verdict, Verdict::Inconclusive, "{name}: {report:#?}");
-    }
 }
