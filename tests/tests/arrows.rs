@@ -44,6 +44,7 @@ fn the_agent_points_at_both_and_they_never_meet() {
     for (crate_name, never) in [
         ("soakscope-sampler", ["soakscope", "soakscope-report"]),
         ("soakscope-report", ["soakscope", "soakscope-sampler"]),
+        ("soakscope-cli", ["soakscope", "soakscope-sampler"]),
     ] {
         let dependencies = dependencies(&metadata, crate_name);
         for other in never {
@@ -59,7 +60,7 @@ fn the_agent_points_at_both_and_they_never_meet() {
 fn the_report_stays_pure() {
     let report = dependencies(&metadata(), "soakscope-report");
     for impure in [
-        "tokio", "libc", "sysinfo", "hyper", "axum", "metrics", "tracing",
+        "tokio", "libc", "sysinfo", "hyper", "axum", "metrics", "tracing", "clap",
     ] {
         assert!(!report.contains(impure), "report points at {impure}");
     }

@@ -8,6 +8,7 @@ mod check;
 mod flamegraph;
 mod leaks;
 mod part;
+mod prune;
 mod report;
 mod source;
 mod top;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::path::Path;
@@ -25,7 +26,7 @@ fn err(output: &Output) -> String {
 }
 
 fn fixture(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
     path.join(name).display().to_string()
 }
 

@@ -3,20 +3,21 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../benches/leaks/random.rs"]
+#[path = "../../tests/support/peak.rs"]
+mod peak;
+#[path = "../src/prune.rs"]
+mod prune;
+#[path = "../../benches/leaks/random.rs"]
 #[allow(dead_code)]
 mod random;
-
-use random::Random;
-#[path = "support/peak.rs"]
-mod peak;
-#[path = "support/wire.rs"]
+#[path = "../../tests/support/wire.rs"]
 mod wire;
 
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
+use random::Random;
 use soakscope_report::{
     FlameOptions, Label, Mapping, Profile, ProfileBuilder, TopBy, flamegraph, speedscope, top,
 };
@@ -114,7 +115,7 @@ fn shown(bytes: &[u8]) -> bool {
             return false;
         }
     };
-    let _ = profile.prune();
+    let _ = prune::prune(&mut profile);
     let index = profile.default_value_index();
     let other = profile.clone();
     profile.take_lines(&other);

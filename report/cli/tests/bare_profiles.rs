@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/wire.rs"]
+#[path = "../../tests/support/wire.rs"]
 mod wire;
 
 use std::io::Write;

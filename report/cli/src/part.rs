@@ -7,6 +7,7 @@ use soakscope_report::{
     LabelValue, Profile, ProfileRange, RunDir, Sample, SpanRange, ValueType, printable,
 };
 
+use crate::prune::prune;
 use crate::source::Source;
 
 /// Which part of a profile is wanted.
@@ -64,7 +65,7 @@ impl Part {
                 notes,
             } => (self.of_file(name, profile)?, notes.clone()),
         };
-        notes.extend(profile.prune());
+        notes.extend(prune(&mut profile));
         Ok((profile, notes))
     }
 
