@@ -18,7 +18,7 @@ use std::sync::Arc;
 use soakscope_sampler::set_label;
 use tracing::span::Id;
 
-use super::cpu::{Meter, Seat};
+use crate::spans::cpu::{Meter, Seat};
 
 /// Spans a thread may be in at a time; deeper ones keep the label above them.
 /// Guards that are forgotten stay here for good, so there has to be an end.

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use soakscope_report::{Error as ReportError, RunDir, RunInfo};
 
-use crate::appender::Appender;
+use crate::disk::appender::Appender;
+use crate::disk::job::{Job, LANES};
+use crate::disk::retention::{Retention, Step};
 use crate::drops::Drops;
 use crate::error::Error;
-use crate::job::{Job, LANES};
-use crate::profiles::retention::{Retention, Step};
 use crate::threads;
 
 /// Bytes kept while the disk refuses: some hours of rows.

@@ -3,7 +3,7 @@
 //! The recorder is the agent's whether or not the service has a global one. For
 //! a service that has none the agent installs another
 //! (`Builder::global_recorder`), so that neither writes to the other's metrics;
-//! [`families`](crate::families) puts both in one text. A value that was never
+//! [`families`](crate::metrics::families) puts both in one text. A value that was never
 //! known is absent; one that is not known now is `NaN`.
 
 use std::collections::HashMap;

@@ -8,27 +8,24 @@ use soakscope_report::{Cell, SpanInterval, TimelineWriter};
 use soakscope_sampler::heap::allocated_by_label;
 use soakscope_sampler::{excluded_cpu_time, process_cpu_time};
 
-use super::checked::Checked;
-use super::costs::{Cost, Costs, Key, Rest};
-use super::cpu::Consumer;
-use super::interval::Interval;
-use super::labels::Kind;
-use super::log::SpanLog;
-use super::spent::Spent;
-use crate::job::Job;
+use super::row::MB;
+use super::span_log::SpanLog;
+use crate::disk::job::Job;
 use crate::own_bytes;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
-use crate::timeline::row::MB;
+use crate::spans::checked::Checked;
+use crate::spans::costs::{Cost, Costs, Key, NO_REQUEST, Rest};
+use crate::spans::cpu::Consumer;
+use crate::spans::interval::Interval;
+use crate::spans::labels::Kind;
+use crate::spans::spent::Spent;
 
 /// Minutes between rows of one span, where spans are few.
 const INTERVAL_MIN: f64 = 10.0 / 60.0;
 /// Rows for which that holds. With twice as many the interval is twice as
 /// long, so that three days of 500 routes take no more room than of 16.
 const FEW: f64 = 16.0;
-
-/// The row of CPU time outside of any request.
-pub(crate) const NO_REQUEST: &str = "<no request>";
 
 const COLUMNS: [&str; 18] = [
     "elapsed_min",
@@ -218,7 +215,7 @@ impl SpanRows {
         let (found, warning) = self.checked.look(is_last);
         session.spans.set_agreement(found);
         if let Some(warning) = warning {
-            session.warn(&warning);
+            session.journal.warn(&warning);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Response bodies: made before their headers are sent, or after.
+//! Answers of work that takes a while, and their bodies: made before their
+//! headers are sent, or after.
 //!
 //! Clients allow a server little more than the seconds they asked for until
 //! headers come (`go tool pprof`: half as much again). Naming a profile's
@@ -12,13 +13,36 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-use super::lane::Turn;
+use super::lane::{Failure, Lane, Turn, Wanted};
 
-/// Why a body could not be made.
-pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// Enters a lane and runs work that is over when it answers.
+pub(super) async fn answer(
+    lane: &Lane,
+    work: impl FnOnce(&Wanted) -> Response + Send + 'static,
+) -> Response {
+    let turn = match lane.enter().await {
+        Ok(turn) => turn,
+        Err(refused) => return refused.into_response(),
+    };
+    match lane.run(turn, work).await {
+        Some((response, _)) => response,
+        None => broken(&format!("{} could not be made", lane.work)),
+    }
+}
+
+/// The answer where work panicked.
+pub(super) fn broken(what: &str) -> Response {
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        format!("{what}; the agent's own log says more\n"),
+    )
+        .into_response()
+}
 
 /// Bytes handed over at once.
 const PIECE: usize = 32 << 10;

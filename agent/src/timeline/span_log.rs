@@ -13,10 +13,10 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use soakscope_report::tag_of_span;
 
-use super::interval::sum_up;
-use crate::job::Job;
+use crate::disk::job::Job;
 use crate::own_bytes;
 use crate::session::Session;
+use crate::spans::interval::sum_up;
 
 /// Minutes of a stretch, where spans are few.
 const STRETCH_MIN: f64 = 1.0;
@@ -106,7 +106,7 @@ impl SpanLog {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        let base = SystemTime::from(session.start_time);
+        let base = SystemTime::from(session.clock.start_time);
         let mut builder = IntervalLogWriterBuilder::new();
         builder.with_base_time(base);
         let header = lines(&mut builder, &mut V2DeflateSerializer::new(), |_| true);

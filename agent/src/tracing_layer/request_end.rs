@@ -3,10 +3,11 @@
 
 use quanta::Instant;
 
-use super::ledger::Closed;
-use super::scope::{Scope, ms};
-use super::slow::Verdict;
+use super::scope::Scope;
+use crate::journal::ms;
 use crate::session::Session;
+use crate::spans::ledger::Closed;
+use crate::spans::slow::Verdict;
 
 /// Looks at a request that closed. Nothing is told once the run is sealed.
 pub(crate) fn look(scope: &Scope, closed: &Closed, session: &Session) {
@@ -32,7 +33,7 @@ pub(crate) fn look(scope: &Scope, closed: &Closed, session: &Session) {
         Some(often.filter_map(add).collect::<Vec<_>>())
     });
     for event in events.unwrap_or_default() {
-        session.event("n_plus_one", event);
+        session.journal.event("n_plus_one", event);
     }
 }
 
@@ -54,5 +55,5 @@ fn tell_slow(scope: &Scope, closed: &Closed, verdict: Verdict, suppressed: u64, 
         ("suppressed".to_owned(), suppressed.into()),
     ]);
     event.extend(scope.describe(closed.took_ns, closed.busy_ns, labels));
-    session.event("slow_span", event);
+    session.journal.event("slow_span", event);
 }

@@ -3,6 +3,8 @@
 //! All are made here, so that none is in the profile, none runs the service's
 //! signal handlers, and none ends the process with a refused write.
 
+pub(crate) mod stop;
+
 use std::cell::RefCell;
 use std::thread::{Builder, JoinHandle};
 

@@ -13,9 +13,10 @@ use soakscope_report::{FlameOptions, Profile};
 use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{self, HeapProfile};
 
-use crate::admin::lane::{Lane, Wanted};
-use crate::admin::late::{self, Failure};
-use crate::admin::pprof::{Asked, Format, PANICKED, Refusal};
+use super::PANICKED;
+use crate::admin::lane::{Failure, Lane, Wanted};
+use crate::admin::query::{Asked, Format, Refusal};
+use crate::admin::respond;
 use crate::admin::site::Site;
 use crate::profiles::heap::heap_profile;
 use crate::profiles::profile::Symbols;
@@ -46,7 +47,7 @@ async fn answer(
         Ok(turn) => turn,
         Err(refused) => return refused.into_response(),
     };
-    let body = late::body(async move {
+    let body = respond::body(async move {
         let lane = lane(&site, seconds);
         let (before, turn) = match seconds {
             Some(seconds) => {

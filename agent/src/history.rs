@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use soakscope_report::{Cell, Timeline, TimelineWriter};
 
-use crate::session::rfc3339;
+use crate::clock::rfc3339;
 
 /// Rows kept at most: an hour at one second.
 const MAX_ROWS: usize = 3_600;

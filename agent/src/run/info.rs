@@ -9,9 +9,9 @@ use soakscope_report::{Host, RunInfo, RunState, identity};
 use soakscope_sampler::resources::{self, Resources};
 use soakscope_sampler::{CpuSampler, heap};
 
+use crate::clock::rfc3339;
 use crate::config::Config;
-use crate::session::rfc3339;
-use crate::telemetry::Telemetry;
+use crate::metrics::telemetry::Telemetry;
 use crate::timeline::row::MB;
 
 pub(crate) fn run_info(

@@ -1,18 +1,23 @@
 //! The end of a run: it is judged, and everything that shows it is written.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use soakscope_report::{Error as ReportError, RunVerdict, judge, seal_judged};
+use soakscope_report::{Error as ReportError, RunState, RunVerdict, judge, seal_judged};
 use soakscope_sampler::quiet_writes;
 
+use super::live::{Live, State};
+use super::outcome::Outcome;
+use crate::clock::rfc3339;
 use crate::error::Error;
-use crate::live::Live;
-use crate::outcome::Outcome;
 use crate::profiles::profile::add_lines;
 use crate::threads;
 
+/// How long the last rows and profiles may take to the disk.
+const FLUSH: Duration = Duration::from_secs(10);
+/// How long the last event may.
+const FLUSH_EVENT: Duration = Duration::from_secs(1);
 /// How long it waits for a disk that takes the files of a run that is judged.
 const SEAL: Duration = Duration::from_secs(60);
 /// How long it may take to have all files on the disk, not only handed over.
@@ -22,10 +27,43 @@ const SYNC: Duration = Duration::from_secs(10);
 const FAR_LONGER: f64 = 1.1;
 
 impl Live {
+    /// Stops the parts and seals the run; once, whoever asks first.
+    pub(crate) fn finish(self: &Arc<Self>) -> Result<Outcome, Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, State::Unsealed) {
+            State::Finished(outcome) => {
+                let answer = Outcome::clone(&outcome);
+                *state = State::Finished(outcome);
+                return Ok(answer);
+            }
+            State::Running(parts) => {
+                parts.stop(&self.session.drops);
+                self.session.seal_findings();
+                if !self.session.writer.flush(FLUSH) {
+                    self.session.writer.give_up();
+                }
+                let mut info = self.info_lock();
+                info.end = Some(rfc3339(self.session.clock.time_at(Instant::now())));
+                info.state = RunState::Finished;
+            }
+            State::Unsealed => {}
+        }
+        let outcome = self.seal_apart()?;
+        if !outcome.unwritten().is_empty() {
+            let files = outcome.unwritten().join(", ");
+            self.session.journal.warn(&format!(
+                "files of the run that could not be written: {files}"
+            ));
+            self.session.writer.flush(FLUSH_EVENT);
+        }
+        *state = State::Finished(Box::new(outcome.clone()));
+        Ok(outcome)
+    }
+
     /// Seals on a thread of the agent's: who calls is a thread of the service,
     /// on which a refused write would raise a signal, and which a disk that does
     /// not answer must not hold for ever.
-    pub(crate) fn seal_apart(self: &Arc<Self>) -> Result<Outcome, Error> {
+    fn seal_apart(self: &Arc<Self>) -> Result<Outcome, Error> {
         let (reply, answers) = channel();
         let live = Arc::clone(self);
         let there = reply.clone();

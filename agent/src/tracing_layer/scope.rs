@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::kept::Kept;
-use super::labels::Labels;
-use super::statements::{Place, Repeats, Statement};
+use crate::journal::ms;
+use crate::spans::labels::Labels;
+use crate::spans::statements::{Place, Repeats, Statement};
 
 /// Kinds of spans in the tree of one request; further ones are counted.
 const MAX_NODES: usize = 64;
@@ -137,7 +138,7 @@ impl Scope {
         }
         let statements = inner.repeats.longest(MAX_STATEMENTS);
         if !statements.is_empty() {
-            let tell = |repeat: &super::statements::Repeat| {
+            let tell = |repeat: &crate::spans::statements::Repeat| {
                 json!({
                     "statement": &*repeat.template.text,
                     "count": repeat.count,
@@ -177,11 +178,6 @@ impl Inner {
         };
         children.into_iter().map(tell).collect()
     }
-}
-
-/// Milliseconds to the microsecond.
-pub(crate) fn ms(ns: u64) -> Value {
-    ((ns as f64 / 1e3).round() / 1e3).into()
 }
 
 #[cfg(test)]

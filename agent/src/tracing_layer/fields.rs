@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 
 use super::kept::{Kept, Piece, Slice};
-use super::method;
 use super::wanted::STATEMENTS;
+use crate::spans::method;
 
 /// Fields that are kept of every request. Any other may hold what is nobody's
 /// business, so it is kept only where the service names it

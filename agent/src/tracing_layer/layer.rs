@@ -22,17 +22,18 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::cpu::Meter;
+use super::callsites::{Callsite, callsite};
 use super::entered;
 use super::fields::Fields;
-use super::labels::{Callsite, Room, route_of, scenario_of, word};
-use super::ledger::Closed;
 use super::open_spans::OpenSpans;
 use super::request_end;
 use super::scope::{Position, Scope};
-use super::statements::{Place, Statement};
 use super::wanted::{Sight, Wanted};
 use crate::session::Session;
+use crate::spans::cpu::Meter;
+use crate::spans::labels::{Room, route_of, scenario_of, word};
+use crate::spans::ledger::Closed;
+use crate::spans::statements::{Place, Statement};
 
 /// Measures spans. Made by `Agent::layer`.
 pub(crate) struct SpanLayer {
@@ -105,7 +106,7 @@ impl SpanLayer {
 
     fn callsite(&self, session: &Session, metadata: &'static Metadata<'static>) -> Callsite {
         let wanted = || Wanted::of(metadata, self.sight);
-        session.spans.labels.callsite(metadata, wanted)
+        callsite(&session.spans.labels, metadata, wanted)
     }
 
     /// The word of the span that a new span is in, 0 for none that is in a

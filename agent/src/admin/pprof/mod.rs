@@ -1,37 +1,30 @@
 //! `/debug/pprof/`: profiles by Go's conventions.
 
+mod heap;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde::Deserialize;
-use soakscope_report::{FlameOptions, Profile, flame_subtitle, flamegraph, number, speedscope};
+use soakscope_report::{FlameOptions, flame_subtitle, number};
 use soakscope_sampler::Detail;
 
-use crate::admin::lane::Wanted;
-use crate::admin::late::{self, Failure};
-use crate::admin::routes::broken;
+use crate::admin::lane::{Failure, Wanted};
+use crate::admin::query::{Asked, Format, Refusal};
+use crate::admin::respond::{self, broken};
 use crate::admin::site::Site;
-use crate::admin::{headers, heap};
-use crate::live::Live;
-use crate::profiles::profile::{Piece, Symbols, cpu_profile};
+use crate::profiles::piece::Piece;
+use crate::profiles::profile::{Symbols, cpu_profile};
 use crate::profiles::profiler::ProfilerHandle;
-
-/// The longest profile one request may ask for.
-const MAX_SECONDS: f64 = 300.0;
+use crate::run::live::Live;
 
 /// Where in a sample's values its count and its CPU time are. What threads are
 /// doing now has taken no time, so it is counted.
 const COUNT: usize = 0;
 const CPU: usize = 1;
-
-/// Why a request is not answered.
-pub(super) type Refusal = (StatusCode, String);
 
 /// Why a body breaks off whose work panicked.
 pub(super) const PANICKED: &str = "a profile's making panicked";
@@ -64,71 +57,6 @@ async fn cmdline() -> String {
     arguments.join("\0")
 }
 
-#[derive(Deserialize)]
-pub(super) struct Asked {
-    pub(super) seconds: Option<f64>,
-    format: Option<String>,
-    /// A route or a span, by its name in `spans.csv`.
-    pub(super) span: Option<String>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Format {
-    Pprof,
-    Svg,
-    Collapsed,
-    Speedscope,
-}
-
-impl Asked {
-    /// The format, or why it is none.
-    pub(super) fn format(&self) -> Result<Format, Refusal> {
-        match self.format.as_deref() {
-            None | Some("pprof" | "proto") => Ok(Format::Pprof),
-            Some("svg") => Ok(Format::Svg),
-            Some("collapsed") => Ok(Format::Collapsed),
-            Some("speedscope") => Ok(Format::Speedscope),
-            Some(_) => {
-                let text = "format takes pprof, svg, collapsed or speedscope\n";
-                Err((StatusCode::BAD_REQUEST, text.to_owned()))
-            }
-        }
-    }
-
-    /// The seconds asked for, or why there are none such.
-    pub(super) fn seconds(&self, default: f64) -> Result<Duration, Refusal> {
-        let seconds = self.seconds.unwrap_or(default);
-        if seconds > 0.0 && seconds <= MAX_SECONDS {
-            return Ok(Duration::from_secs_f64(seconds));
-        }
-        let text = format!("seconds takes a number above 0, at most {MAX_SECONDS}\n");
-        Err((StatusCode::BAD_REQUEST, text))
-    }
-}
-
-impl Format {
-    pub(super) fn headers(self) -> [(HeaderName, &'static str); 3] {
-        let (kind, disposition) = match self {
-            Format::Pprof => (
-                "application/octet-stream",
-                "attachment; filename=\"profile.pb.gz\"",
-            ),
-            Format::Svg => ("image/svg+xml", "inline"),
-            Format::Collapsed => ("text/plain; charset=utf-8", "inline"),
-            Format::Speedscope => ("application/json", "inline"),
-        };
-        let policy = match self {
-            Format::Svg => headers::picture_policy(),
-            _ => headers::POLICY,
-        };
-        [
-            (CONTENT_TYPE, kind),
-            (CONTENT_DISPOSITION, disposition),
-            (CONTENT_SECURITY_POLICY, policy),
-        ]
-    }
-}
-
 async fn profile(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> Response {
     let prepared = asked
         .seconds(30.0)
@@ -147,7 +75,7 @@ async fn profile(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> R
     };
     // In this order, so that the turn is free only after the tap is closed.
     let held = (tap, turn);
-    let body = late::body(async move {
+    let body = respond::body(async move {
         tokio::time::sleep(seconds).await;
         let (tap, turn) = held;
         let live = Arc::clone(&site.live);
@@ -185,7 +113,7 @@ async fn threads(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> R
         }
     };
     match site.lanes.threads.run(turn, make).await {
-        Some((Ok(bytes), turn)) => (format.headers(), late::made((bytes, turn))).into_response(),
+        Some((Ok(bytes), turn)) => (format.headers(), respond::made((bytes, turn))).into_response(),
         Some((Err(refusal), _)) => refusal.into_response(),
         None => broken("the stacks could not be taken"),
     }
@@ -228,25 +156,4 @@ fn render(
         FlameOptions::default()
     };
     format.render(&profile, value_index, options)
-}
-
-impl Format {
-    /// The profile in this format, by one of its values where it has room for one only.
-    pub(super) fn render(
-        self,
-        profile: &Profile,
-        value_index: usize,
-        heading: FlameOptions,
-    ) -> Result<Vec<u8>, Failure> {
-        let options = FlameOptions {
-            value_index: Some(value_index),
-            ..heading
-        };
-        Ok(match self {
-            Format::Pprof => profile.encode(),
-            Format::Collapsed => profile.collapsed(value_index).into_bytes(),
-            Format::Speedscope => speedscope(profile, value_index, "soakscope").into_bytes(),
-            Format::Svg => flamegraph(profile, &options)?,
-        })
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use soakscope_report::{Error, HeapShot, LeakOptions, LeakReport, RunInfo, Verdict, judge_leaks};
 
-use crate::timeline::history::History;
+use crate::history::History;
 
 /// A judgement is kept for this part of the time it is on …
 const KEPT_SHARE: f64 = 1.0 / 60.0;
