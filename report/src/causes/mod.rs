@@ -31,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::columns::REQUESTS_PER_S;
 use crate::profile::Profile;
 use crate::spans::SpanTotal;
 use crate::timeline::Timeline;
@@ -382,7 +383,7 @@ pub fn heap_growth(shots: &[HeapShot]) -> Option<Profile> {
 /// Requests served between two seconds of the run; `None` where none were
 /// counted.
 fn requests(timeline: &Timeline, from: f64, to: f64) -> Option<f64> {
-    let rates = timeline.series("requests_per_s")?;
+    let rates = timeline.series(REQUESTS_PER_S.name)?;
     let seconds: Vec<f64> = timeline
         .elapsed_hours()
         .iter()

@@ -8,11 +8,12 @@
 use super::blocks::{Blocks, means};
 use super::noise::{self, Posterior};
 use super::window::Point;
+use crate::columns::{CONNECTIONS, REQUESTS_IN_FLIGHT, REQUESTS_PER_S};
 use crate::timeline::Timeline;
 
 /// Names of request rates, as scripts and load generators write them.
 pub(super) const REQUESTS: [&str; 12] = [
-    "requests_per_s",
+    REQUESTS_PER_S.name,
     "rps",
     "qps",
     "tps",
@@ -26,11 +27,11 @@ pub(super) const REQUESTS: [&str; 12] = [
     "req/s",
 ];
 /// What stands for them where none is there.
-const IN_FLIGHT: &str = "requests_in_flight";
+const IN_FLIGHT: &str = REQUESTS_IN_FLIGHT.name;
 
 /// What stands for the load where requests are not known. It may leak itself,
 /// and then explains nothing.
-const ELSE: &str = "connections";
+const ELSE: &str = CONNECTIONS.name;
 
 /// By this part of its mean a load must have changed to explain growth.
 const GROWN: f64 = 0.1;
