@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::Clock;
+use crate::clock::Clock;
 
 /// Why a measurement could not be taken.
 #[derive(Debug)]

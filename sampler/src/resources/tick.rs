@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Cgroup, DiskIo, Limits, MemoryDetail, Missing, Pace, Pressure, ProcessReading, Resources,
-    SocketCounts, sys,
+    SocketCounts, platform,
 };
 
 /// How much of one core all readings may take where nothing else is said.
@@ -112,10 +112,10 @@ fn paced<T>(pace: &mut Pace, now: Instant, read: impl FnOnce() -> Option<T>) -> 
     if !pace.due(now) {
         return None;
     }
-    let (cpu, wall) = (sys::thread_cpu(), Instant::now());
+    let (cpu, wall) = (platform::thread_cpu(), Instant::now());
     let value = read();
     let cost = cpu
-        .zip(sys::thread_cpu())
+        .zip(platform::thread_cpu())
         .map_or_else(|| wall.elapsed(), |(a, b)| b.saturating_sub(a));
     pace.took(now, cost);
     value
