@@ -192,7 +192,7 @@ fn handle(
     sample(taken, context, thread);
 }
 
-/// What a sample says besides its stack.
+/// What a sample holds besides its stack.
 struct Taken {
     kind: Kind,
     weight: u64,

@@ -142,7 +142,7 @@ pub(crate) enum Cause {
     ThreadTimer = 1,
     /// The timer of the whole process.
     ProcessTimer = 2,
-    /// A perf event; the payload tells events apart.
+    /// A perf event; the payload distinguishes events.
     Perf = 3,
     /// The wall clock; the payload is microseconds since this thread's last.
     Wall = 4,
