@@ -1,5 +1,5 @@
 //! Budgets while the run goes on: the same watch that judges a finished run
-//! takes in every tick, and a budget that breaks is told at once.
+//! takes in every tick, and a budget that breaks is reported at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,7 +10,8 @@ use serde_json::{Map, json};
 use soakscope_report::{BudgetOutcome, Budgets, LeakBudget, SpanInterval, Verdict, Watch};
 
 use crate::error::Error;
-use crate::session::Session;
+use crate::journal::Journal;
+use crate::metrics::telemetry::Telemetry;
 use crate::threads;
 
 /// How often budgets are judged.
@@ -20,14 +21,15 @@ const WAITING: usize = 64;
 /// How long the end of the process waits for the disk.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// What the service wants to be told of.
+/// What the service has called for each breach.
 pub(crate) type OnBreach = Box<dyn FnMut(&BudgetOutcome) + Send>;
 
 pub(crate) struct LiveBudgets {
     pub(crate) leaks: LeakBudget,
     watch: Mutex<Watch>,
     state: Mutex<State>,
-    told: Option<SyncSender<BudgetOutcome>>,
+    /// To the thread that calls the service.
+    breaches: Option<SyncSender<BudgetOutcome>>,
     /// How long a broken budget may stay so before the process is ended.
     grace: Option<Duration>,
 }
@@ -73,12 +75,12 @@ impl LiveBudgets {
         on_breach: Option<OnBreach>,
         grace: Option<Duration>,
     ) -> Result<Self, Error> {
-        let told = on_breach.map(teller).transpose()?;
+        let breaches = on_breach.map(caller).transpose()?;
         Ok(Self {
             leaks: budgets.leaks,
             watch: Mutex::new(Watch::new(budgets)),
             state: Mutex::default(),
-            told,
+            breaches,
             grace,
         })
     }
@@ -96,7 +98,8 @@ impl LiveBudgets {
     /// Takes in a row of the timeline, and once a second judges.
     pub(crate) fn row(
         &self,
-        session: &Arc<Session>,
+        journal: &Arc<Journal>,
+        telemetry: &Telemetry,
         now: Instant,
         elapsed_min: f64,
         phase: &str,
@@ -110,24 +113,29 @@ impl LiveBudgets {
         let due = |judged: Instant| now.saturating_duration_since(judged) >= STEP;
         if state.judged.is_none_or(due) {
             state.judged = Some(now);
-            self.judge(session, now, &mut state);
+            self.judge(journal, telemetry, now, &mut state);
         }
     }
 
-    fn judge(&self, session: &Arc<Session>, now: Instant, state: &mut State) {
+    fn judge(
+        &self,
+        journal: &Arc<Journal>,
+        telemetry: &Telemetry,
+        now: Instant,
+        state: &mut State,
+    ) {
         let outcomes = self.outcomes();
         let levels: Vec<Level> = outcomes.iter().map(Level::of).collect();
         state.before.resize(levels.len(), Level::Holds);
         for ((outcome, level), before) in outcomes.iter().zip(&levels).zip(&state.before) {
             let labels = [("budget", outcome.budget.as_str())];
             let broken = f64::from(u8::from(*level == Level::Broken));
-            let telemetry = &session.telemetry;
             telemetry.gauge("soakscope_budget_broken", &labels, Some(broken));
             telemetry.gauge("soakscope_budget_value", &labels, outcome.value);
             if level != before {
-                tell(session, outcome, *level);
+                record(journal, outcome, *level);
                 if *level == Level::Broken && !self.call(outcome) {
-                    session.drops.add("breaches_untold", 1);
+                    journal.drops.add("breaches_untold", 1);
                 }
             }
         }
@@ -141,15 +149,16 @@ impl LiveBudgets {
         let lasted = now.saturating_duration_since(since);
         if !state.ended && self.grace.is_some_and(|grace| lasted >= grace) {
             state.ended = true;
-            end_process(session, lasted);
+            end_process(journal, lasted);
         }
     }
 
-    /// Whether the service was told, where it wants to be.
+    /// Has the service called, where it asked for that. Answers `false` where too
+    /// many breaches wait.
     fn call(&self, outcome: &BudgetOutcome) -> bool {
-        self.told
+        self.breaches
             .as_ref()
-            .is_none_or(|told| told.try_send(outcome.clone()).is_ok())
+            .is_none_or(|breaches| breaches.try_send(outcome.clone()).is_ok())
     }
 
     fn watch(&self) -> MutexGuard<'_, Watch> {
@@ -159,18 +168,19 @@ impl LiveBudgets {
 
 /// A thread that calls the service's closure, so that one that blocks holds up
 /// nothing of the agent. It ends with the run.
-fn teller(mut on_breach: OnBreach) -> Result<SyncSender<BudgetOutcome>, Error> {
-    let (told, breaches): (_, Receiver<BudgetOutcome>) = sync_channel(WAITING);
+fn caller(mut on_breach: OnBreach) -> Result<SyncSender<BudgetOutcome>, Error> {
+    let (sender, breaches): (_, Receiver<BudgetOutcome>) = sync_channel(WAITING);
     threads::spawn(threads::BREACH, move || {
         for breach in breaches {
-            // A panic was reported by its hook; the next breach is told.
+            // A panic was reported by its hook; the next breach is called for.
             let _ = catch_unwind(AssertUnwindSafe(|| on_breach(&breach)));
         }
     })?;
-    Ok(told)
+    Ok(sender)
 }
 
-fn tell(session: &Session, outcome: &BudgetOutcome, level: Level) {
+/// Records that a budget changed its level: in the journal and in the log.
+fn record(journal: &Journal, outcome: &BudgetOutcome, level: Level) {
     let fields = [
         ("budget", json!(outcome.budget)),
         ("state", json!(level.name())),
@@ -178,7 +188,7 @@ fn tell(session: &Session, outcome: &BudgetOutcome, level: Level) {
         ("message", json!(outcome.message)),
     ];
     let fields = fields.map(|(key, value)| (key.to_owned(), value));
-    session.event("budget", Map::from_iter(fields));
+    journal.event("budget", Map::from_iter(fields));
     match level {
         Level::Broken => tracing::error!(target: "soakscope", "budget: {}", outcome.message),
         Level::Warns => tracing::warn!(target: "soakscope", "budget: {}", outcome.message),
@@ -190,20 +200,20 @@ fn tell(session: &Session, outcome: &BudgetOutcome, level: Level) {
 /// it has open and seals the run. What is written by then is on disk first, for
 /// a service that does not listen to the signal; a tick waits for no disk, so
 /// that is left to a thread.
-fn end_process(session: &Arc<Session>, lasted: Duration) {
-    session.warn(&format!(
+fn end_process(journal: &Arc<Journal>, lasted: Duration) {
+    journal.warn(&format!(
         "a budget has been broken for {:.0} s; ending this process (SIGTERM), as asked",
         lasted.as_secs_f64()
     ));
-    let ending = Arc::clone(session);
+    let ending = Arc::clone(journal);
     let started = threads::spawn(threads::END, move || {
-        ending.writer.flush(FLUSH);
+        ending.flush(FLUSH);
         if let Err(error) = terminate() {
             ending.warn(&format!("the process could not be ended: {error}"));
         }
     });
     if let Err(error) = started {
-        session.warn(&format!("the process could not be ended: {error}"));
+        journal.warn(&format!("the process could not be ended: {error}"));
     }
 }
 

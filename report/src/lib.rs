@@ -35,6 +35,7 @@
 mod budgets;
 mod causes;
 mod chart;
+pub mod columns;
 mod error;
 pub mod exit_code;
 mod findings;

@@ -1,4 +1,4 @@
-//! The arrows between the crates, as `cargo metadata` tells them.
+//! The arrows between the crates, as `cargo metadata` lists them.
 
 use std::collections::BTreeSet;
 use std::process::Command;

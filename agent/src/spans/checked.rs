@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use soakscope_report::{Agreement, SpanTotal, agreement};
 
-use super::costs::{Cost, Key};
+use super::costs::{Cost, Key, NO_REQUEST};
 use super::labels::Kind;
-use super::rows::NO_REQUEST;
 
 /// Samples of the first look that may warn. The next is at twice as many, and at
 /// the end of the run: who looks at every row of three days sees by chance what

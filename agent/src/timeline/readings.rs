@@ -7,8 +7,8 @@ use soakscope_sampler::resources::{Stall, TcpState, TickReading};
 
 use super::tokio_runtime::RuntimeReading;
 use super::tracked::Answer;
+use crate::metrics::telemetry::Seconds;
 use crate::session::Session;
-use crate::telemetry::Seconds;
 
 /// Everything read in one tick.
 pub(crate) struct Readings {
@@ -127,7 +127,7 @@ impl Readings {
         }
         telemetry.counter("soakscope_ticks_total", &[], session.ticks());
         telemetry.counter("soakscope_ticks_missed_total", &[], session.missed_ticks());
-        session.count_untold();
+        session.count_unreported();
         for (cause, count) in session.drops.by_cause() {
             telemetry.counter("soakscope_dropped_total", &[("cause", &cause)], count);
         }

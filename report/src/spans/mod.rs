@@ -40,7 +40,7 @@ pub struct SpanTotal {
     /// The name: a request's method and route, or what the span calls itself.
     pub name: String,
     /// `request`, `span`, or `none` for what was outside of any request; empty
-    /// in a run that does not tell.
+    /// in a run that does not record it.
     pub kind: String,
     /// How many ended.
     pub count: u64,
