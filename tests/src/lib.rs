@@ -6,6 +6,7 @@
 
 mod burn;
 mod http;
+pub mod imports;
 mod programs;
 mod running;
 pub mod sessions;
