@@ -33,34 +33,6 @@ const ALLOWED: &[Allowed] = &[
             "time_columns",
         ],
     ),
-    (
-        "sampler",
-        "",
-        &[
-            "cpu",
-            "error",
-            "excluded",
-            "fork",
-            "native",
-            "own_files",
-            "own_threads",
-            "symbols",
-            "sys",
-            "thread_state",
-        ],
-    ),
-    (
-        "sampler",
-        "native",
-        &[
-            "directed",
-            "handler",
-            "masks",
-            "signals",
-            "timer_clock",
-            "wall_clock",
-        ],
-    ),
 ];
 
 #[test]

@@ -26,7 +26,7 @@ mod forked;
 mod handler;
 mod indexed;
 mod instants;
-mod masks;
+pub(super) mod masks;
 mod perf_clock;
 mod record;
 mod ring;

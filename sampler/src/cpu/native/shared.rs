@@ -152,6 +152,9 @@ pub(crate) enum Cause {
     Instant = 6,
 }
 
+/// The payload of a thread's timer that accounts for the thread from birth.
+pub(crate) const FROM_BIRTH: u64 = 1;
+
 /// Sixteen bits of magic and epoch, eight of cause, forty of payload.
 pub(crate) fn cookie(epoch: u32, cause: Cause, payload: u64) -> u64 {
     let mark = u64::from((epoch as u16) ^ 0x50a5);
