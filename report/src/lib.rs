@@ -103,3 +103,8 @@ pub use verdict::{
     LEAK_EVENT, RuleResult, RunVerdict, Verdict, judge, judge_by, judge_leaks, judge_with,
     verdict_json,
 };
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

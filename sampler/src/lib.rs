@@ -4,7 +4,7 @@
 //! descriptors, sockets by state. [`HeapProfiler`] wraps the allocator: it
 //! counts the live heap and samples, in [`heap`], which code holds it.
 //!
-//! [`CpuSampler`] says which code burns CPU time, on every thread from birth,
+//! [`CpuSampler`] records which code burns CPU time, on every thread from birth,
 //! from an ordinary release build, and accounts for the time: how much of what
 //! the kernel charged is in the profile, and what was dropped and why.
 //! [`Symbolizer`] turns its program counters into names and lines, away from

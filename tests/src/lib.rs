@@ -8,6 +8,7 @@ mod burn;
 mod http;
 #[path = "../../sampler/tests/support/others.rs"]
 mod others;
+pub mod imports;
 mod programs;
 mod running;
 pub mod sessions;

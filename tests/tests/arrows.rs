@@ -86,3 +86,46 @@ fn every_prescribed_crate_is_used() {
         assert!(used.contains(prescribed), "{prescribed} is not used");
     }
 }
+
+/// What crates.io and docs.rs show of a crate, and what they refuse one for.
+#[test]
+fn published_crates_are_described_and_depend_by_version() {
+    let metadata = metadata();
+    let mut published = BTreeSet::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let name = package["name"].as_str().expect("a name");
+        if package["publish"] == serde_json::json!([]) {
+            continue;
+        }
+        published.insert(name);
+        for text in [
+            "description",
+            "license",
+            "repository",
+            "readme",
+            "rust_version",
+        ] {
+            assert!(package[text].is_string(), "{name} has no {text}");
+        }
+        let count = |what: &str| package[what].as_array().map_or(0, Vec::len);
+        for list in ["keywords", "categories"] {
+            assert!((1..=5).contains(&count(list)), "{name}: {list}");
+        }
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            // One of tests alone is left out of what is published.
+            let needed = dependency["kind"] != "dev";
+            assert!(
+                !needed || dependency["req"] != "*",
+                "{name} has {} without a version",
+                dependency["name"]
+            );
+        }
+    }
+    let expected = [
+        "soakscope",
+        "soakscope-cli",
+        "soakscope-report",
+        "soakscope-sampler",
+    ];
+    assert_eq!(published, BTreeSet::from(expected));
+}

@@ -20,7 +20,7 @@
 //! beyond the last account share one with locked instructions.
 //!
 //! A forked child has its parent's accounts and goes on with its thread's own;
-//! it never takes over accounts of another process, because it cannot tell
+//! it never takes over accounts of another process, because it cannot know
 //! which are its own thread's.
 
 use std::cell::Cell;
@@ -190,7 +190,7 @@ thread_local! {
 }
 
 /// Notes an allocation, whose size is not 0. `false`: ask [`due`], which notes
-/// it and says whether it is to be sampled.
+/// it and returns whether it is to be sampled.
 #[inline(always)]
 pub(super) fn spend(size: usize) -> bool {
     HERE.with(|here| here.spends.get().spend(size as u64))
@@ -225,7 +225,7 @@ fn freed_without_account(size: usize) {
     SHARED.freed.fetch_add(size as u64, Relaxed);
 }
 
-/// Notes an allocation after [`spend`] said `false`, and sets the countdown
+/// Notes an allocation after [`spend`] returned `false`, and sets the countdown
 /// for the next one. What it stands for if it is to be sampled.
 #[cold]
 #[inline(never)]

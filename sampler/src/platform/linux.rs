@@ -31,12 +31,12 @@ pub(crate) fn gettid() -> u32 {
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }
 
-/// The calling thread's name; `None` where a filter refuses to tell.
+/// The calling thread's name; `None` where a filter refuses the call.
 pub(crate) fn thread_name() -> Option<[u64; NAME]> {
     let mut name = [0u64; NAME];
     // SAFETY: PR_GET_NAME writes at most 16 bytes, which `name` has.
-    let told = unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
-    (told == 0).then_some(name)
+    let result = unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
+    (result == 0).then_some(name)
 }
 
 /// Whether the calling thread is the process's first.
@@ -141,7 +141,7 @@ pub(crate) fn take_signal(set: &libc::sigset_t) {
 /// How many bytes of a range are in memory.
 pub(crate) fn resident_bytes(begin: usize, length: usize) -> usize {
     const PAGE: usize = 4096;
-    // SAFETY: it only answers a number.
+    // SAFETY: it only returns a number.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     let page = usize::try_from(page).unwrap_or(PAGE).max(PAGE);
     let first = begin & !(page - 1);

@@ -29,7 +29,7 @@ impl SignalMask {
         Self::block(&[])
     }
 
-    /// Blocks these on the calling thread, too; answers what it was before.
+    /// Blocks these on the calling thread, too; returns what it was before.
     pub(crate) fn block(signals: &[libc::c_int]) -> Self {
         let mut set = empty();
         for signal in signals {
@@ -40,7 +40,7 @@ impl SignalMask {
     }
 
     /// Blocks all signals on the calling thread but those of its own faults and
-    /// the sampler's; answers what it was before. The C library leaves its own
+    /// the sampler's; returns what it was before. The C library leaves its own
     /// out.
     ///
     /// A signal of the process's timer that expires on a thread that blocks it

@@ -53,7 +53,7 @@ impl Resources {
     ///
     /// Asks each descriptor of our own (`getsockopt`), so sockets of other
     /// processes in the same network namespace are not counted. Costs about
-    /// 0.2–0.9 µs per descriptor. `None` where the platform cannot tell.
+    /// 0.2–0.9 µs per descriptor. `None` where the platform does not count them.
     pub fn sockets(&mut self) -> Option<SocketCounts> {
         self.process.sockets()
     }
@@ -114,7 +114,7 @@ impl Resources {
 }
 
 /// How long the machine was suspended since it started; `None` where the system
-/// does not tell. The monotonic clock stands still meanwhile.
+/// does not report it. The monotonic clock stands still meanwhile.
 pub fn suspended() -> Option<std::time::Duration> {
     platform::suspended()
 }

@@ -107,7 +107,7 @@ impl Default for Ticks {
 }
 
 /// Reads if it is due, and notes the CPU time that took: of this thread where
-/// the system tells, so that waiting for a processor is not taken for cost.
+/// the system reports it, so that waiting for a processor is not taken for cost.
 fn paced<T>(pace: &mut Pace, now: Instant, read: impl FnOnce() -> Option<T>) -> Option<T> {
     if !pace.due(now) {
         return None;

@@ -57,7 +57,7 @@ impl Module {
         (self.start..self.end).contains(&pc)
     }
 
-    /// What tells images apart: two files may have had one path.
+    /// What distinguishes images: two files may have had one path.
     pub(super) fn image(&self) -> u64 {
         self.origin.image_start.unwrap_or(self.start)
     }

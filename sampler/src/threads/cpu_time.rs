@@ -1,4 +1,4 @@
-//! CPU clocks that a program may read by itself: of the calling thread, of
+//! CPU clocks that a program may read: of the calling thread, of
 //! another of its threads, and of the whole process.
 
 use std::time::Duration;

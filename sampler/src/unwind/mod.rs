@@ -11,7 +11,8 @@
 //! | file | what |
 //! |---|---|
 //! | `rule` | one step up the stack, packed in a word |
-//! | `table`, `cfi` | the rule for an address out of `.eh_frame` |
+//! | `table` | the entry of `.eh_frame` for an address |
+//! | `cfi`, `row`, `expression` | the rule for an address out of that entry |
 //! | `cache` | rules by address |
 //! | `modules` | which module covers an address |
 //! | `memory` | reading a stack without faulting |
@@ -26,6 +27,7 @@ pub(crate) mod arch;
 mod bytes;
 mod cache;
 mod cfi;
+mod expression;
 #[cfg(not(miri))]
 mod here;
 #[cfg(miri)]
@@ -35,6 +37,7 @@ pub(crate) mod main_stack;
 pub(crate) mod memory;
 mod modules;
 pub(crate) mod published;
+mod row;
 mod rule;
 mod table;
 pub(crate) mod walk;

@@ -124,7 +124,7 @@ impl Aggregate {
         sum.weight += record.weight;
     }
 
-    /// Takes everything added since the last call. `ask` says the current name
+    /// Takes everything added since the last call. `ask` returns the current name
     /// of a thread that lives.
     pub(crate) fn take(&mut self, ask: impl Fn(u32) -> Option<String>) -> Vec<CpuSample> {
         let mut current: HashMap<u32, Arc<str>> = HashMap::new();

@@ -3,7 +3,8 @@
 
 use std::io;
 
-use super::handler::SI_QUEUE;
+/// `si_code` of a queued signal.
+pub(crate) const SI_QUEUE: i32 = -1;
 
 /// `siginfo_t` of a queued signal, whole: the kernel reads 128 bytes, and hands
 /// the first 48 on.

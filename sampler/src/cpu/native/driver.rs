@@ -91,7 +91,7 @@ impl Driver {
         }
     }
 
-    /// Does what is due, and says when the next thing is.
+    /// Does what is due, and returns when the next thing is.
     pub(crate) fn tick(&mut self, now: Instant, notes: &mut Vec<String>) -> Option<Instant> {
         match self {
             Driver::Instants(clock) => clock.tick(now, notes),

@@ -28,10 +28,9 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
 use super::alternate_stacks;
-use super::directed;
+use super::directed::{self, SI_QUEUE};
 use super::record::{self, FIXED, IN_KERNEL, Kind, NAMED, TRUNCATED};
 use super::shared::{self, Cause, claims, cookie, count, read_cookie};
-use super::timer_clock;
 use super::timers::{self, First};
 use crate::platform::{self, private_stacks, sampling_signal};
 use crate::threads::state::{self, ThreadState};
@@ -42,10 +41,9 @@ use crate::unwind::{arch, main_stack, published};
 /// Frames kept of one stack; deeper ones are cut at the thread's end.
 pub(crate) const MAX_FRAMES: usize = 512;
 
-/// `si_code` of a perf event's SIGTRAP, of a timer, of a queued signal.
+/// `si_code` of a perf event's SIGTRAP, and of a timer.
 const TRAP_PERF: i32 = 6;
 const SI_TIMER: i32 = -2;
-pub(crate) const SI_QUEUE: i32 = -1;
 
 /// The parts of `siginfo_t` that are read, as the kernel lays them out on
 /// 64-bit machines.
@@ -154,7 +152,7 @@ fn handle(
         }
         Cause::ThreadTimer => {
             let mut weight = period.saturating_mul(1 + overrun);
-            if payload == timer_clock::FROM_BIRTH && thread.met.swap(1, Relaxed) == 0 {
+            if payload == shared::FROM_BIRTH && thread.met.swap(1, Relaxed) == 0 {
                 weight += shared::TICK.load(Relaxed) / 2;
             }
             of_cpu_time(weight)
@@ -192,7 +190,7 @@ fn handle(
     sample(taken, context, thread);
 }
 
-/// What a sample says besides its stack.
+/// What a sample holds besides its stack.
 struct Taken {
     kind: Kind,
     weight: u64,

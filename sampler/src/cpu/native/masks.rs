@@ -5,9 +5,13 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 
-use super::signals::OPEN_IN_HANDLER;
 use super::tasks;
 use crate::threads::excluded;
+
+/// The one signal that our handler leaves open: nobody sends it (it was for
+/// faults of a coprocessor's stack), so that a mask of all others shows, from
+/// outside, a thread that is in the handler.
+pub(crate) const OPEN_IN_HANDLER: libc::c_int = libc::SIGSTKFLT;
 
 /// Threads that are looked at, at most.
 const MAX_THREADS: usize = 256;

@@ -170,7 +170,7 @@ fn thinning(frequency_hz: u32) -> u64 {
     (SIGNALS_PER_SECOND / u64::from(frequency_hz)).max(2)
 }
 
-/// The time between two samples, as the period that was set comes to.
+/// The time between two samples, at the period that was set.
 pub(crate) fn sample_period(frequency_hz: u32) -> Duration {
     let thinning = thinning(frequency_hz);
     Duration::from_nanos(1_000_000_000 / (u64::from(frequency_hz) * thinning) * thinning)

@@ -2,7 +2,7 @@
 
 use crate::platform::NAME;
 
-/// What a record says.
+/// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {

@@ -142,7 +142,7 @@ pub(crate) enum Cause {
     ThreadTimer = 1,
     /// The timer of the whole process.
     ProcessTimer = 2,
-    /// A perf event; the payload tells events apart.
+    /// A perf event; the payload distinguishes events.
     Perf = 3,
     /// The wall clock; the payload is microseconds since this thread's last.
     Wall = 4,
@@ -151,6 +151,9 @@ pub(crate) enum Cause {
     /// The thread was seen to run; the payload is nanoseconds.
     Instant = 6,
 }
+
+/// The payload of a thread's timer that accounts for the thread from birth.
+pub(crate) const FROM_BIRTH: u64 = 1;
 
 /// Sixteen bits of magic and epoch, eight of cause, forty of payload.
 pub(crate) fn cookie(epoch: u32, cause: Cause, payload: u64) -> u64 {

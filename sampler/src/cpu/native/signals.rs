@@ -8,14 +8,9 @@ use std::io;
 use std::mem;
 
 use super::handler::entry;
-use super::masks;
+use super::masks::{self, OPEN_IN_HANDLER};
 use crate::error::Error;
 use crate::platform::sampling_signal;
-
-/// The one signal that our handler leaves open: nobody sends it (it was for
-/// faults of a coprocessor's stack), so that a mask of all others shows, from
-/// outside, a thread that is in the handler.
-pub(crate) const OPEN_IN_HANDLER: libc::c_int = libc::SIGSTKFLT;
 
 type Action = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 

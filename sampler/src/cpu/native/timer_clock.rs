@@ -45,9 +45,6 @@ const SCAN_COST_SHARE: u32 = 50;
 const SCAN_SOON: Duration = Duration::from_millis(10);
 const SCAN_LATER: Duration = Duration::from_millis(200);
 
-/// In a timer's cookie: it accounts for its thread from birth.
-pub(crate) const FROM_BIRTH: u64 = 1;
-
 pub(crate) struct TimerClock {
     epoch: u32,
     signal: libc::c_int,
@@ -272,7 +269,7 @@ impl TimerClock {
             let (first, from_birth) = if self.midlife.contains(&tid) {
                 (First::After(phase), 0)
             } else {
-                (First::At(phase), FROM_BIRTH)
+                (First::At(phase), shared::FROM_BIRTH)
             };
             let value = cookie(self.epoch, Cause::ThreadTimer, from_birth);
             match timers::create(Target::Thread(tid), self.signal, value, first, self.period) {

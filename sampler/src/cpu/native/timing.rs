@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::handler::{SI_QUEUE, SignalInfo, entry};
+use super::directed::SI_QUEUE;
+use super::handler::{SignalInfo, entry};
 use super::shared::{self, Cause, cookie};
 use crate::platform;
 use crate::unwind::arch;

@@ -7,7 +7,8 @@
 use std::io;
 use std::mem;
 
-use crate::cpu::native::signals::{self, OPEN_IN_HANDLER, Owner};
+use crate::cpu::native::masks::OPEN_IN_HANDLER;
+use crate::cpu::native::signals::{self, Owner};
 use crate::platform::private_stacks::{self, signal_entry};
 
 unsafe extern "C" {

@@ -1,4 +1,4 @@
-//! Platforms other than Linux: what the `sysinfo` crate tells, the rest `None`.
+//! Platforms other than Linux: what the `sysinfo` crate reports, the rest `None`.
 
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ impl Recent {
         }
     }
 
-    /// Adds what was counted since the last time; answers the share of a core
+    /// Adds what was counted since the last time; returns the share of a core
     /// that the program used.
     pub(super) fn judge(&mut self, now: Instant, lasted: Duration, counts: &Counts) -> f64 {
         let since = |last: &mut u64, now: u64| (now - std::mem::replace(last, now)) as f64;

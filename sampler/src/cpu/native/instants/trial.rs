@@ -30,8 +30,8 @@ const MAX_DISPLACING: usize = 16;
 /// The kernel that lets a thread with a short time slice onto its CPU at once.
 const SHORT_SLICES: (u32, u32) = (6, 12);
 
-/// Has a thread of our own spin and another look at it; answers the best method
-/// that works. The error says what does not work.
+/// Has a thread of our own spin and another look at it; returns the best method
+/// that works. The error names what does not work.
 pub(super) fn run(cpus: &[usize], signal: libc::c_int, epoch: u32) -> Result<Method, String> {
     let (Some(first), Some(last)) = (cpus.first(), cpus.last()) else {
         return Err("it is not known on which CPUs threads may run".to_owned());

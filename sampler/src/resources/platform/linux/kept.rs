@@ -44,7 +44,7 @@ impl Kept {
         self.failure.get()
     }
 
-    /// Reads the whole and answers what `parse` makes of it.
+    /// Reads the whole and returns what `parse` makes of it.
     pub(super) fn read<T>(&self, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         let file = self.file.as_ref().ok()?;
         let mut buffer = self.buffer.try_borrow_mut().ok()?;
@@ -54,7 +54,7 @@ impl Kept {
     }
 }
 
-/// Reads a file from its beginning to its end; answers its length.
+/// Reads a file from its beginning to its end; returns its length.
 ///
 /// The kernel makes the text anew for each call that does not begin where the
 /// last one ended, and hands out as much as there is room for. So a full buffer
