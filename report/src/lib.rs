@@ -91,8 +91,9 @@ pub use run_dir::{
 };
 pub use seal::{seal, seal_judged};
 pub use spans::{
-    Agreement, SpanCost, SpanRange, SpanTotal, agreement, measured_spans, sampling_error_ms,
-    span_of_tag, tag_of_span, top_spans,
+    Agreement, NO_REQUEST, SPAN_COLUMNS, SpanCost, SpanKind, SpanLogWriter, SpanRange, SpanRow,
+    SpanTotal, SpanWriter, agreement, measured_spans, sampling_error_ms, span_of_tag, tag_of_span,
+    top_spans,
 };
 pub use speedscope::speedscope;
 pub use summary::{leaks_text, summary_markdown, summary_text};
