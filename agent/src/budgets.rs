@@ -1,13 +1,15 @@
 //! Budgets while the run goes on: the same watch that judges a finished run
-//! takes in every tick, and a budget that breaks is told at once.
+//! takes in every tick, and a budget that breaks is reported at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, json};
-use soakscope_report::{BudgetOutcome, Budgets, LeakBudget, SpanInterval, Verdict, Watch};
+use soakscope_report::{
+    BudgetEvent, BudgetOutcome, BudgetState, Budgets, DropCause, EventKind, LeakBudget,
+    SpanInterval, Verdict, Watch,
+};
 
 use crate::error::Error;
 use crate::session::Session;
@@ -20,14 +22,14 @@ const WAITING: usize = 64;
 /// How long the end of the process waits for the disk.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// What the service wants to be told of.
+/// The service's own closure for budgets that break.
 pub(crate) type OnBreach = Box<dyn FnMut(&BudgetOutcome) + Send>;
 
 pub(crate) struct LiveBudgets {
     pub(crate) leaks: LeakBudget,
     watch: Mutex<Watch>,
     state: Mutex<State>,
-    told: Option<SyncSender<BudgetOutcome>>,
+    breaches: Option<SyncSender<BudgetOutcome>>,
     /// How long a broken budget may stay so before the process is ended.
     grace: Option<Duration>,
 }
@@ -57,11 +59,11 @@ impl Level {
         }
     }
 
-    fn name(self) -> &'static str {
+    fn state(self) -> BudgetState {
         match self {
-            Level::Holds => "holds",
-            Level::Warns => "warning",
-            Level::Broken => "broken",
+            Level::Holds => BudgetState::Holds,
+            Level::Warns => BudgetState::Warning,
+            Level::Broken => BudgetState::Broken,
         }
     }
 }
@@ -73,12 +75,12 @@ impl LiveBudgets {
         on_breach: Option<OnBreach>,
         grace: Option<Duration>,
     ) -> Result<Self, Error> {
-        let told = on_breach.map(teller).transpose()?;
+        let breaches = on_breach.map(caller).transpose()?;
         Ok(Self {
             leaks: budgets.leaks,
             watch: Mutex::new(Watch::new(budgets)),
             state: Mutex::default(),
-            told,
+            breaches,
             grace,
         })
     }
@@ -125,9 +127,9 @@ impl LiveBudgets {
             telemetry.gauge("soakscope_budget_broken", &labels, Some(broken));
             telemetry.gauge("soakscope_budget_value", &labels, outcome.value);
             if level != before {
-                tell(session, outcome, *level);
+                report(session, outcome, *level);
                 if *level == Level::Broken && !self.call(outcome) {
-                    session.drops.add("breaches_untold", 1);
+                    session.drops.add(DropCause::BreachesUnreported, 1);
                 }
             }
         }
@@ -145,11 +147,12 @@ impl LiveBudgets {
         }
     }
 
-    /// Whether the service was told, where it wants to be.
+    /// Hands a breach to the service's closure. Answers `false` where it has no
+    /// room for one more.
     fn call(&self, outcome: &BudgetOutcome) -> bool {
-        self.told
+        self.breaches
             .as_ref()
-            .is_none_or(|told| told.try_send(outcome.clone()).is_ok())
+            .is_none_or(|breaches| breaches.try_send(outcome.clone()).is_ok())
     }
 
     fn watch(&self) -> MutexGuard<'_, Watch> {
@@ -159,26 +162,24 @@ impl LiveBudgets {
 
 /// A thread that calls the service's closure, so that one that blocks holds up
 /// nothing of the agent. It ends with the run.
-fn teller(mut on_breach: OnBreach) -> Result<SyncSender<BudgetOutcome>, Error> {
-    let (told, breaches): (_, Receiver<BudgetOutcome>) = sync_channel(WAITING);
+fn caller(mut on_breach: OnBreach) -> Result<SyncSender<BudgetOutcome>, Error> {
+    let (sender, breaches): (_, Receiver<BudgetOutcome>) = sync_channel(WAITING);
     threads::spawn(threads::BREACH, move || {
         for breach in breaches {
-            // A panic was reported by its hook; the next breach is told.
+            // A panic was reported by its hook; the next breach comes all the same.
             let _ = catch_unwind(AssertUnwindSafe(|| on_breach(&breach)));
         }
     })?;
-    Ok(told)
+    Ok(sender)
 }
 
-fn tell(session: &Session, outcome: &BudgetOutcome, level: Level) {
-    let fields = [
-        ("budget", json!(outcome.budget)),
-        ("state", json!(level.name())),
-        ("value", json!(outcome.value)),
-        ("message", json!(outcome.message)),
-    ];
-    let fields = fields.map(|(key, value)| (key.to_owned(), value));
-    session.event("budget", Map::from_iter(fields));
+fn report(session: &Session, outcome: &BudgetOutcome, level: Level) {
+    session.event(&EventKind::Budget(BudgetEvent {
+        budget: outcome.budget.clone(),
+        state: level.state(),
+        value: outcome.value,
+        message: outcome.message.clone(),
+    }));
     match level {
         Level::Broken => tracing::error!(target: "soakscope", "budget: {}", outcome.message),
         Level::Warns => tracing::warn!(target: "soakscope", "budget: {}", outcome.message),

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::Map;
-use soakscope_report::{Budgets, Kind, RunDir, RunInfo, RunState, Trust};
+use soakscope_report::{
+    Budgets, DropCause, EventKind, Kind, Measurement, PhaseEvent, RunDir, RunInfo, RunState, Trust,
+};
 use soakscope_sampler::resources::Resources;
 use soakscope_sampler::{
     Clock, ClockChoice, CpuSampler, Error as SamplerError, heap, quiet_writes,
@@ -231,8 +232,8 @@ impl Live {
             telemetry.gauge("soakscope_phase_info", &[("phase", &before)], Some(0.0));
         }
         telemetry.gauge("soakscope_phase_info", &[("phase", &phase.name)], Some(1.0));
-        let fields = Map::from_iter([("phase".to_owned(), phase.name.clone().into())]);
-        self.session.event("phase", fields);
+        let name = phase.name.clone();
+        self.session.event(&EventKind::Phase(PhaseEvent { name }));
         Ok(phase.name)
     }
 
@@ -266,13 +267,13 @@ impl Live {
                 heap,
             } => {
                 if !ticker.stop() {
-                    self.session.drops.add("ticker_died", 1);
+                    self.session.drops.add(DropCause::TickerDied, 1);
                 }
                 if heap.is_some_and(|heap| !heap.stop()) {
-                    self.session.drops.add("heap_watch_died", 1);
+                    self.session.drops.add(DropCause::HeapWatchDied, 1);
                 }
                 if profiler.is_some_and(|profiler| !profiler.stop()) {
-                    self.session.drops.add("profiler_died", 1);
+                    self.session.drops.add(DropCause::ProfilerDied, 1);
                 }
                 self.session.seal_findings();
                 if !self.session.writer.flush(FLUSH) {
@@ -299,9 +300,10 @@ impl Live {
     fn trust(&self, info: &RunInfo) -> Trust {
         let session = &self.session;
         let resources = Resources::new();
+        let engine = |of: Measurement| info.engines.get(of.name()).cloned();
         let mut trust = Trust {
-            cpu_clock: info.engines.get("cpu_clock").cloned(),
-            cpu_engine: info.engines.get("cpu_unwinder").cloned(),
+            cpu_clock: engine(Measurement::CpuClock),
+            cpu_engine: engine(Measurement::CpuUnwinder),
             agent_cpu_seconds: Some(resources.own_cpu().as_secs_f64()),
             agent_threads: Some(resources.own_threads()),
             drops: session.drops.by_cause(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use soakscope_report::{DropCause, DropEvent, EventKind, WarningEvent};
 
 use crate::budgets::LiveBudgets;
 use crate::config::Config;
@@ -66,15 +66,8 @@ impl Session {
     }
 
     /// Adds an entry to `events.jsonl`.
-    pub(crate) fn event(&self, kind: &str, fields: Map<String, Value>) {
-        let mut entry = Map::new();
-        entry.insert("time".to_owned(), rfc3339(Timestamp::now()).into());
-        let elapsed = (self.elapsed_min() * 1e5).round() / 1e5;
-        entry.insert("elapsed_min".to_owned(), elapsed.into());
-        entry.insert("kind".to_owned(), kind.into());
-        entry.extend(fields);
-        let mut line = Value::Object(entry).to_string();
-        line.push('\n');
+    pub(crate) fn event(&self, event: &EventKind) {
+        let line = event.to_line(&rfc3339(Timestamp::now()), self.elapsed_min());
         self.writer.send(Job::Event(line));
     }
 
@@ -86,13 +79,12 @@ impl Session {
             warnings.has_room(self.started.elapsed())
         };
         if !room {
-            self.drops.add("warnings", 1);
+            self.drops.add(DropCause::Warnings, 1);
             return;
         }
         tracing::warn!(target: "soakscope", "{what}");
-        let mut fields = Map::new();
-        fields.insert("message".to_owned(), what.into());
-        self.event("warning", fields);
+        let message = what.to_owned();
+        self.event(&EventKind::Warning(WarningEvent { message }));
     }
 
     /// Bytes that the agent holds, but for what the ticker has for itself.
@@ -119,29 +111,39 @@ impl Session {
         text
     }
 
-    /// Tells what was found in requests, with its sums, and from then on
-    /// nothing more of requests.
+    /// Reports what was found in requests, with its sums, and what was lost; from
+    /// then on nothing more of requests.
     pub(crate) fn seal_findings(&self) {
         if self.sealed.swap(true, Ordering::AcqRel) {
             return;
         }
         self.spans.cpu.stop();
-        for event in self.spans.findings.sums() {
-            self.event("n_plus_one", event);
+        for sum in self.spans.findings.sums() {
+            self.event(&EventKind::NPlusOne(sum));
         }
-        self.count_untold();
+        self.count_suppressed();
+        self.report_drops();
     }
 
-    /// Counts what was found and not told.
-    pub(crate) fn count_untold(&self) {
+    /// Counts what was found and has no event.
+    pub(crate) fn count_suppressed(&self) {
         let spans = &self.spans;
-        self.drops
-            .set("slow_requests_untold", spans.slow.suppressed());
-        self.drops
-            .set("repeats_without_room", spans.findings.no_room());
+        let slow = spans.slow.suppressed();
+        self.drops.set(DropCause::SlowRequestsSuppressed, slow);
+        let repeats = spans.findings.no_room();
+        self.drops.set(DropCause::RepeatsWithoutRoom, repeats);
     }
 
-    /// Whether nothing more is to be told of requests.
+    /// Adds an entry for each cause that was never counted before, or whose count
+    /// has doubled since its last entry: so few that they fill no disk.
+    pub(crate) fn report_drops(&self) {
+        for (cause, count) in self.drops.doubled() {
+            let cause = cause.to_owned();
+            self.event(&EventKind::Drop(DropEvent { cause, count }));
+        }
+    }
+
+    /// Whether nothing more is to be reported of requests.
     pub(crate) fn sealed(&self) -> bool {
         self.sealed.load(Ordering::Acquire)
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
-use soakscope_report::SpanLogWriter;
+use soakscope_report::{DropCause, SpanLogWriter};
 
 use super::interval::sum_up;
 use crate::job::Job;
@@ -80,7 +80,7 @@ impl SpanLog {
         for (span, durations) in gathered {
             match writer.interval(&span, start, length, &durations) {
                 Some(line) => session.writer.send(Job::SpanLog(line)),
-                None => session.drops.add("span_histograms", 1),
+                None => session.drops.add(DropCause::SpanHistograms, 1),
             }
         }
     }
