@@ -6,9 +6,9 @@
 
 mod burn;
 mod http;
+pub mod imports;
 #[path = "../../sampler/tests/support/others.rs"]
 mod others;
-pub mod imports;
 mod programs;
 mod running;
 pub mod sessions;
