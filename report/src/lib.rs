@@ -45,6 +45,7 @@ mod findings;
 mod flamegraph;
 mod frame_name;
 mod frame_titles;
+mod judging;
 mod leaks;
 mod length_of_time;
 mod limits;
@@ -60,6 +61,7 @@ mod run_dir;
 mod seal;
 mod spans;
 mod speedscope;
+mod statistic;
 mod summary;
 mod svg;
 mod table;
@@ -69,8 +71,7 @@ mod trust;
 mod verdict;
 
 pub use budgets::{
-    Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Statistic, Target,
-    Watch, budgets_rule,
+    Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Target, Watch,
 };
 pub use causes::{Cause, HeapShot, causes, heap_growth};
 pub use chart::timeline_svg;
@@ -84,6 +85,9 @@ pub use event::{
 pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::{readable_frame, readable_name};
+pub use judging::{
+    RuleResult, RunVerdict, budgets_rule, judge, judge_by, judge_leaks, judge_with, verdict_json,
+};
 pub use leaks::{
     ColumnRole, Kind, LeakOptions, LeakReport, Life, Material, MustSee, Role, SeriesOutcome,
     SeriesVerdict, Thing, TimeToLimit, judge_timeline,
@@ -107,13 +111,12 @@ pub use spans::{
     top_spans,
 };
 pub use speedscope::speedscope;
+pub use statistic::Statistic;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};
-pub use verdict::{
-    RuleResult, RunVerdict, Verdict, judge, judge_by, judge_leaks, judge_with, verdict_json,
-};
+pub use verdict::Verdict;
 
 /// The README's example compiles.
 #[cfg(doctest)]

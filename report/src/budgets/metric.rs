@@ -2,8 +2,8 @@
 
 use super::Target;
 use super::bound::Comparison;
-use super::stat::Statistic;
 use crate::columns;
+use crate::statistic::Statistic;
 
 /// What is measured of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@
 mod row;
 mod table;
 
-use crate::budgets::Statistic;
+use crate::statistic::Statistic;
 
 pub use row::TimelineRow;
 pub use table::*;

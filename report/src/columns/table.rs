@@ -11,7 +11,7 @@ use super::ColumnUnit::{
     TimeOfDay,
 };
 use super::Worse::{Lower, Neither};
-use crate::budgets::Statistic::{Max, Mean};
+use crate::statistic::Statistic::{Max, Mean};
 
 /// A constant for each column, and all of them in their order.
 macro_rules! columns {

@@ -1,67 +1,20 @@
-//! Pass, fail or inconclusive: the verdict on a run and how it came about.
+//! Judging a run: its leaks and its budgets, in one verdict with its rules.
 
 use serde::Serialize;
 
-use crate::budgets::{BudgetOutcome, LeakBudget, budgets_rule};
+use crate::budgets::{BudgetOutcome, LeakBudget};
 use crate::causes::{Cause, HeapShot};
 use crate::event::{EventKind, LEAK};
-use crate::exit_code;
 use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, judge_with_heap};
 use crate::number::duration;
 use crate::run::{Event, Run, RunInfo, RunState, pretty};
 use crate::timeline::Timeline;
 use crate::trust::Trust;
+use crate::verdict::Verdict;
 
 /// The format of `verdict.json`.
 const FORMAT: &str = "1.0";
-
-/// A verdict. Too little data is inconclusive; it never passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// It was judged and it held.
-    Pass,
-    /// It was judged and it was broken.
-    Fail,
-    /// It could not be judged.
-    Inconclusive,
-}
-
-impl Verdict {
-    /// The verdict as it is written.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::Inconclusive => "inconclusive",
-        }
-    }
-
-    /// The verdict as a process' exit code; see [`exit_code`].
-    #[must_use]
-    pub fn exit_code(self) -> i32 {
-        match self {
-            Verdict::Pass => exit_code::PASS,
-            Verdict::Fail => exit_code::FAIL,
-            Verdict::Inconclusive => exit_code::INCONCLUSIVE,
-        }
-    }
-
-    /// Many verdicts in one: fail if one fails, else inconclusive if one is,
-    /// else pass.
-    #[must_use]
-    pub fn all(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
-        verdicts
-            .into_iter()
-            .fold(Verdict::Pass, |all, one| match (all, one) {
-                (Verdict::Fail, _) | (_, Verdict::Fail) => Verdict::Fail,
-                (Verdict::Inconclusive, _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,
-                _ => Verdict::Pass,
-            })
-    }
-}
 
 /// The verdict on a run, as it is written to `verdict.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -203,6 +156,39 @@ pub fn judge_with(run: &Run, leaks: LeakReport) -> RunVerdict {
         trust: run.info.trust.clone(),
         notes,
     }
+}
+
+/// All budgets as one rule of the verdict; `None` where there is no budget.
+#[must_use]
+pub fn budgets_rule(outcomes: &[BudgetOutcome]) -> Option<RuleResult> {
+    if outcomes.is_empty() {
+        return None;
+    }
+    let verdict = Verdict::all(outcomes.iter().map(|outcome| outcome.verdict));
+    let of = |wanted: Verdict| {
+        let said = outcomes.iter().filter(|outcome| outcome.verdict == wanted);
+        let said: Vec<&str> = said.map(|outcome| outcome.message.as_str()).collect();
+        said.join("; ")
+    };
+    let message = match verdict {
+        Verdict::Pass => {
+            let warned: Vec<&str> = outcomes
+                .iter()
+                .filter(|outcome| outcome.warned)
+                .map(|outcome| outcome.message.as_str())
+                .collect();
+            match warned.as_slice() {
+                [] => format!("{} hold", outcomes.len()),
+                some => format!(
+                    "{} hold, with warnings: {}",
+                    outcomes.len(),
+                    some.join("; ")
+                ),
+            }
+        }
+        verdict => of(verdict),
+    };
+    Some(RuleResult::new("budgets", verdict, message))
 }
 
 /// What could not be read is not taken for good.
