@@ -90,3 +90,8 @@ pub use frameworks::axum;
 pub use run::outcome::Outcome;
 pub use soakscope_report::{BudgetOutcome, Kind, RunVerdict, Verdict};
 pub use soakscope_sampler::{Clock, ClockChoice, HeapProfiler};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -35,12 +35,17 @@
 mod budgets;
 mod causes;
 mod chart;
+pub mod columns;
+mod drops;
+mod engines;
 mod error;
+mod event;
 pub mod exit_code;
 mod findings;
 mod flamegraph;
 mod frame_name;
 mod frame_titles;
+mod judging;
 mod leaks;
 mod length_of_time;
 mod limits;
@@ -48,6 +53,7 @@ mod lines;
 mod names;
 mod normal;
 mod number;
+mod process_limits;
 mod profile;
 mod records;
 mod run;
@@ -55,6 +61,7 @@ mod run_dir;
 mod seal;
 mod spans;
 mod speedscope;
+mod statistic;
 mod summary;
 mod svg;
 mod table;
@@ -64,15 +71,23 @@ mod trust;
 mod verdict;
 
 pub use budgets::{
-    Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Statistic, Target,
-    Watch, budgets_rule,
+    Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Target, Watch,
 };
 pub use causes::{Cause, HeapShot, causes, heap_growth};
 pub use chart::timeline_svg;
+pub use drops::DropCause;
+pub use engines::{CpuClock, Measurement};
 pub use error::Error;
+pub use event::{
+    BudgetEvent, BudgetState, ChildSpan, DropEvent, EventKind, LeakEvent, NPlusOneEvent,
+    PhaseEvent, SlowRule, SlowSpanEvent, StatementTotal, WarningEvent,
+};
 pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::{readable_frame, readable_name};
+pub use judging::{
+    RuleResult, RunVerdict, budgets_rule, judge, judge_by, judge_leaks, judge_with, verdict_json,
+};
 pub use leaks::{
     ColumnRole, Kind, LeakOptions, LeakReport, Life, Material, MustSee, Role, SeriesOutcome,
     SeriesVerdict, Thing, TimeToLimit, judge_timeline,
@@ -80,6 +95,7 @@ pub use leaks::{
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};
 pub use number::{number, percent, plus_minus};
+pub use process_limits::ProcessLimit;
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
     ValueType,
@@ -90,15 +106,19 @@ pub use run_dir::{
 };
 pub use seal::{seal, seal_judged};
 pub use spans::{
-    Agreement, SpanCost, SpanRange, SpanTotal, agreement, measured_spans, sampling_error_ms,
-    span_of_tag, tag_of_span, top_spans,
+    Agreement, NO_REQUEST, SPAN_COLUMNS, SpanCost, SpanKind, SpanLogWriter, SpanRange, SpanRow,
+    SpanTotal, SpanWriter, agreement, measured_spans, sampling_error_ms, span_of_tag, tag_of_span,
+    top_spans,
 };
 pub use speedscope::speedscope;
+pub use statistic::Statistic;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};
-pub use verdict::{
-    LEAK_EVENT, RuleResult, RunVerdict, Verdict, judge, judge_by, judge_leaks, judge_with,
-    verdict_json,
-};
+pub use verdict::Verdict;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -4,12 +4,12 @@ use crate::causes::{heap_growth, standing};
 use crate::chart::timeline_svg;
 use crate::error::Error;
 use crate::flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
+use crate::judging::{RunVerdict, judge, verdict_json};
 use crate::number::{duration, number};
 use crate::profile::Profile;
 use crate::run::Run;
 use crate::run_dir::{ProfileRange, RunDir};
 use crate::summary::summary_markdown;
-use crate::verdict::{RunVerdict, judge, verdict_json};
 
 /// Phases that get a flame graph of their own; a load generator that names a
 /// phase for every request must not fill the disk.

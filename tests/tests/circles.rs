@@ -14,12 +14,7 @@ type Allowed = (&'static str, &'static str, &'static [&'static str]);
 const ALLOWED: &[Allowed] = &[
     // A builder starts an agent, and an agent has a builder.
     ("agent", "", &["agent", "builder"]),
-    (
-        "report",
-        "",
-        &["budgets", "findings", "leaks", "run", "verdict"],
-    ),
-    ("report", "timeline", &["date_parts", "dates"]),
+    ("report", "", &["findings", "run"]),
     (
         "report",
         "timeline",
@@ -31,34 +26,6 @@ const ALLOWED: &[Allowed] = &[
             "numbers",
             "scales",
             "time_columns",
-        ],
-    ),
-    (
-        "sampler",
-        "",
-        &[
-            "cpu",
-            "error",
-            "excluded",
-            "fork",
-            "native",
-            "own_files",
-            "own_threads",
-            "symbols",
-            "sys",
-            "thread_state",
-        ],
-    ),
-    (
-        "sampler",
-        "native",
-        &[
-            "directed",
-            "handler",
-            "masks",
-            "signals",
-            "timer_clock",
-            "wall_clock",
         ],
     ),
 ];

@@ -1,10 +1,7 @@
-//! One row of the timeline: the columns, in their order, with their values.
-//!
-//! The columns are named where their values are given, so the two cannot come
-//! apart: the header is the names of the first row.
+//! The row of a tick: which reading goes into which column.
 
 use jiff::Timestamp;
-use soakscope_report::Cell;
+use soakscope_report::columns::{self, Column, TimelineRow};
 use soakscope_sampler::resources::{
     Cgroup, Limits, MemoryDetail, Pressure, ProcessReading, SocketCounts, TcpState,
 };
@@ -20,9 +17,7 @@ pub(crate) const MB: f64 = 1024.0 * 1024.0;
 
 /// The columns that were read in one tick, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Row {
-    cells: Vec<(String, Cell)>,
-}
+pub(crate) struct Row(TimelineRow);
 
 /// Totals that [`Row::activity`] makes rates and shares of.
 pub(crate) struct Activity<'a> {
@@ -69,36 +64,45 @@ impl Row {
         sockets: Option<&SocketCounts>,
         cpu_percent: Option<f64>,
     ) {
-        self.number("elapsed_min", Some(elapsed_min));
-        self.mb("rss_mb", reading.rss_bytes);
-        self.mb("vms_mb", reading.vms_bytes);
-        self.count("connections", sockets.map(SocketCounts::tcp_total));
-        self.text("time", rfc3339(time));
-        self.text("phase", phase.to_owned());
-        self.number("cpu_percent", cpu_percent);
-        self.count("threads", reading.threads);
-        self.count("open_fds", reading.open_fds);
-        self.mb("rss_anon_mb", reading.rss_anon_bytes);
-        self.mb("rss_file_mb", reading.rss_file_bytes);
-        self.mb("rss_shmem_mb", reading.rss_shmem_bytes);
-        self.mb("peak_rss_mb", reading.rss_peak_bytes);
+        self.0.number(&columns::ELAPSED_MIN, Some(elapsed_min));
+        self.0.bytes(&columns::RSS_MB, reading.rss_bytes);
+        self.0.bytes(&columns::VMS_MB, reading.vms_bytes);
+        self.0
+            .count(&columns::CONNECTIONS, sockets.map(SocketCounts::tcp_total));
+        self.0.text(&columns::TIME, rfc3339(time));
+        self.0.text(&columns::PHASE, phase.to_owned());
+        self.0.number(&columns::CPU_PERCENT, cpu_percent);
+        self.0.count(&columns::THREADS, reading.threads);
+        self.0.count(&columns::OPEN_FDS, reading.open_fds);
+        self.0.bytes(&columns::RSS_ANON_MB, reading.rss_anon_bytes);
+        self.0.bytes(&columns::RSS_FILE_MB, reading.rss_file_bytes);
+        self.0
+            .bytes(&columns::RSS_SHMEM_MB, reading.rss_shmem_bytes);
+        self.0.bytes(&columns::PEAK_RSS_MB, reading.rss_peak_bytes);
     }
 
     /// What is read at longer steps: exact memory, and the limits beside it.
     pub(crate) fn rare(&mut self, memory: Option<&MemoryDetail>, limits: Option<&Limits>) {
-        self.mb("pss_mb", memory.and_then(|memory| memory.pss_bytes));
-        self.mb(
-            "private_dirty_mb",
+        self.0
+            .bytes(&columns::PSS_MB, memory.and_then(|memory| memory.pss_bytes));
+        self.0.bytes(
+            &columns::PRIVATE_DIRTY_MB,
             memory.and_then(|memory| memory.private_dirty_bytes),
         );
-        self.mb("swap_mb", memory.and_then(|memory| memory.swap_bytes));
-        self.count("open_fds_limit", limits.and_then(|limits| limits.open_fds));
-        self.mb(
-            "vms_limit_mb",
+        self.0.bytes(
+            &columns::SWAP_MB,
+            memory.and_then(|memory| memory.swap_bytes),
+        );
+        self.0.count(
+            &columns::OPEN_FDS_LIMIT,
+            limits.and_then(|limits| limits.open_fds),
+        );
+        self.0.bytes(
+            &columns::VMS_LIMIT_MB,
             limits.and_then(|limits| limits.address_space_bytes),
         );
-        self.mb(
-            "cgroup_memory_limit_mb",
+        self.0.bytes(
+            &columns::CGROUP_MEMORY_LIMIT_MB,
             limits.and_then(|limits| limits.cgroup_memory_bytes),
         );
     }
@@ -106,135 +110,182 @@ impl Row {
     /// What the process did since the last row, and what it waited for.
     pub(crate) fn activity(&mut self, rates: &mut Rates, readings: &Activity<'_>) {
         let process = readings.process;
-        for (name, total) in [
-            ("page_faults_minor_per_s", process.minor_faults),
-            ("page_faults_major_per_s", process.major_faults),
+        for (column, total) in [
+            (&columns::PAGE_FAULTS_MINOR_PER_S, process.minor_faults),
+            (&columns::PAGE_FAULTS_MAJOR_PER_S, process.major_faults),
             (
-                "context_switches_voluntary_per_s",
+                &columns::CONTEXT_SWITCHES_VOLUNTARY_PER_S,
                 process.voluntary_switches,
             ),
             (
-                "context_switches_involuntary_per_s",
+                &columns::CONTEXT_SWITCHES_INVOLUNTARY_PER_S,
                 process.involuntary_switches,
             ),
         ] {
-            let rate = rates.per_second(name, total.map(|total| total as f64));
-            self.number(name, rate);
+            self.per_second(rates, column, total.map(|total| total as f64));
         }
         let (read, written) = readings.disk_io;
-        for (name, total) in [("io_read_mb_per_s", read), ("io_write_mb_per_s", written)] {
-            let rate = rates.per_second(name, total.map(|total| total as f64 / MB));
-            self.number(name, rate);
+        for (column, total) in [
+            (&columns::IO_READ_MB_PER_S, read),
+            (&columns::IO_WRITE_MB_PER_S, written),
+        ] {
+            self.per_second(rates, column, total.map(|total| total as f64 / MB));
         }
         let allocated = readings.heap_allocated_bytes;
-        let rate = rates.per_second(
-            "heap_alloc_mb_per_s",
-            allocated.map(|total| total as f64 / MB),
-        );
-        self.number("heap_alloc_mb_per_s", rate);
+        let allocated = allocated.map(|total| total as f64 / MB);
+        self.per_second(rates, &columns::HEAP_ALLOC_MB_PER_S, allocated);
         let cgroup = readings.cgroup;
-        self.mb("cgroup_memory_mb", cgroup.and_then(|c| c.memory_bytes));
-        self.mb("cgroup_anon_mb", cgroup.and_then(|c| c.anon_bytes));
-        self.mb("cgroup_file_mb", cgroup.and_then(|c| c.file_bytes));
-        for (name, total) in [
-            ("cgroup_high_total", cgroup.and_then(|c| c.high_events)),
-            ("cgroup_max_total", cgroup.and_then(|c| c.max_events)),
-            ("cgroup_oom_kills_total", cgroup.and_then(|c| c.oom_kills)),
+        self.0.bytes(
+            &columns::CGROUP_MEMORY_MB,
+            cgroup.and_then(|c| c.memory_bytes),
+        );
+        self.0
+            .bytes(&columns::CGROUP_ANON_MB, cgroup.and_then(|c| c.anon_bytes));
+        self.0
+            .bytes(&columns::CGROUP_FILE_MB, cgroup.and_then(|c| c.file_bytes));
+        for (column, total) in [
+            (
+                &columns::CGROUP_HIGH_TOTAL,
+                cgroup.and_then(|c| c.high_events),
+            ),
+            (
+                &columns::CGROUP_MAX_TOTAL,
+                cgroup.and_then(|c| c.max_events),
+            ),
+            (
+                &columns::CGROUP_OOM_KILLS_TOTAL,
+                cgroup.and_then(|c| c.oom_kills),
+            ),
         ] {
-            self.count(name, total);
+            self.0.count(column, total);
         }
         let pressure = readings.pressure;
         let stalls = pressure.map(|p| (p.cpu, p.memory, p.io));
         let (cpu, memory, io) = stalls.unwrap_or_default();
-        for (name, time) in [
-            ("cgroup_throttled_percent", cgroup.and_then(|c| c.throttled)),
-            ("pressure_cpu_percent", cpu.and_then(|s| s.some)),
-            ("pressure_memory_percent", memory.and_then(|s| s.some)),
-            ("pressure_memory_full_percent", memory.and_then(|s| s.full)),
-            ("pressure_io_percent", io.and_then(|s| s.some)),
-            ("pressure_io_full_percent", io.and_then(|s| s.full)),
+        for (column, time) in [
+            (
+                &columns::CGROUP_THROTTLED_PERCENT,
+                cgroup.and_then(|c| c.throttled),
+            ),
+            (&columns::PRESSURE_CPU_PERCENT, cpu.and_then(|s| s.some)),
+            (
+                &columns::PRESSURE_MEMORY_PERCENT,
+                memory.and_then(|s| s.some),
+            ),
+            (
+                &columns::PRESSURE_MEMORY_FULL_PERCENT,
+                memory.and_then(|s| s.full),
+            ),
+            (&columns::PRESSURE_IO_PERCENT, io.and_then(|s| s.some)),
+            (&columns::PRESSURE_IO_FULL_PERCENT, io.and_then(|s| s.full)),
         ] {
-            let share = rates.percent(name, time);
-            self.number(name, share);
+            let share = rates.percent(column.name, time);
+            self.0.number(column, share);
         }
     }
 
-    /// Live heap, where the allocator tells it, and sockets by state.
+    /// Live heap, where the allocator counts it, and sockets by state.
     pub(crate) fn heap_and_sockets(
         &mut self,
         heap_live_bytes: Option<u64>,
         sockets: Option<&SocketCounts>,
     ) {
-        self.mb("heap_live_mb", heap_live_bytes);
+        self.0.bytes(&columns::HEAP_LIVE_MB, heap_live_bytes);
         for state in TcpState::ALL {
-            let name = format!("tcp_{}", state.name());
-            self.count(&name, sockets.map(|sockets| sockets.tcp(state)));
+            self.0
+                .count(tcp(state), sockets.map(|sockets| sockets.tcp(state)));
         }
-        self.count("accept_queue", sockets.map(|sockets| sockets.accept_queue));
-        self.count("udp_sockets", sockets.map(|sockets| sockets.udp));
-        self.count("unix_sockets", sockets.map(|sockets| sockets.unix));
+        self.0.count(
+            &columns::ACCEPT_QUEUE,
+            sockets.map(|sockets| sockets.accept_queue),
+        );
+        self.0
+            .count(&columns::UDP_SOCKETS, sockets.map(|sockets| sockets.udp));
+        self.0
+            .count(&columns::UNIX_SOCKETS, sockets.map(|sockets| sockets.unix));
     }
 
     pub(crate) fn runtime(&mut self, rates: &mut Rates, reading: Option<&RuntimeReading>) {
-        self.count("tokio_alive_tasks", reading.map(|r| r.alive_tasks));
-        self.count("tokio_global_queue", reading.map(|r| r.global_queue));
-        self.number("tokio_busy_percent", reading.and_then(|r| r.busy_percent));
+        self.0
+            .count(&columns::TOKIO_ALIVE_TASKS, reading.map(|r| r.alive_tasks));
+        self.0.count(
+            &columns::TOKIO_GLOBAL_QUEUE,
+            reading.map(|r| r.global_queue),
+        );
+        self.0.number(
+            &columns::TOKIO_BUSY_PERCENT,
+            reading.and_then(|r| r.busy_percent),
+        );
         let unstable = reading.and_then(|r| r.unstable.as_ref());
-        for (name, count) in [
+        for (column, count) in [
             (
-                "tokio_blocking_threads",
+                &columns::TOKIO_BLOCKING_THREADS,
                 unstable.map(|u| u.blocking_threads),
             ),
-            ("tokio_blocking_queue", unstable.map(|u| u.blocking_queue)),
-            ("tokio_local_queues", unstable.map(|u| u.local_queues)),
-        ] {
-            self.count(name, count);
-        }
-        for (name, total) in [
-            ("tokio_steals_per_s", unstable.map(|u| u.steals)),
             (
-                "tokio_forced_yields_per_s",
+                &columns::TOKIO_BLOCKING_QUEUE,
+                unstable.map(|u| u.blocking_queue),
+            ),
+            (
+                &columns::TOKIO_LOCAL_QUEUES,
+                unstable.map(|u| u.local_queues),
+            ),
+        ] {
+            self.0.count(column, count);
+        }
+        for (column, total) in [
+            (&columns::TOKIO_STEALS_PER_S, unstable.map(|u| u.steals)),
+            (
+                &columns::TOKIO_FORCED_YIELDS_PER_S,
                 unstable.map(|u| u.forced_yields),
             ),
         ] {
-            let rate = rates.per_second(name, total.map(|total| total as f64));
-            self.number(name, rate);
+            self.per_second(rates, column, total.map(|total| total as f64));
         }
     }
 
     /// Rates and latency; all empty while no request was ever seen.
     pub(crate) fn requests(&mut self, served: Option<&Served<'_>>) {
         let rate = |count: u64, served: &Served<'_>| count as f64 / served.seconds;
-        self.number(
-            "requests_per_s",
+        self.0.number(
+            &columns::REQUESTS_PER_S,
             served.map(|s| rate(s.interval.count(), s)),
         );
-        self.number("errors_per_s", served.map(|s| rate(s.interval.errors, s)));
-        for (name, quantile) in [
-            ("latency_p50_ms", 0.5),
-            ("latency_p95_ms", 0.95),
-            ("latency_p99_ms", 0.99),
-            ("latency_max_ms", 1.0),
+        self.0.number(
+            &columns::ERRORS_PER_S,
+            served.map(|s| rate(s.interval.errors, s)),
+        );
+        for (column, quantile) in [
+            (&columns::LATENCY_P50_MS, 0.5),
+            (&columns::LATENCY_P95_MS, 0.95),
+            (&columns::LATENCY_P99_MS, 0.99),
+            (&columns::LATENCY_MAX_MS, 1.0),
         ] {
-            self.number(name, served.and_then(|s| s.interval.quantile_ms(quantile)));
+            self.0.number(
+                column,
+                served.and_then(|s| s.interval.quantile_ms(quantile)),
+            );
         }
-        self.number("requests_in_flight", served.map(|s| s.in_flight as f64));
+        self.0.number(
+            &columns::REQUESTS_IN_FLIGHT,
+            served.map(|s| s.in_flight as f64),
+        );
     }
 
     pub(crate) fn host(&mut self, available_bytes: Option<u64>, load_1m: Option<f64>) {
-        self.mb("host_available_mb", available_bytes);
-        self.number("host_load_1m", load_1m);
+        self.0.bytes(&columns::HOST_AVAILABLE_MB, available_bytes);
+        self.0.number(&columns::HOST_LOAD_1M, load_1m);
     }
 
     pub(crate) fn own(&mut self, own: &Own) {
-        self.number("agent_cpu_percent", own.cpu_percent);
-        self.count("agent_threads", Some(own.threads));
-        self.mb("agent_memory_mb", Some(own.bytes));
-        self.mb("agent_heap_mb", Some(own.heap_bytes));
-        self.count("agent_open_fds", Some(own.open_fds));
-        self.number("tick_late_ms", Some(own.late_ms));
-        self.count("ticks_missed", Some(own.missed));
-        self.count("dropped", Some(own.dropped));
+        self.0.number(&columns::AGENT_CPU_PERCENT, own.cpu_percent);
+        self.0.count(&columns::AGENT_THREADS, Some(own.threads));
+        self.0.bytes(&columns::AGENT_MEMORY_MB, Some(own.bytes));
+        self.0.bytes(&columns::AGENT_HEAP_MB, Some(own.heap_bytes));
+        self.0.count(&columns::AGENT_OPEN_FDS, Some(own.open_fds));
+        self.0.number(&columns::TICK_LATE_MS, Some(own.late_ms));
+        self.0.count(&columns::TICKS_MISSED, Some(own.missed));
+        self.0.count(&columns::DROPPED, Some(own.dropped));
     }
 
     /// The service's own series, after all of ours.
@@ -244,49 +295,51 @@ impl Row {
                 Answer::Value(value) => Some(*value),
                 Answer::Panicked | Answer::Blocked => None,
             };
-            let cell = value.map_or(Cell::Empty, Cell::Number);
-            self.cells.push((name.clone(), cell));
+            self.0.tracked(name, value);
         }
     }
 
-    pub(crate) fn columns(&self) -> Vec<String> {
-        self.cells.iter().map(|(name, _)| name.clone()).collect()
+    pub(crate) fn finish(self) -> TimelineRow {
+        self.0
     }
 
-    /// The numbers that are there, by column.
-    pub(crate) fn numbers(&self) -> Vec<(String, f64)> {
-        let number = |(name, cell): &(String, Cell)| match cell {
-            Cell::Number(value) if value.is_finite() => Some((name.clone(), *value)),
-            _ => None,
-        };
-        self.cells.iter().filter_map(number).collect()
+    fn per_second(&mut self, rates: &mut Rates, column: &Column, total: Option<f64>) {
+        let rate = rates.per_second(column.name, total);
+        self.0.number(column, rate);
     }
+}
 
-    pub(crate) fn into_cells(self) -> Vec<Cell> {
-        self.cells.into_iter().map(|(_, cell)| cell).collect()
+/// The column of the sockets in a state.
+fn tcp(state: TcpState) -> &'static Column {
+    match state {
+        TcpState::Established => &columns::TCP_ESTABLISHED,
+        TcpState::SynSent => &columns::TCP_SYN_SENT,
+        TcpState::SynRecv => &columns::TCP_SYN_RECV,
+        TcpState::FinWait1 => &columns::TCP_FIN_WAIT1,
+        TcpState::FinWait2 => &columns::TCP_FIN_WAIT2,
+        TcpState::TimeWait => &columns::TCP_TIME_WAIT,
+        TcpState::Close => &columns::TCP_CLOSE,
+        TcpState::CloseWait => &columns::TCP_CLOSE_WAIT,
+        TcpState::LastAck => &columns::TCP_LAST_ACK,
+        TcpState::Listen => &columns::TCP_LISTEN,
+        TcpState::Closing => &columns::TCP_CLOSING,
     }
+}
 
-    /// Digits that say nothing are left out: three days of them fill a disk.
-    fn number(&mut self, name: &str, value: Option<f64>) {
-        let steps = match name.rsplit('_').next() {
-            Some("percent") => 1e2,
-            Some("ms" | "mb" | "s") => 1e3,
-            _ => 1e6,
-        };
-        let rounded = |value: f64| (value * steps).round() / steps;
-        let cell = value.map_or(Cell::Empty, |value| Cell::Number(rounded(value)));
-        self.cells.push((name.to_owned(), cell));
-    }
+#[cfg(test)]
+mod tests {
+    use soakscope_report::columns;
 
-    fn count(&mut self, name: &str, value: Option<u64>) {
-        self.number(name, value.map(|count| count as f64));
-    }
+    use crate::three_days::Simulation;
 
-    fn mb(&mut self, name: &str, bytes: Option<u64>) {
-        self.number(name, bytes.map(|bytes| bytes as f64 / MB));
-    }
-
-    fn text(&mut self, name: &str, value: String) {
-        self.cells.push((name.to_owned(), Cell::Text(value)));
+    #[test]
+    fn a_row_is_the_table_of_columns_and_then_what_is_tracked() {
+        let mut run = Simulation::new("columns");
+        run.row_at(0, 1);
+        let written = run.timeline();
+        let (own, tracked) = written.columns().split_at(columns::ALL.len());
+        let table: Vec<&str> = columns::ALL.iter().map(|column| column.name).collect();
+        assert_eq!(own, table);
+        assert_eq!(tracked, ["pool_0_in_use"]);
     }
 }

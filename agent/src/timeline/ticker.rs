@@ -11,7 +11,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use soakscope_report::TimelineWriter;
+use soakscope_report::columns::{AGENT_CPU_PERCENT, CPU_PERCENT, TimelineRow};
+use soakscope_report::{DropCause, TimelineWriter};
 use soakscope_sampler::resources::{HostReading, Ticks};
 use soakscope_sampler::{heap_allocated_bytes, heap_live_bytes, own_bytes};
 
@@ -145,7 +146,7 @@ impl Ticking {
             self.session.journal.warn(&warning);
         }
         let missing = readings.own.missing.len() as u64;
-        self.session.drops.add("core_readings", missing);
+        self.session.drops.add(DropCause::CoreReadings, missing);
         let row = self.row(&readings, late);
         let names = self.tracked.names();
         readings.publish(&self.session, &mut self.seconds, names, late);
@@ -206,7 +207,7 @@ impl Ticking {
         }
     }
 
-    fn row(&mut self, readings: &Readings, late: Duration) -> Row {
+    fn row(&mut self, readings: &Readings, late: Duration) -> TimelineRow {
         let session = Arc::clone(&self.session);
         let elapsed_min = readings
             .at
@@ -215,11 +216,13 @@ impl Ticking {
             / 60.0;
         let phase = session.phases.current().name;
         self.rates.at(readings.at);
-        let cpu_percent = self.rates.percent("cpu_percent", readings.own.process.cpu);
+        let cpu_percent = self
+            .rates
+            .percent(CPU_PERCENT.name, readings.own.process.cpu);
         let own = Own {
             cpu_percent: self
                 .rates
-                .percent("agent_cpu_percent", Some(readings.own_cpu)),
+                .percent(AGENT_CPU_PERCENT.name, Some(readings.own_cpu)),
             threads: readings.own_threads,
             bytes: readings.own_heap_bytes + readings.own_table_bytes,
             heap_bytes: readings.own_heap_bytes,
@@ -269,7 +272,7 @@ impl Ticking {
         row.host(self.host.available_memory_bytes(), self.host.load_1m());
         row.own(&own);
         row.tracked(self.tracked.names(), &readings.tracked);
-        row
+        row.finish()
     }
 
     /// Says once for each series that its closure panics or blocks; those that
@@ -292,7 +295,7 @@ impl Ticking {
                 new.push(self.tracked.names()[index].as_str());
             }
         }
-        self.session.drops.add("tracked_values", lost);
+        self.session.drops.add(DropCause::TrackedValues, lost);
         for (cause, names) in [("panicked", panicked), ("did not answer in time", blocked)] {
             match names.as_slice() {
                 [] => {}

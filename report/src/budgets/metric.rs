@@ -2,7 +2,8 @@
 
 use super::Target;
 use super::bound::Comparison;
-use super::stat::Statistic;
+use crate::columns;
+use crate::statistic::Statistic;
 
 /// What is measured of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +22,11 @@ pub(super) enum Metric {
     Allocated,
 }
 
-/// Keys of the process that are columns: key, column, statistic.
-static COLUMNS: [(&str, Statistic); 6] = [
-    ("rss_mb", Statistic::Max),
-    ("heap_live_mb", Statistic::Max),
-    ("cpu_percent", Statistic::Mean),
-    ("open_fds", Statistic::Max),
-    ("threads", Statistic::Max),
-    ("connections", Statistic::Max),
-];
+/// Keys of the process that are columns.
+fn columns() -> impl Iterator<Item = (&'static str, Statistic)> {
+    let all = columns::ALL.iter();
+    all.filter_map(|column| Some((column.name, column.budget?)))
+}
 
 /// Keys that both a span and the process have, k6's names of them included.
 static SERVED: [(&str, Metric, Statistic); 11] = [
@@ -63,10 +60,9 @@ pub(super) fn of_key(target: &Target, key: &str) -> Option<(Metric, Statistic)> 
         found.map(|(_, metric, statistic)| (metric.clone(), *statistic))
     };
     match target {
-        Target::Process => COLUMNS
-            .iter()
+        Target::Process => columns()
             .find(|(name, _)| *name == key)
-            .map(|(name, statistic)| (Metric::Column((*name).to_owned()), *statistic))
+            .map(|(name, statistic)| (Metric::Column(name.to_owned()), statistic))
             .or_else(served),
         Target::Span(_) => SPAN
             .iter()
@@ -81,7 +77,7 @@ pub(super) fn of_key(target: &Target, key: &str) -> Option<(Metric, Statistic)> 
 pub(super) fn keys(target: &Target) -> Vec<&'static str> {
     let served = SERVED.iter().map(|(name, ..)| *name);
     match target {
-        Target::Process => COLUMNS.iter().map(|c| c.0).chain(served).collect(),
+        Target::Process => columns().map(|(name, _)| name).chain(served).collect(),
         Target::Span(_) => SPAN.iter().map(|s| s.0).chain(served).collect(),
         Target::Tracked(_) => Vec::new(),
     }
@@ -115,6 +111,7 @@ impl Metric {
             Metric::Rate => " per second",
             Metric::ErrorRate => "",
             Metric::Allocated => " MB",
+            // Of any column, ours or tracked, the name ends in the unit.
             Metric::Column(name) if name.ends_with("_mb") => " MB",
             Metric::Column(name) if name.ends_with("_ms") => " ms",
             Metric::Column(name) if name.ends_with("_percent") => " %",

@@ -6,7 +6,7 @@ use super::metric::Metric;
 use super::nearest::nearest;
 use super::{Bound, Budget, Comparison, Target};
 use crate::number::{plus_minus, readable};
-use crate::verdict::{RuleResult, Verdict};
+use crate::verdict::Verdict;
 
 /// What has become of one budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -157,37 +157,4 @@ fn unseen(budget: &Budget, seen: &[String]) -> String {
         (Target::Process, _) => format!("no request was seen{during}"),
         _ => format!("none ended{during}"),
     }
-}
-
-/// All budgets as one rule of the verdict; `None` where there is no budget.
-#[must_use]
-pub fn budgets_rule(outcomes: &[BudgetOutcome]) -> Option<RuleResult> {
-    if outcomes.is_empty() {
-        return None;
-    }
-    let verdict = Verdict::all(outcomes.iter().map(|outcome| outcome.verdict));
-    let of = |wanted: Verdict| {
-        let said = outcomes.iter().filter(|outcome| outcome.verdict == wanted);
-        let said: Vec<&str> = said.map(|outcome| outcome.message.as_str()).collect();
-        said.join("; ")
-    };
-    let message = match verdict {
-        Verdict::Pass => {
-            let warned: Vec<&str> = outcomes
-                .iter()
-                .filter(|outcome| outcome.warned)
-                .map(|outcome| outcome.message.as_str())
-                .collect();
-            match warned.as_slice() {
-                [] => format!("{} hold", outcomes.len()),
-                some => format!(
-                    "{} hold, with warnings: {}",
-                    outcomes.len(),
-                    some.join("; ")
-                ),
-            }
-        }
-        verdict => of(verdict),
-    };
-    Some(RuleResult::new("budgets", verdict, message))
 }

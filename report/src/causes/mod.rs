@@ -7,7 +7,7 @@
 //! or a service at rest loses as many old blocks as it gains; start-up and a
 //! cache that fills gain in the beginning only. A leak gains in every part of
 //! the run. A table that is never emptied is one block that is always young, and
-//! is followed as a whole. `LEAKS.md` tells the method in words.
+//! is followed as a whole. `LEAKS.md` describes the method.
 //!
 //! | file | what |
 //! |---|---|
@@ -31,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::columns::REQUESTS_PER_S;
 use crate::profile::Profile;
 use crate::spans::SpanTotal;
 use crate::timeline::Timeline;
@@ -382,7 +383,7 @@ pub fn heap_growth(shots: &[HeapShot]) -> Option<Profile> {
 /// Requests served between two seconds of the run; `None` where none were
 /// counted.
 fn requests(timeline: &Timeline, from: f64, to: f64) -> Option<f64> {
-    let rates = timeline.series("requests_per_s")?;
+    let rates = timeline.series(REQUESTS_PER_S.name)?;
     let seconds: Vec<f64> = timeline
         .elapsed_hours()
         .iter()

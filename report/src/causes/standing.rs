@@ -3,6 +3,7 @@
 
 use super::HeapShot;
 use super::survivors::in_use;
+use crate::columns::HEAP_LIVE_MB;
 use crate::timeline::Timeline;
 
 /// A heap that holds less than this part of what it held at the profile before
@@ -15,7 +16,7 @@ const END_PART: f64 = 0.02;
 const STOOD: f64 = 0.75;
 
 /// The series that says until when.
-const HEAP: &str = "heap_live_mb";
+const HEAP: &str = HEAP_LIVE_MB.name;
 
 /// The profiles without one of a heap that was torn down at the end of the run.
 pub(crate) fn standing<'a>(shots: &'a [HeapShot], timeline: &Timeline) -> &'a [HeapShot] {

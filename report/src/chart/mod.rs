@@ -5,6 +5,7 @@ mod axis;
 mod panel;
 mod trace;
 
+use crate::columns::{self, ChartPanel};
 use crate::leaks;
 use crate::run::Run;
 use crate::svg::escape;
@@ -22,31 +23,6 @@ const BOTTOM: f64 = 46.0;
 
 /// Series of the service's own that get a panel each; more would make a scroll.
 const MAX_TRACKED: usize = 6;
-
-/// The agent's last column; what follows are series of the service's own.
-const LAST_OF_AGENT: &str = "dropped";
-
-/// Columns shown together: heading, unit, columns.
-const PANELS: &[(&str, &str, &[&str])] = &[
-    ("Memory", "MB", &["rss_mb", "rss_anon_mb", "heap_live_mb"]),
-    ("CPU", "%, 100 is one core", &["cpu_percent"]),
-    (
-        "Connections, descriptors, threads",
-        "",
-        &["connections", "open_fds", "threads", "tcp_close_wait"],
-    ),
-    ("Tasks", "", &["tokio_alive_tasks"]),
-    (
-        "Requests",
-        "per second",
-        &["requests_per_s", "errors_per_s"],
-    ),
-    (
-        "Latency",
-        "ms",
-        &["latency_p50_ms", "latency_p95_ms", "latency_p99_ms"],
-    ),
-];
 
 /// Draws the timeline of a run as SVG. One without rows gives a picture that
 /// says so.
@@ -102,27 +78,28 @@ fn subtitle(run: &Run) -> String {
 }
 
 fn panels(timeline: &Timeline) -> Vec<Panel> {
-    let mut panels: Vec<Panel> = PANELS
-        .iter()
-        .filter_map(|(title, unit, columns)| {
-            let there: Vec<String> = columns
-                .iter()
-                .filter(|column| timeline.readings(column).is_some())
-                .map(|&column| column.to_owned())
+    let mut panels: Vec<Panel> = ChartPanel::ALL
+        .into_iter()
+        .filter_map(|panel| {
+            let there: Vec<String> = panel
+                .columns()
+                .filter(|column| timeline.readings(column.name).is_some())
+                .map(|column| column.name.to_owned())
                 .collect();
-            (!there.is_empty()).then(|| Panel::large(title, unit, there))
+            (!there.is_empty()).then(|| Panel::large(panel.title(), panel.unit(), there))
         })
         .collect();
-    let shown = |name: &str| PANELS.iter().any(|(_, _, columns)| columns.contains(&name));
-    // A timeline of the agent's ends with the service's own series; one of
+    // A timeline of the agent's has the service's own series besides; one of
     // another hand may have any.
-    let columns = timeline.columns();
-    let own = columns.iter().position(|name| name == LAST_OF_AGENT);
-    let tracked = own.map_or(columns, |last| &columns[last + 1..]);
+    let of_agent = columns::of_agent(timeline.columns());
+    let is_more = |name: &String| match columns::find(name) {
+        Some(column) => !of_agent && column.panel.is_none(),
+        None => true,
+    };
     panels.extend(
         leaks::judged_columns(timeline)
             .into_iter()
-            .filter(|name| !shown(name) && tracked.contains(name))
+            .filter(is_more)
             .take(MAX_TRACKED)
             .map(|name| Panel::small(&name, vec![name.clone()])),
     );

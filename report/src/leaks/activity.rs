@@ -2,10 +2,11 @@
 //! trend: nothing leaks where nothing is asked. It is kept for what remains.
 
 use super::load::REQUESTS;
+use crate::columns::CPU_PERCENT;
 use crate::timeline::Timeline;
 
 /// What says it where no request is counted.
-const ELSE: &str = "cpu_percent";
+const ELSE: &str = CPU_PERCENT.name;
 
 /// Below this part of what is usual under load a row is idle …
 const IDLE: f64 = 0.05;

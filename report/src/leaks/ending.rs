@@ -5,6 +5,7 @@ use super::evidence::Evidence;
 use super::late_rise::{Course, HALF, LateRise};
 use super::window::{Point, span};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict};
+use crate::columns::HEAP_LIVE_MB;
 use crate::number::duration;
 
 /// The rule of what goes when the load does.
@@ -95,7 +96,7 @@ impl SeriesVerdict {
             return;
         }
         let mut by_part = self.clone();
-        by_part.tell(part, options, unit);
+        by_part.explain(part, options, unit);
         by_part.decide(part, alpha);
         if by_part.verdict == SeriesOutcome::Leak {
             by_part.explanation.push_str(then);
@@ -106,7 +107,7 @@ impl SeriesVerdict {
     /// What goes when the load does was in use.
     pub(super) fn gave_back(&mut self, evidence: &Evidence, after: Option<f64>, unit: Unit) {
         // Resident memory that was freed may stay.
-        if unit != Unit::Count && self.name != "heap_live_mb" {
+        if unit != Unit::Count && self.name != HEAP_LIVE_MB.name {
             return;
         }
         let Some(after) = after else { return };

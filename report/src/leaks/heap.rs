@@ -8,6 +8,7 @@ use super::observer::less_agent;
 use super::things::{is_heap, memory_rank};
 use super::{LeakOptions, SeriesOutcome, SeriesVerdict, TimeToLimit, judge};
 use crate::causes::{Growing, HeapGrowth, HeapShot, Kind, heap_growth_to_the_end};
+use crate::columns::{REQUESTS_PER_S, RSS_ANON_MB, RSS_MB};
 use crate::number::{duration, readable};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
@@ -26,7 +27,7 @@ const NET_OF_DOUBT: f64 = 0.15;
 const IDLE: f64 = 0.05;
 
 /// Readings of resident memory at every tick, the closest to the heap first.
-const RESIDENT: [&str; 2] = ["rss_anon_mb", "rss_mb"];
+const RESIDENT: [&str; 2] = [RSS_ANON_MB.name, RSS_MB.name];
 
 const MB: f64 = (1 << 20) as f64;
 
@@ -189,7 +190,7 @@ fn fills_pages(timeline: &Timeline, table_mb: f64, [from, to]: [f64; 2]) -> bool
 /// not known.
 fn loaded(timeline: &Timeline) -> [f64; 2] {
     let whole = [0.0, f64::INFINITY];
-    let Some(rates) = timeline.readings("requests_per_s") else {
+    let Some(rates) = timeline.readings(REQUESTS_PER_S.name) else {
         return whole;
     };
     let mut known: Vec<f64> = rates.iter().copied().filter(|rate| *rate > 0.0).collect();

@@ -8,11 +8,12 @@
 use super::blocks::{Blocks, means};
 use super::noise::{self, Posterior};
 use super::window::Point;
+use crate::columns::{CONNECTIONS, REQUESTS_IN_FLIGHT, REQUESTS_PER_S};
 use crate::timeline::Timeline;
 
 /// Names of request rates, as scripts and load generators write them.
 pub(super) const REQUESTS: [&str; 12] = [
-    "requests_per_s",
+    REQUESTS_PER_S.name,
     "rps",
     "qps",
     "tps",
@@ -26,11 +27,11 @@ pub(super) const REQUESTS: [&str; 12] = [
     "req/s",
 ];
 /// What stands for them where none is there.
-const IN_FLIGHT: &str = "requests_in_flight";
+const IN_FLIGHT: &str = REQUESTS_IN_FLIGHT.name;
 
 /// What stands for the load where requests are not known. It may leak itself,
 /// and then explains nothing.
-const ELSE: &str = "connections";
+const ELSE: &str = CONNECTIONS.name;
 
 /// By this part of its mean a load must have changed to explain growth.
 const GROWN: f64 = 0.1;
@@ -54,7 +55,7 @@ pub(super) struct Load {
 /// What the load says about the growth of a series.
 pub(super) enum Explained {
     /// Nothing. Its swings, if any, are columns to be taken out; and the series
-    /// is told on an axis from 0 to 1, which is that of all requests so far if
+    /// is put on an axis from 0 to 1, which is that of all requests so far if
     /// it goes with them more closely than with time.
     No(Vec<Vec<f64>>, Vec<f64>),
     /// The load explains it; this much goes with the sum of the load.

@@ -8,32 +8,20 @@
 
 use std::borrow::Cow;
 
+use crate::columns::{self, AGENT_HEAP_MB, AGENT_MEMORY_MB, AgentShare};
 use crate::timeline::Timeline;
-
-/// What the agent holds, and the part of it that is on the heap.
-const ALL: &str = "agent_memory_mb";
-const HEAP: &str = "agent_heap_mb";
-
-/// Series of which the agent's memory is a part, and whether it goes down again
-/// with what is freed.
-const HOLDS: &[(&str, bool)] = &[
-    ("heap_live_mb", true),
-    ("rss_mb", false),
-    ("rss_anon_mb", false),
-    ("pss_mb", false),
-    ("private_dirty_mb", false),
-    ("cgroup_anon_mb", false),
-    ("cgroup_memory_mb", false),
-];
 
 /// The numbers of a series, less what the agent's memory grew by.
 pub(super) fn less_agent<'a>(timeline: &'a Timeline, name: &str) -> Cow<'a, [f64]> {
     let values = timeline.series(name).unwrap_or_default();
-    let Some((_, counted)) = HOLDS.iter().find(|(held, _)| *held == name) else {
-        return Cow::Borrowed(values);
+    let counted = match columns::find(name).map(|column| column.agent_share) {
+        Some(AgentShare::Counted) => true,
+        Some(AgentShare::Resident) => false,
+        Some(AgentShare::None) | None => return Cow::Borrowed(values),
     };
-    let heap = counted.then(|| timeline.readings(HEAP)).flatten();
-    let Some(agent) = heap.or_else(|| timeline.readings(ALL)) else {
+    let on_heap = counted.then(|| timeline.readings(AGENT_HEAP_MB.name));
+    let held = || timeline.readings(AGENT_MEMORY_MB.name);
+    let Some(agent) = on_heap.flatten().or_else(held) else {
         return Cow::Borrowed(values);
     };
     let mut first = None;
@@ -41,7 +29,7 @@ pub(super) fn less_agent<'a>(timeline: &'a Timeline, name: &str) -> Cow<'a, [f64
     let less = values.iter().zip(agent).map(|(value, agent)| {
         if agent.is_finite() {
             let since = agent - *first.get_or_insert(*agent);
-            grown = if *counted { since } else { grown.max(since) };
+            grown = if counted { since } else { grown.max(since) };
         }
         value - grown
     });

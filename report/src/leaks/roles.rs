@@ -14,6 +14,7 @@ use super::role::{ColumnRole, HELD, Role};
 use super::vocabulary::{LIMITS, PEAKS};
 use super::words::words;
 use super::{own, units, unread};
+use crate::columns::{self, Column as OwnColumn};
 use crate::timeline::{CellUnit, ColumnFacts, Timeline};
 
 /// A column that is judged.
@@ -44,16 +45,11 @@ pub(super) struct Roles {
     pub of_agent: bool,
 }
 
-/// Other readings of memory that nothing backs, taken so seldom that a short
-/// run has too few of them. Where it is read at every tick they are left out.
-const SELDOM: &[&str] = &["pss_mb", "private_dirty_mb", "swap_mb"];
-const AT_EVERY_TICK: &str = "rss_anon_mb";
-
 pub(super) fn of(timeline: &Timeline, options: &LeakOptions) -> Roles {
     let names = timeline.columns();
-    let own = own::columns(names);
+    let of_agent = columns::of_agent(names);
     let mut roles = Roles {
-        of_agent: own.is_some(),
+        of_agent,
         ..Roles::default()
     };
     let mut shares = Vec::new();
@@ -69,10 +65,10 @@ pub(super) fn of(timeline: &Timeline, options: &LeakOptions) -> Roles {
             words: words(name),
             facts: timeline.facts(name),
             values: timeline.readings(name),
-            origin: match own {
-                Some(end) if index < end => Origin::Agent,
-                Some(_) => Origin::Tracked,
-                None => Origin::Foreign,
+            origin: match columns::find(name) {
+                Some(column) if of_agent => Origin::Agent(column),
+                None if of_agent => Origin::Tracked,
+                _ => Origin::Foreign,
             },
         };
         let decision = column.decide();
@@ -107,7 +103,7 @@ fn cover(roles: &mut Roles, shares: &[usize], names: &[String]) {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Origin {
     /// The agent's own column.
-    Agent,
+    Agent(&'static OwnColumn),
     /// A series that the service has the agent track.
     Tracked,
     /// A column of somebody else's file.
@@ -155,16 +151,19 @@ impl Column<'_> {
             }
             Some(Kind::Other) | None => {}
         }
-        if SELDOM.contains(&self.name) && self.timeline.readings(AT_EVERY_TICK).is_some() {
-            return self.left_out(Role::Covered, "rss_anon_mb is read at every row");
+        // Readings taken so seldom that a short run has too few of them.
+        let covered_by = columns::find(self.name).and_then(|column| column.covered_by);
+        if let Some(other) = covered_by.filter(|other| self.timeline.readings(other).is_some()) {
+            return self.left_out(Role::Covered, &format!("{other} is read at every row"));
         }
         self.by_meaning(self.meaning())
     }
 
     fn meaning(&self) -> Meaning {
-        let known = (self.origin == Origin::Agent)
-            .then(|| own::meaning(self.name))
-            .flatten();
+        let known = match self.origin {
+            Origin::Agent(column) => own::meaning(column),
+            Origin::Tracked | Origin::Foreign => None,
+        };
         known.unwrap_or_else(|| meaning::of(&self.words, self.origin == Origin::Foreign))
     }
 

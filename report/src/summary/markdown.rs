@@ -3,9 +3,9 @@
 use super::{
     about, cause_facts, found, phase_table, series_table, service, span_table, trust_facts,
 };
+use crate::judging::RunVerdict;
 use crate::names::markdown;
 use crate::run::Run;
-use crate::verdict::RunVerdict;
 
 /// The run and its verdict as Markdown, the verdict first.
 #[must_use]

@@ -1,5 +1,6 @@
 //! The few numbers that tell one phase of a run from another.
 
+use crate::columns::{CPU_PERCENT, Column, ERRORS_PER_S, LATENCY_P99_MS, REQUESTS_PER_S, RSS_MB};
 use crate::timeline::Timeline;
 
 /// What a phase did. `None` is not measured.
@@ -30,23 +31,23 @@ impl PhaseFacts {
         };
         let first = timeline.elapsed_hours()[0];
         let facts = |name: &str, start_min, end_min, rows: std::ops::Range<usize>| {
-            let part = |column| {
+            let part = |column: &Column| {
                 timeline
-                    .series(column)
+                    .series(column.name)
                     .map(|values| finite(&values[rows.clone()]))
                     .unwrap_or_default()
             };
-            let rss = part("rss_mb");
+            let rss = part(&RSS_MB);
             PhaseFacts {
                 name: name.to_owned(),
                 start_min,
                 end_min,
                 rss_mb_start: rss.first().copied(),
                 rss_mb_end: rss.last().copied(),
-                cpu_percent: mean(&part("cpu_percent")),
-                requests_per_s: mean(&part("requests_per_s")),
-                errors_per_s: mean(&part("errors_per_s")),
-                latency_p99_ms: median(part("latency_p99_ms")),
+                cpu_percent: mean(&part(&CPU_PERCENT)),
+                requests_per_s: mean(&part(&REQUESTS_PER_S)),
+                errors_per_s: mean(&part(&ERRORS_PER_S)),
+                latency_p99_ms: median(part(&LATENCY_P99_MS)),
             }
         };
         let mut all: Vec<PhaseFacts> = timeline

@@ -4,9 +4,9 @@ use super::{
     about, cause_facts, first_lines, found, phase_table, series_table, service, span_table,
     trust_facts,
 };
+use crate::judging::RunVerdict;
 use crate::names::line;
 use crate::run::Run;
-use crate::verdict::RunVerdict;
 
 /// The run and its verdict as aligned text, the verdict first. Ends in a
 /// newline.

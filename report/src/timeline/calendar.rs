@@ -2,7 +2,8 @@
 //! day past midnight, dates without a year past New Year, days and months in
 //! either order.
 
-use super::dates::{Date, Order, Stamp};
+use super::date_parts::{Date, Order};
+use super::dates::Stamp;
 
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 86_400.0;

@@ -1,6 +1,24 @@
 //! The parts of a date: which of its numbers is the year, the month, the day.
 
-use super::dates::{Date, Order};
+/// A date, as far as it is given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Date {
+    pub(super) year: Option<i64>,
+    pub(super) month: u8,
+    pub(super) day: u8,
+    pub(super) order: Order,
+}
+
+/// Which of day and month comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// It does not matter: a form that is read in one way only.
+    Said,
+    DayFirst,
+    MonthFirst,
+    /// Both are possible; given as if the day came first.
+    Open,
+}
 
 /// A number of a date, and the mark before it.
 #[derive(Debug, Clone, Copy)]

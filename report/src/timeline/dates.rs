@@ -3,7 +3,9 @@
 //! which day a time of day is) is for `calendar`, which sees them all.
 
 use super::date_names::{month, weekday, zone};
-use super::date_parts::{Part, compact, compact_time, fraction, numeric, run, two, value, worded};
+use super::date_parts::{
+    Date, Part, compact, compact_time, fraction, numeric, run, two, value, worded,
+};
 
 /// What a text says about a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -15,26 +17,6 @@ pub(super) struct Stamp {
     pub(super) zone: Option<f64>,
     /// Whether AM or PM is given.
     pub(super) half: bool,
-}
-
-/// A date, as far as it is given.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Date {
-    pub(super) year: Option<i64>,
-    pub(super) month: u8,
-    pub(super) day: u8,
-    pub(super) order: Order,
-}
-
-/// Which of day and month comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// It does not matter: a form that is read in one way only.
-    Said,
-    DayFirst,
-    MonthFirst,
-    /// Both are possible; given as if the day came first.
-    Open,
 }
 
 /// Reads a date, a time of day, or both. A plain number is none of them, but

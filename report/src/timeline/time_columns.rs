@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use super::Clock;
 use super::calendar::Calendar;
-use super::dates::{self, Order};
+use super::date_parts::Order;
+use super::dates;
 use super::filling::{joined, text};
 use super::header::no_header;
 use crate::error::Error;
