@@ -6,8 +6,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, json};
-use soakscope_report::{BudgetOutcome, Budgets, LeakBudget, SpanInterval, Verdict, Watch};
+use soakscope_report::{
+    BudgetEvent, BudgetOutcome, BudgetState, Budgets, DropCause, EventKind, LeakBudget,
+    SpanInterval, Verdict, Watch,
+};
 
 use crate::error::Error;
 use crate::journal::Journal;
@@ -21,7 +23,7 @@ const WAITING: usize = 64;
 /// How long the end of the process waits for the disk.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// What the service has called for each breach.
+/// The service's own closure for budgets that break.
 pub(crate) type OnBreach = Box<dyn FnMut(&BudgetOutcome) + Send>;
 
 pub(crate) struct LiveBudgets {
@@ -59,11 +61,11 @@ impl Level {
         }
     }
 
-    fn name(self) -> &'static str {
+    fn state(self) -> BudgetState {
         match self {
-            Level::Holds => "holds",
-            Level::Warns => "warning",
-            Level::Broken => "broken",
+            Level::Holds => BudgetState::Holds,
+            Level::Warns => BudgetState::Warning,
+            Level::Broken => BudgetState::Broken,
         }
     }
 }
@@ -135,7 +137,7 @@ impl LiveBudgets {
             if level != before {
                 record(journal, outcome, *level);
                 if *level == Level::Broken && !self.call(outcome) {
-                    journal.drops.add("breaches_untold", 1);
+                    journal.drops.add(DropCause::BreachesUnreported, 1);
                 }
             }
         }
@@ -153,8 +155,8 @@ impl LiveBudgets {
         }
     }
 
-    /// Has the service called, where it asked for that. Answers `false` where too
-    /// many breaches wait.
+    /// Hands a breach to the service's closure. Answers `false` where it has no
+    /// room for one more.
     fn call(&self, outcome: &BudgetOutcome) -> bool {
         self.breaches
             .as_ref()
@@ -172,7 +174,7 @@ fn caller(mut on_breach: OnBreach) -> Result<SyncSender<BudgetOutcome>, Error> {
     let (sender, breaches): (_, Receiver<BudgetOutcome>) = sync_channel(WAITING);
     threads::spawn(threads::BREACH, move || {
         for breach in breaches {
-            // A panic was reported by its hook; the next breach is called for.
+            // A panic was reported by its hook; the next breach comes all the same.
             let _ = catch_unwind(AssertUnwindSafe(|| on_breach(&breach)));
         }
     })?;
@@ -181,14 +183,12 @@ fn caller(mut on_breach: OnBreach) -> Result<SyncSender<BudgetOutcome>, Error> {
 
 /// Records that a budget changed its level: in the journal and in the log.
 fn record(journal: &Journal, outcome: &BudgetOutcome, level: Level) {
-    let fields = [
-        ("budget", json!(outcome.budget)),
-        ("state", json!(level.name())),
-        ("value", json!(outcome.value)),
-        ("message", json!(outcome.message)),
-    ];
-    let fields = fields.map(|(key, value)| (key.to_owned(), value));
-    journal.event("budget", Map::from_iter(fields));
+    journal.event(&EventKind::Budget(BudgetEvent {
+        budget: outcome.budget.clone(),
+        state: level.state(),
+        value: outcome.value,
+        message: outcome.message.clone(),
+    }));
     match level {
         Level::Broken => tracing::error!(target: "soakscope", "budget: {}", outcome.message),
         Level::Warns => tracing::warn!(target: "soakscope", "budget: {}", outcome.message),

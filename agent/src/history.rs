@@ -11,9 +11,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use soakscope_report::{Cell, Timeline, TimelineWriter};
+use soakscope_report::{Cell, Timeline, TimelineWriter, columns};
 
 use crate::clock::rfc3339;
+
+/// Columns of which a row keeps more than seven digits, or words.
+const ELAPSED: &str = columns::ELAPSED_MIN.name;
+const TIME: &str = columns::TIME.name;
+const PHASE: &str = columns::PHASE.name;
 
 /// Rows kept at most: an hour at one second.
 const MAX_ROWS: usize = 3_600;
@@ -22,7 +27,7 @@ const MAX_ROWS: usize = 3_600;
 const MIN_ROWS: usize = 64;
 /// Bytes of all rows together.
 const MAX_BYTES: usize = 1_800_000;
-/// Phases told apart.
+/// Phases kept apart.
 const MAX_PHASES: usize = 300;
 
 #[derive(Debug, Default)]
@@ -199,12 +204,12 @@ impl Rows {
         let mut side = Side::EMPTY;
         for (name, cell) in self.columns.iter().zip(cells) {
             match (name.as_str(), cell) {
-                ("elapsed_min", Cell::Number(value)) => side.elapsed_min = *value,
-                ("time", Cell::Text(time)) => {
+                (ELAPSED, Cell::Number(value)) => side.elapsed_min = *value,
+                (TIME, Cell::Text(time)) => {
                     let time = time.parse::<Timestamp>();
                     side.time_ms = time.map_or(i64::MIN, Timestamp::as_millisecond);
                 }
-                ("phase", Cell::Text(phase)) => {
+                (PHASE, Cell::Text(phase)) => {
                     let known = self.phases.iter().position(|name| name == phase);
                     let number = known.unwrap_or_else(|| {
                         if self.phases.len() < MAX_PHASES {
@@ -227,10 +232,10 @@ impl Rows {
         cells.clear();
         for (name, value) in self.columns.iter().zip(numbers) {
             cells.push(match name.as_str() {
-                "elapsed_min" => Cell::Number(side.elapsed_min),
-                "time" => Timestamp::from_millisecond(side.time_ms)
+                ELAPSED => Cell::Number(side.elapsed_min),
+                TIME => Timestamp::from_millisecond(side.time_ms)
                     .map_or(Cell::Empty, |time| Cell::Text(rfc3339(time))),
-                "phase" => match self.phases.get(usize::from(side.phase)) {
+                PHASE => match self.phases.get(usize::from(side.phase)) {
                     Some(phase) if !phase.is_empty() => Cell::Text(phase.clone()),
                     _ => Cell::Empty,
                 },

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use soakscope_report::{DropCause, EventKind, WarningEvent};
 
 use crate::clock::{RunClock, rfc3339};
 use crate::disk::job::Job;
@@ -34,15 +34,8 @@ impl Journal {
     }
 
     /// Adds an entry to `events.jsonl`.
-    pub(crate) fn event(&self, kind: &str, fields: Map<String, Value>) {
-        let mut entry = Map::new();
-        entry.insert("time".to_owned(), rfc3339(Timestamp::now()).into());
-        let elapsed = (self.clock.elapsed_min() * 1e5).round() / 1e5;
-        entry.insert("elapsed_min".to_owned(), elapsed.into());
-        entry.insert("kind".to_owned(), kind.into());
-        entry.extend(fields);
-        let mut line = Value::Object(entry).to_string();
-        line.push('\n');
+    pub(crate) fn event(&self, event: &EventKind) {
+        let line = event.to_line(&rfc3339(Timestamp::now()), self.clock.elapsed_min());
         self.writer.send(Job::Event(line));
     }
 
@@ -53,13 +46,12 @@ impl Journal {
             warnings.has_room(self.clock.started.elapsed())
         };
         if !room {
-            self.drops.add("warnings", 1);
+            self.drops.add(DropCause::Warnings, 1);
             return;
         }
         tracing::warn!(target: "soakscope", "{what}");
-        let mut fields = Map::new();
-        fields.insert("message".to_owned(), what.into());
-        self.event("warning", fields);
+        let message = what.to_owned();
+        self.event(&EventKind::Warning(WarningEvent { message }));
     }
 
     /// Waits until what was handed to the disk before is written, at most
@@ -95,8 +87,8 @@ impl Warnings {
 }
 
 /// Milliseconds to the microsecond, as entries give them.
-pub(crate) fn ms(ns: u64) -> Value {
-    ((ns as f64 / 1e3).round() / 1e3).into()
+pub(crate) fn ms(ns: u64) -> f64 {
+    (ns as f64 / 1e3).round() / 1e3
 }
 
 #[cfg(test)]

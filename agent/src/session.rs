@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use soakscope_report::{DropCause, DropEvent, EventKind};
+
 use crate::budgets::LiveBudgets;
 use crate::clock::RunClock;
 use crate::config::Config;
@@ -87,29 +89,40 @@ impl Session {
         )
     }
 
-    /// Records what was found in requests, with its sums, and from then on
-    /// nothing more of requests.
+    /// Reports what was found in requests, with its sums, and what was lost; from
+    /// then on nothing more of requests.
     pub(crate) fn seal_findings(&self) {
         if self.sealed.swap(true, Ordering::AcqRel) {
             return;
         }
         self.spans.cpu.stop();
-        for event in self.spans.findings.sums() {
-            self.journal.event("n_plus_one", event);
+        for sum in self.spans.findings.sums() {
+            self.journal.event(&EventKind::NPlusOne(sum));
         }
-        self.count_unreported();
+        self.count_suppressed();
+        self.report_drops();
     }
 
-    /// Counts what was found in requests and not recorded.
-    pub(crate) fn count_unreported(&self) {
+    /// Counts what was found and has no event.
+    pub(crate) fn count_suppressed(&self) {
         let spans = &self.spans;
-        self.drops
-            .set("slow_requests_untold", spans.slow.suppressed());
-        self.drops
-            .set("repeats_without_room", spans.findings.no_room());
+        let slow = spans.slow.suppressed();
+        self.drops.set(DropCause::SlowRequestsSuppressed, slow);
+        let repeats = spans.findings.no_room();
+        self.drops.set(DropCause::RepeatsWithoutRoom, repeats);
     }
 
-    /// Whether nothing more is recorded of requests.
+    /// Adds an entry for each cause that was never counted before, or whose count
+    /// has doubled since its last entry: so few that they fill no disk.
+    pub(crate) fn report_drops(&self) {
+        for (cause, count) in self.drops.doubled() {
+            let cause = cause.to_owned();
+            self.journal
+                .event(&EventKind::Drop(DropEvent { cause, count }));
+        }
+    }
+
+    /// Whether nothing more is to be reported of requests.
     pub(crate) fn sealed(&self) -> bool {
         self.sealed.load(Ordering::Acquire)
     }

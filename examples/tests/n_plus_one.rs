@@ -45,7 +45,9 @@ async fn the_shop_s_n_plus_one_is_found_with_its_flag_and_not_without() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let begun = events.iter().position(|event| event["phase"] == "with");
+    let begun = events
+        .iter()
+        .position(|event| event["kind"] == "phase" && event["name"] == "with");
     let (without, with) = events.split_at(begun.expect("the second phase"));
     let found = |events: &[Value]| -> Vec<Value> {
         let found = events.iter().filter(|event| event["kind"] == "n_plus_one");

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::event::EventKind;
 use crate::limits::{FINDINGS, NAME_BYTES, cut};
 use crate::number::{number, readable};
 use crate::run::Event;
@@ -18,7 +18,7 @@ pub struct Finding {
     pub kind: String,
     /// The route, as in `spans.csv`.
     pub route: String,
-    /// In how many requests it was found; of slow ones, those that were told.
+    /// In how many requests it was found; of slow ones, those that have an event.
     pub requests: u64,
     /// The statement, with `?` for values.
     pub statement: Option<String>,
@@ -37,7 +37,7 @@ impl Finding {
         let requests = self.requests;
         let Some(statement) = &self.statement else {
             return format!(
-                "{}: {requests} slow requests told, the slowest took {} ms",
+                "{}: {requests} slow requests recorded, the slowest took {} ms",
                 self.route,
                 readable(self.ms)
             );
@@ -58,7 +58,7 @@ impl Finding {
 }
 
 /// The findings among the events of a run, those that took longest first. What
-/// an event told first and summed up later is one finding.
+/// an event said first and another summed up later is one finding.
 #[must_use]
 pub fn findings(events: &[Event]) -> Vec<Finding> {
     let mut all = Findings::default();
@@ -81,39 +81,34 @@ pub(crate) struct Findings {
 impl Findings {
     /// Takes in an event, if it is of such a kind.
     pub(crate) fn add(&mut self, event: &Event) {
-        let text = |field: &str| {
-            let text = event.fields.get(field)?.as_str()?;
-            Some(cut(text, NAME_BYTES).into_owned())
-        };
-        let count = |field: &str| event.fields.get(field).and_then(Value::as_u64);
-        let ms = |field: &str| event.fields.get(field).and_then(Value::as_f64);
-        let found = match event.kind.as_str() {
-            "n_plus_one" => Finding {
-                kind: match event.fields.get("same_parameters") {
-                    Some(Value::Bool(true)) => "duplicate".to_owned(),
+        let bounded = |text: &str| cut(text, NAME_BYTES).into_owned();
+        let found = match event.known() {
+            Some(EventKind::NPlusOne(found)) => Finding {
+                kind: match found.same_parameters {
+                    Some(true) => "duplicate".to_owned(),
                     _ => "n_plus_one".to_owned(),
                 },
-                route: text("route").unwrap_or_default(),
-                requests: count("requests").unwrap_or(1),
-                statement: text("statement"),
-                count: count("count"),
-                location: text("location").or_else(|| text("span")),
-                ms: ms("total_ms").unwrap_or(0.0),
+                route: bounded(&found.route),
+                requests: found.requests,
+                statement: Some(bounded(&found.statement)),
+                count: Some(found.count),
+                location: found.location.or(found.span).as_deref().map(bounded),
+                ms: found.total_ms,
             },
-            "slow_span" => Finding {
+            Some(EventKind::SlowSpan(slow)) => Finding {
                 kind: "slow".to_owned(),
-                route: text("span").unwrap_or_default(),
+                route: bounded(slow.span.as_deref().unwrap_or_default()),
                 requests: 1,
                 statement: None,
                 count: None,
                 location: None,
-                ms: ms("took_ms").unwrap_or(0.0),
+                ms: slow.took_ms,
             },
             _ => return,
         };
         let key = (found.route.clone(), found.statement.clone());
         match self.places.get(&key) {
-            // Sums replace what was told at first.
+            // Sums replace what was found at first.
             Some(place) if found.statement.is_some() => self.all[*place] = found,
             Some(place) => {
                 let known = &mut self.all[*place];
@@ -155,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_replace_what_was_told_first_and_slow_requests_are_counted() {
+    fn sums_replace_the_first_event_and_slow_requests_are_counted() {
         let event = |line: &str| -> Event { serde_json::from_str(line).unwrap() };
         let events = [
             event(r#"{"kind":"slow_span","span":"GET /a","took_ms":2000}"#),
@@ -177,7 +172,7 @@ mod tests {
             [
                 "GET /a: one statement up to 20 times in a request (9 requests, 44 ms in all), at a.rs:7: SELECT ?",
                 "GET /b: the same statement with the same values up to 5 times in a request (1 requests, 1 ms in all): SELECT ?",
-                "GET /a: 2 slow requests told, the slowest took 2000 ms",
+                "GET /a: 2 slow requests recorded, the slowest took 2000 ms",
             ]
         );
     }

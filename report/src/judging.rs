@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::budgets::{BudgetOutcome, LeakBudget};
 use crate::causes::{Cause, HeapShot};
+use crate::event::{EventKind, LEAK};
 use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, judge_with_heap};
 use crate::number::duration;
@@ -98,9 +99,6 @@ pub fn judge_by(run: &Run, options: &LeakOptions) -> RunVerdict {
 /// able to show.
 const MUST_SEE: &str = "must_see";
 
-/// Limits of memory under the names that agents write, for every series of it.
-const MEMORY_LIMIT: &str = "cgroup_memory_mb";
-
 /// Did anything leak? The part of a verdict that takes its time: who judges the
 /// same run again and again keeps it for a while.
 ///
@@ -116,10 +114,6 @@ pub fn judge_leaks(
     for (name, limit) in &info.limits {
         if let Some(limit) = limit {
             options.limits.entry(name.clone()).or_insert(*limit);
-            if name == MEMORY_LIMIT {
-                let shared = options.limits.entry("memory_mb".to_owned());
-                shared.or_insert(*limit);
-            }
         }
     }
     if options.must_see.is_none() {
@@ -217,21 +211,21 @@ fn charged(run: &Run, leaks: LeakReport) -> LeakReport {
     leaks.with_causes(causes)
 }
 
-/// The kind of an event that says that something leaks, by `/status` while the
-/// run went on.
-pub const LEAK_EVENT: &str = "leak";
-
 /// What was said to leak while the run went on, where that is not the verdict
 /// at its end.
 fn taken_back(events: &[Event], leaks: &LeakReport) -> Option<String> {
     if leaks.verdict == Verdict::Fail {
         return None;
     }
-    let said = events.iter().rfind(|event| event.kind == LEAK_EVENT)?;
-    let headline = said.fields.get("headline")?.as_str()?;
+    let mut said = events.iter().rev().filter(|event| event.kind == LEAK);
+    let (elapsed_min, leak) = said.find_map(|event| match event.known() {
+        Some(EventKind::Leak(leak)) => Some((event.elapsed_min, leak)),
+        _ => None,
+    })?;
+    let headline = leak.headline;
     Some(format!(
         "{} into the run it was said to leak ({headline}); at the end that is {}, because: {}",
-        duration(said.elapsed_min / 60.0),
+        duration(elapsed_min / 60.0),
         leaks.verdict.name(),
         leaks.headline
     ))

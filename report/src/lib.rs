@@ -36,7 +36,10 @@ mod budgets;
 mod causes;
 mod chart;
 pub mod columns;
+mod drops;
+mod engines;
 mod error;
+mod event;
 pub mod exit_code;
 mod findings;
 mod flamegraph;
@@ -50,6 +53,7 @@ mod lines;
 mod names;
 mod normal;
 mod number;
+mod process_limits;
 mod profile;
 mod records;
 mod run;
@@ -71,12 +75,18 @@ pub use budgets::{
 };
 pub use causes::{Cause, HeapShot, causes, heap_growth};
 pub use chart::timeline_svg;
+pub use drops::DropCause;
+pub use engines::{CpuClock, Measurement};
 pub use error::Error;
+pub use event::{
+    BudgetEvent, BudgetState, ChildSpan, DropEvent, EventKind, LeakEvent, NPlusOneEvent,
+    PhaseEvent, SlowRule, SlowSpanEvent, StatementTotal, WarningEvent,
+};
 pub use findings::{Finding, findings};
 pub use flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
 pub use frame_name::{readable_frame, readable_name};
 pub use judging::{
-    LEAK_EVENT, RuleResult, RunVerdict, budgets_rule, judge, judge_by, judge_leaks, judge_with,
+    RuleResult, RunVerdict, budgets_rule, judge, judge_by, judge_leaks, judge_with,
     verdict_json,
 };
 pub use leaks::{
@@ -86,6 +96,7 @@ pub use leaks::{
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};
 pub use number::{number, percent, plus_minus};
+pub use process_limits::ProcessLimit;
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
     ValueType,
@@ -96,8 +107,9 @@ pub use run_dir::{
 };
 pub use seal::{seal, seal_judged};
 pub use spans::{
-    Agreement, SpanCost, SpanRange, SpanTotal, agreement, measured_spans, sampling_error_ms,
-    span_of_tag, tag_of_span, top_spans,
+    Agreement, NO_REQUEST, SPAN_COLUMNS, SpanCost, SpanKind, SpanLogWriter, SpanRange, SpanRow,
+    SpanTotal, SpanWriter, agreement, measured_spans, sampling_error_ms, span_of_tag, tag_of_span,
+    top_spans,
 };
 pub use speedscope::speedscope;
 pub use statistic::Statistic;

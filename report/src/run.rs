@@ -48,14 +48,16 @@ pub struct RunInfo {
     /// The machine it ran on.
     pub host: Host,
     /// Limits of the process and its cgroup, by name and in the unit the name
-    /// ends in, such as `memory_mb` and `open_fds`; `null` is no limit.
+    /// ends in, such as `cgroup_memory_mb` and `open_fds`; `null` is no limit. See
+    /// [`ProcessLimit`](crate::ProcessLimit).
     pub limits: BTreeMap<String, Option<f64>>,
     /// What the service calls the series that it has tracked, by their columns,
     /// where it says so.
     pub tracked: BTreeMap<String, Kind>,
     /// The agent's options as they were in force.
     pub config: BTreeMap<String, String>,
-    /// What took each measurement, such as `cpu_clock` → `perf-event`.
+    /// What took each measurement, such as `cpu_clock` → `perf`. See
+    /// [`Measurement`](crate::Measurement).
     pub engines: BTreeMap<String, String>,
     /// How far the measurements can be trusted.
     pub trust: Option<Trust>,
@@ -202,7 +204,7 @@ pub struct Event {
     pub time: String,
     /// When, in minutes since the start of the run.
     pub elapsed_min: f64,
-    /// What: `phase`, `slow_span`, `n_plus_one`, `budget`, `drop`, `warning`.
+    /// What, such as `phase`; [`known`](Event::known) reads what it says.
     pub kind: String,
     /// What else the kind says.
     #[serde(flatten)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::drops::DropCause;
 use crate::limits::cut;
 use crate::number::{number, plus_minus, readable};
 use crate::spans::Agreement;
@@ -16,9 +17,6 @@ const MAX_COVERAGE: f64 = 1.5;
 /// Where less of the CPU time was sampled some of it was lost, whether or not
 /// anybody counted it.
 const WHOLE_COVERAGE: f64 = 0.95;
-
-/// The cause of what is lost of threads that no signal reaches.
-const SIGNAL_BLOCKED: &str = "signal blocked";
 
 /// Bytes of a route's name that a picture has room for.
 const ROUTE_BYTES: usize = 28;
@@ -231,16 +229,16 @@ impl Trust {
         }
         notes.extend(self.agreement.as_ref().and_then(Agreement::warning));
         for (cause, count) in self.drops.iter().filter(|(_, count)| **count > 0) {
-            notes.push(match cause.strip_prefix("bytes_refused_") {
-                None if cause == SIGNAL_BLOCKED => format!(
+            let known = DropCause::from_name(cause);
+            notes.push(match (known, known.and_then(DropCause::refusal)) {
+                (Some(DropCause::SignalBlocked), _) => format!(
                     "lost: {count} samples of threads that block the profiler's signal \
-                     ({SIGNAL_BLOCKED}); their CPU time is in no flame graph and no function"
+                     ({cause}); their CPU time is in no flame graph and no function"
                 ),
-                Some(why) => format!(
-                    "the disk refused {count} bytes when they were first written ({})",
-                    why.replace('_', " ")
-                ),
-                None => format!("lost: {count} ({cause})"),
+                (_, Some(why)) => {
+                    format!("the disk refused {count} bytes when they were first written ({why})")
+                }
+                _ => format!("lost: {count} ({cause})"),
             });
         }
         if self.missed_ticks > 0 {

@@ -1,4 +1,4 @@
-//! Slow requests and repeated statements are recorded, with what they were made of.
+//! Slow requests and repeated statements have events, with what they were made of.
 
 use std::time::Duration;
 
@@ -61,8 +61,12 @@ fn slow_requests_and_repeats_are_events() {
             .filter(|event| event["kind"] == kind)
             .collect()
     };
-    slow_was_recorded(&of("slow_span"));
-    repeats_were_recorded(&of("n_plus_one"));
+    slow_has_an_event(&of("slow_span"));
+    repeats_have_events(&of("n_plus_one"));
+    let mut lost = of("drop");
+    lost.retain(|event| event["cause"] == "slow_requests_suppressed");
+    assert_eq!(lost.len(), 1, "{events:#?}");
+    assert_eq!(lost[0]["count"], 1);
     let verdict = outcome.verdict().expect("judged");
     let kinds: Vec<&str> = verdict.findings.iter().map(|f| f.kind.as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "duplicate").count(), 1);
@@ -71,7 +75,7 @@ fn slow_requests_and_repeats_are_events() {
         2
     );
     let trust = verdict.trust.as_ref().expect("trust");
-    assert_eq!(trust.drops.get("slow_requests_untold"), Some(&1));
+    assert_eq!(trust.drops.get("slow_requests_suppressed"), Some(&1));
 }
 
 /// A request that works 60 ms, waits 60 ms in a span, and 60 ms in none.
@@ -89,7 +93,7 @@ fn slow() {
     std::thread::sleep(60 * MS);
 }
 
-fn slow_was_recorded(events: &[&Value]) {
+fn slow_has_an_event(events: &[&Value]) {
     assert_eq!(events.len(), 1, "the second came too soon: {events:#?}");
     let event = events[0];
     assert_eq!(
@@ -154,8 +158,8 @@ fn statements() {
     });
 }
 
-fn repeats_were_recorded(events: &[&Value]) {
-    let recorded: Vec<[&Value; 4]> = events
+fn repeats_have_events(events: &[&Value]) {
+    let events: Vec<[&Value; 4]> = events
         .iter()
         .map(|event| ["route", "statement", "count", "same_parameters"].map(|field| &event[field]))
         .collect();
@@ -179,5 +183,5 @@ fn repeats_were_recorded(events: &[&Value]) {
             true.into(),
         ],
     ];
-    assert_eq!(recorded, wanted.each_ref().map(|row| row.each_ref()));
+    assert_eq!(events, wanted.each_ref().map(|row| row.each_ref()));
 }

@@ -3,7 +3,7 @@
 //! `notes` says in sentences what was lost and which figures to doubt.
 
 use serde_json::{Map, Value, json};
-use soakscope_report::{LEAK_EVENT, Run, Timeline, judge_with};
+use soakscope_report::{EventKind, LeakEvent, Run, Timeline, judge_with};
 
 use crate::admin::site::Site;
 
@@ -28,9 +28,9 @@ pub(super) fn status(site: &Site) -> Value {
     if let Ok(judgement) = &judgement
         && judgement.is_news
     {
-        let headline = judgement.leaks.headline.as_str().into();
-        let fields = Map::from_iter([("headline".to_owned(), headline)]);
-        session.journal.event(LEAK_EVENT, fields);
+        let headline = judgement.leaks.headline.clone();
+        let event = EventKind::Leak(LeakEvent { headline });
+        session.journal.event(&event);
     }
     let judged_min = judgement.as_ref().ok().map(|judgement| judgement.at_min);
     let verdict = judgement.map(|judgement| {

@@ -1,5 +1,7 @@
 //! What is handed to the writer: a line of a file that grows, or a profile.
 
+use soakscope_report::DropCause;
+
 /// One thing to write.
 #[derive(Debug)]
 pub(crate) enum Job {
@@ -33,13 +35,14 @@ impl Job {
         }
     }
 
-    pub(crate) fn lost(&self) -> &'static str {
+    /// What it is counted as where it is given up.
+    pub(crate) fn lost(&self) -> DropCause {
         match self {
-            Job::Timeline(_) => "timeline_rows",
-            Job::Spans(_) => "span_rows",
-            Job::SpanLog(_) => "span_histograms",
-            Job::Event(_) => "events",
-            Job::Profile { .. } => "profile_windows",
+            Job::Timeline(_) => DropCause::TimelineRows,
+            Job::Spans(_) => DropCause::SpanRows,
+            Job::SpanLog(_) => DropCause::SpanHistograms,
+            Job::Event(_) => DropCause::Events,
+            Job::Profile { .. } => DropCause::ProfileWindows,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soakscope_report::{Error as ReportError, RunDir, RunInfo};
+use soakscope_report::{DropCause, Error as ReportError, RunDir, RunInfo};
 
 use crate::disk::appender::Appender;
 use crate::disk::job::{Job, LANES};
@@ -340,7 +340,9 @@ impl Scribe {
             match self.retention.step(&self.dir) {
                 Ok(Step::Merged) => {}
                 Ok(Step::Nothing) => return,
-                Ok(Step::Lost(windows)) => self.shared.drops.add("profile_windows", windows),
+                Ok(Step::Lost(windows)) => {
+                    self.shared.drops.add(DropCause::ProfileWindows, windows)
+                }
                 Err(error) => {
                     tracing::debug!(target: "soakscope", %error, "profiles were not merged");
                     return;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use soakscope_report::DropCause;
 use soakscope_sampler::{Detail, heap};
 
 use super::heap::heap_profile;
@@ -82,8 +83,8 @@ impl Watching {
             return;
         };
         let drops = &self.session.drops;
-        drops.set("heap_blocks", profile.stats.lost);
-        drops.set("heap_detail", profile.stats.folded);
+        drops.set(DropCause::HeapBlocks, profile.stats.lost);
+        drops.set(DropCause::HeapDetail, profile.stats.folded);
         if profile.stats.samples == 0 {
             return;
         }

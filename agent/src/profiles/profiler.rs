@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use soakscope_report::Instants;
+use soakscope_report::{DropCause, Instants};
 use soakscope_sampler::{Clock, CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
 
 use super::piece::{Piece, Used};
@@ -313,7 +313,7 @@ impl Drain {
         let window = match self.sampler.drain() {
             Ok(window) => window,
             Err(error) => {
-                self.session.drops.add("profile_drains", 1);
+                self.session.drops.add(DropCause::ProfileDrains, 1);
                 if !std::mem::replace(&mut self.complained, true) {
                     self.session
                         .journal
@@ -336,7 +336,7 @@ impl Drain {
             figures.coverage(),
         );
         for (cause, count) in &figures.drops {
-            self.session.drops.set(cause, *count);
+            self.session.drops.set_samples(cause, *count);
         }
         drop(figures);
         self.pass_on(&window.stats);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use soakscope_report::{Host, RunInfo, RunState, identity};
-use soakscope_sampler::resources::{self, Resources};
-use soakscope_sampler::{CpuSampler, heap};
+use soakscope_report::{CpuClock, Host, Measurement, ProcessLimit, RunInfo, RunState, identity};
+use soakscope_sampler::resources::{self, Limits, Resources};
+use soakscope_sampler::{Clock, CpuSampler, heap};
 
 use crate::clock::rfc3339;
 use crate::config::Config;
@@ -21,7 +21,6 @@ pub(crate) fn run_info(
     sampler: Option<&CpuSampler>,
 ) -> RunInfo {
     let host = resources::Host::read();
-    let limits = Resources::new().limits();
     let mb = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64 / MB);
     RunInfo {
         service: service.to_owned(),
@@ -41,18 +40,7 @@ pub(crate) fn run_info(
             cores: host.cores.map(|n| n as f64),
             memory_mb: mb(host.memory_bytes),
         },
-        limits: BTreeMap::from([
-            ("open_fds".to_owned(), limits.open_fds.map(|n| n as f64)),
-            ("vms_mb".to_owned(), mb(limits.address_space_bytes)),
-            (
-                "cgroup_memory_mb".to_owned(),
-                mb(limits.cgroup_memory_bytes),
-            ),
-            (
-                "ephemeral_ports".to_owned(),
-                limits.ephemeral_ports.map(|n| n as f64),
-            ),
-        ]),
+        limits: limits(&Resources::new().limits()),
         config: BTreeMap::from([
             (
                 "must_see".to_owned(),
@@ -91,24 +79,54 @@ pub(crate) fn run_info(
     }
 }
 
+/// The limits that are in force, by their names in `run.json`.
+pub(crate) fn limits(limits: &Limits) -> BTreeMap<String, Option<f64>> {
+    let mb = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64 / MB);
+    let count = |count: Option<u64>| count.map(|count| count as f64);
+    ProcessLimit::ALL
+        .into_iter()
+        .filter_map(|limit| {
+            let value = match limit {
+                ProcessLimit::OpenFds => count(limits.open_fds),
+                ProcessLimit::AddressSpace => mb(limits.address_space_bytes),
+                ProcessLimit::CgroupMemory => mb(limits.cgroup_memory_bytes),
+                ProcessLimit::EphemeralPorts => count(limits.ephemeral_ports),
+                _ => return None,
+            };
+            Some((limit.name().to_owned(), value))
+        })
+        .collect()
+}
+
 fn engines(sampler: Option<&CpuSampler>) -> BTreeMap<String, String> {
-    let mut engines = BTreeMap::new();
-    match sampler {
-        Some(sampler) => {
-            engines.insert("cpu_clock".to_owned(), sampler.clock().to_string());
-            engines.insert("cpu_unwinder".to_owned(), sampler.unwinder().to_owned());
-        }
-        None => {
-            engines.insert("cpu_clock".to_owned(), "off".to_owned());
-        }
-    }
+    let clock = sampler.map_or(Clock::Off, CpuSampler::clock);
+    let unwinder = sampler.map(|sampler| sampler.unwinder().to_owned());
     let heap = match (heap::stats(), heap::interval()) {
         (None, _) => "off".to_owned(),
         (Some(_), 0) => "counting".to_owned(),
         (Some(_), bytes) => format!("sampling every {bytes} bytes"),
     };
-    engines.insert("heap".to_owned(), heap);
-    engines
+    [
+        (Measurement::CpuClock, Some(clock_name(clock).to_owned())),
+        (Measurement::CpuUnwinder, unwinder),
+        (Measurement::Heap, Some(heap)),
+    ]
+    .into_iter()
+    .filter_map(|(of, by)| Some((of.name().to_owned(), by?)))
+    .collect()
+}
+
+/// What a run calls the sampler's clock.
+fn clock_name(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Perf => CpuClock::Perf.name(),
+        Clock::Instants => CpuClock::Instants.name(),
+        Clock::Timer => CpuClock::Timer.name(),
+        Clock::Pprof => CpuClock::Pprof.name(),
+        Clock::Wall => CpuClock::Wall.name(),
+        Clock::Off => CpuClock::Off.name(),
+        later => later.name(),
+    }
 }
 
 /// The metrics that never change.
@@ -146,7 +164,38 @@ fn start_ticks(stat: &[u8]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use soakscope_report::{LeakOptions, judge_leaks};
+
     use super::*;
+    use crate::three_days::Simulation;
+
+    /// The limit goes by the name that the agent writes it under, and the rows
+    /// are those of the agent's ticker.
+    #[test]
+    fn memory_that_leaks_has_a_time_to_the_limit_of_its_cgroup() {
+        let mut run = Simulation::new("limit");
+        let mut leak: Vec<Vec<u8>> = Vec::new();
+        for second in 0..180 {
+            // Held, and never touched.
+            leak.push(Vec::with_capacity(2 << 20));
+            run.row_at(second * 1_000, 1);
+        }
+        let mut in_force = Limits::default();
+        in_force.cgroup_memory_bytes = Some(8 << 30);
+        let info = RunInfo {
+            limits: limits(&in_force),
+            ..RunInfo::default()
+        };
+        let read = RunInfo::parse(info.to_json().as_bytes()).expect("a description");
+        let report = judge_leaks(&read, &run.timeline(), &[], &LeakOptions::default());
+        let heap = report.things.iter().find(|thing| thing.name == "heap");
+        let heap = heap.unwrap_or_else(|| panic!("{}", report.headline));
+        let reached = heap.time_to_limit.expect("a limit that is known");
+        assert_eq!(reached.limit, 8_192.0);
+        // 7 GB or more at 7,200 MB an hour.
+        assert!((0.5..1.5).contains(&reached.hours), "{}", heap.sentence);
+        drop(leak);
+    }
 
     #[test]
     fn the_start_is_read_whatever_the_process_is_called() {

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Map;
-use soakscope_report::{RunDir, RunInfo, Trust};
+use soakscope_report::{DropCause, EventKind, Measurement, PhaseEvent, RunDir, RunInfo, Trust};
 use soakscope_sampler::heap;
 use soakscope_sampler::resources::Resources;
 
@@ -39,13 +38,13 @@ impl Parts {
     /// Stops each after its last reading; one that had died is counted.
     pub(super) fn stop(self, drops: &Drops) {
         if !self.ticker.stop() {
-            drops.add("ticker_died", 1);
+            drops.add(DropCause::TickerDied, 1);
         }
         if self.heap.is_some_and(|heap| !heap.stop()) {
-            drops.add("heap_watch_died", 1);
+            drops.add(DropCause::HeapWatchDied, 1);
         }
         if self.profiler.is_some_and(|profiler| !profiler.stop()) {
-            drops.add("profiler_died", 1);
+            drops.add(DropCause::ProfilerDied, 1);
         }
     }
 }
@@ -105,8 +104,10 @@ impl Live {
             telemetry.gauge("soakscope_phase_info", &[("phase", &before)], Some(0.0));
         }
         telemetry.gauge("soakscope_phase_info", &[("phase", &phase.name)], Some(1.0));
-        let fields = Map::from_iter([("phase".to_owned(), phase.name.clone().into())]);
-        self.session.journal.event("phase", fields);
+        let name = phase.name.clone();
+        self.session
+            .journal
+            .event(&EventKind::Phase(PhaseEvent { name }));
         Ok(phase.name)
     }
 
@@ -128,9 +129,10 @@ impl Live {
     fn trust(&self, info: &RunInfo) -> Trust {
         let session = &self.session;
         let resources = Resources::new();
+        let engine = |of: Measurement| info.engines.get(of.name()).cloned();
         let mut trust = Trust {
-            cpu_clock: info.engines.get("cpu_clock").cloned(),
-            cpu_engine: info.engines.get("cpu_unwinder").cloned(),
+            cpu_clock: engine(Measurement::CpuClock),
+            cpu_engine: engine(Measurement::CpuUnwinder),
             agent_cpu_seconds: Some(resources.own_cpu().as_secs_f64()),
             agent_threads: Some(resources.own_threads()),
             drops: session.drops.by_cause(),

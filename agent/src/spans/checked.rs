@@ -1,11 +1,11 @@
-//! Samples held against measurement while the run goes on: do they give each
+//! Samples compared with measurement while the run goes on: do they give each
 //! route the CPU time that was measured in it?
 
 use std::collections::BTreeMap;
 
-use soakscope_report::{Agreement, SpanTotal, agreement};
+use soakscope_report::{Agreement, NO_REQUEST, SpanKind, SpanTotal, agreement};
 
-use super::costs::{Cost, Key, NO_REQUEST};
+use super::costs::{Cost, Key};
 use super::labels::Kind;
 
 /// Samples of the first look that may warn. The next is at twice as many, and at
@@ -48,9 +48,9 @@ impl Checked {
     pub(crate) fn look(&mut self, is_last: bool) -> (Option<Agreement>, Option<String>) {
         let routes = self.routes.iter();
         let mut all: Vec<SpanTotal> = routes
-            .map(|(name, (count, cost))| total(name, "request", *count, cost))
+            .map(|(name, (count, cost))| total(name, SpanKind::Request, *count, cost))
             .collect();
-        all.push(total(NO_REQUEST, "none", 0, &self.no_request));
+        all.push(total(NO_REQUEST, SpanKind::None, 0, &self.no_request));
         let found = agreement(&all);
         let samples = all.iter().map(|total| total.cpu_samples).sum::<u64>();
         let is_due = samples >= FIRST_LOOK && samples >= self.looked_at.saturating_mul(2);
@@ -76,10 +76,10 @@ impl Checked {
     }
 }
 
-fn total(name: &str, kind: &str, count: u64, cost: &Cost) -> SpanTotal {
+fn total(name: &str, kind: SpanKind, count: u64, cost: &Cost) -> SpanTotal {
     let mut total = SpanTotal::default();
     total.name = name.to_owned();
-    total.kind = kind.to_owned();
+    total.kind = kind.name().to_owned();
     total.count = count;
     total.cpu_ms = cost.cpu_ms;
     total.cpu_measured = cost.measured.unwrap_or(0);

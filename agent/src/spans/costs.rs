@@ -13,9 +13,6 @@ use super::cpu::{ByRoute, Measured};
 use super::labels::{Kind, Labels, route_of, span_of};
 use super::sampled::Sampled;
 
-/// The row of CPU time outside of any request.
-pub(crate) const NO_REQUEST: &str = "<no request>";
-
 /// A name's row.
 pub(crate) type Key = (Kind, String);
 

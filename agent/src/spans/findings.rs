@@ -1,10 +1,10 @@
-//! Statements that repeat within requests, by route: each found once, told at
-//! once, and told again with its sums when the run ends.
+//! Statements that repeat within requests, by route: each is an event when it is
+//! found, and another with its sums when the run ends.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value};
+use soakscope_report::NPlusOneEvent;
 
 use super::statements::Repeat;
 use crate::journal::ms;
@@ -35,14 +35,9 @@ struct Finding {
 }
 
 impl Findings {
-    /// A template repeated in a request. Answers the event to tell where it is
-    /// the first time.
-    pub(crate) fn add(
-        &self,
-        number: u32,
-        route: &str,
-        repeat: &Repeat,
-    ) -> Option<Map<String, Value>> {
+    /// A template repeated in a request. Answers the event where it is the first
+    /// time.
+    pub(crate) fn add(&self, number: u32, route: &str, repeat: &Repeat) -> Option<NPlusOneEvent> {
         let mut inner = self.lock();
         let key = (number, repeat.template.text.clone());
         if !inner.found.contains_key(&key) && inner.found.len() >= MOST {
@@ -70,8 +65,8 @@ impl Findings {
         (finding.requests == 1).then(|| finding.event(&repeat.template.text))
     }
 
-    /// The events of all findings that struck again since they were told.
-    pub(crate) fn sums(&self) -> Vec<Map<String, Value>> {
+    /// The events of all findings that came again since their first.
+    pub(crate) fn sums(&self) -> Vec<NPlusOneEvent> {
         let inner = self.lock();
         let again = inner.found.iter().filter(|(_, found)| found.requests > 1);
         let mut again: Vec<_> = again.collect();
@@ -93,19 +88,18 @@ impl Findings {
 }
 
 impl Finding {
-    fn event(&self, template: &str) -> Map<String, Value> {
-        let value = |name: &str, value: Value| (name.to_owned(), value);
-        Map::from_iter([
-            value("route", self.route.clone().into()),
-            value("statement", template.into()),
-            value("count", self.most.into()),
-            value("requests", self.requests.into()),
-            value("statements", self.statements.into()),
-            value("total_ms", ms(self.total_ns)),
-            value("same_parameters", self.same_values.into()),
-            value("span", self.span.into()),
-            value("location", self.place.clone().into()),
-        ])
+    fn event(&self, template: &str) -> NPlusOneEvent {
+        NPlusOneEvent {
+            route: self.route.clone(),
+            statement: template.to_owned(),
+            count: self.most.into(),
+            requests: self.requests,
+            statements: self.statements,
+            total_ms: ms(self.total_ns),
+            same_parameters: self.same_values,
+            span: Some(self.span.to_owned()),
+            location: self.place.clone(),
+        }
     }
 }
 
@@ -115,28 +109,25 @@ mod tests {
     use crate::spans::statements::{Place, Repeats, Statements};
 
     #[test]
-    fn a_finding_is_told_at_first_and_summed_at_the_end() {
+    fn a_finding_is_an_event_at_first_and_summed_at_the_end() {
         let statements = Statements::new(Vec::new());
         let findings = Findings::default();
-        let mut told = 0;
+        let mut events = 0;
         for request in 1..=3_u64 {
             let mut repeats = Repeats::default();
             for i in 0..5 + request {
-                let lines = statements.told("SELECT a FROM t WHERE b = ?");
+                let lines = statements.of("SELECT a FROM t WHERE b = ?");
                 repeats.ran(&lines, i * 1_000_000, 1_000, Place::default());
             }
             for repeat in repeats.at_least(5) {
-                told += usize::from(findings.add(1, "GET /a", repeat).is_some());
+                events += usize::from(findings.add(1, "GET /a", repeat).is_some());
             }
         }
-        assert_eq!(told, 1);
+        assert_eq!(events, 1);
         let sums = findings.sums();
         assert_eq!(sums.len(), 1);
-        assert_eq!(
-            (&sums[0]["count"], &sums[0]["requests"]),
-            (&8.into(), &3.into())
-        );
-        assert_eq!(sums[0]["statements"], 21);
-        assert_eq!(sums[0]["same_parameters"], Value::Null);
+        assert_eq!((sums[0].count, sums[0].requests), (8, 3));
+        assert_eq!(sums[0].statements, 21);
+        assert_eq!(sums[0].same_parameters, None);
     }
 }

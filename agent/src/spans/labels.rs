@@ -50,17 +50,6 @@ pub(crate) enum Kind {
     Scenario = 2,
 }
 
-impl Kind {
-    /// As in the column `kind` of `spans.csv`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Span => "span",
-            Self::Scenario => "scenario",
-        }
-    }
-}
-
 const KINDS: usize = 3;
 
 /// Names that compete for the same places.

@@ -1,8 +1,8 @@
-//! Which requests are slow, and how many of them are told.
+//! Which requests are slow, and which of them have an event.
 //!
 //! Slow is what takes longer than a fixed time, or than a multiple of what 99
-//! of 100 requests on the same route took so far. Each route tells one request
-//! in a while, all together so many in a run; the rest are counted.
+//! of 100 requests on the same route took so far. Each route has an event in
+//! a while, all together so many in a run; the rest are counted.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,17 +24,17 @@ const ENOUGH: u64 = 200;
 const SOME: u64 = 100;
 /// What ends sooner is slow on no route.
 const NEVER_SLOW: Duration = Duration::from_millis(10);
-/// Between two slow requests told of one route.
+/// Between two events of one route.
 const PAUSE: Duration = Duration::from_secs(10);
-/// Slow requests told in a run.
-const MAX_TOLD: u64 = 1_000;
+/// Events of slow requests in a run.
+const MAX_EVENTS: u64 = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct Slow {
     fixed_ns: u64,
     /// By the number of a route's name; those of other names stay unused.
     limits_ns: Box<[AtomicU64]>,
-    told: Mutex<Told>,
+    reported: Mutex<Reported>,
     durations: Mutex<HashMap<u32, Durations>>,
 }
 
@@ -48,9 +48,9 @@ enum Durations {
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     by_route: HashMap<u32, Route>,
-    told: u64,
+    events: u64,
     suppressed: u64,
 }
 
@@ -73,7 +73,7 @@ impl Slow {
         Self {
             fixed_ns: nanos(fixed),
             limits_ns: (0..=MAX_NUMBER).map(|_| AtomicU64::new(u64::MAX)).collect(),
-            told: Mutex::default(),
+            reported: Mutex::default(),
             durations: Mutex::default(),
         }
     }
@@ -89,11 +89,11 @@ impl Slow {
         })
     }
 
-    /// Whether a slow request may be told now; answers how many of its route
-    /// were not since the last.
+    /// Whether a slow request may have an event now; answers how many of its
+    /// route had none since the last.
     pub(crate) fn turn(&self, route: u32, now: Instant) -> Option<u64> {
-        let mut all = lock(&self.told);
-        let full = all.told >= MAX_TOLD;
+        let mut all = lock(&self.reported);
+        let full = all.events >= MAX_EVENTS;
         let of = all.by_route.entry(route).or_default();
         let early = of.last.is_some_and(|last| now.duration_since(last) < PAUSE);
         if early || full {
@@ -103,13 +103,13 @@ impl Slow {
         }
         of.last = Some(now);
         let before = std::mem::take(&mut of.suppressed);
-        all.told += 1;
+        all.events += 1;
         Some(before)
     }
 
-    /// How many slow requests were not told.
+    /// How many slow requests have no event.
     pub(crate) fn suppressed(&self) -> u64 {
-        lock(&self.told).suppressed
+        lock(&self.reported).suppressed
     }
 
     /// Forgets routes whose names gave way.
@@ -118,14 +118,14 @@ impl Slow {
             return;
         }
         let mut durations = lock(&self.durations);
-        let mut told = lock(&self.told);
+        let mut reported = lock(&self.reported);
         for (route, _) in gone {
             if durations.remove(route).is_some()
                 && let Some(limit) = self.limits_ns.get(*route as usize)
             {
                 limit.store(u64::MAX, Ordering::Relaxed);
             }
-            told.by_route.remove(route);
+            reported.by_route.remove(route);
         }
     }
 
@@ -139,8 +139,8 @@ impl Slow {
                 Durations::Many(histogram) => own_bytes::counts(histogram),
             })
             .sum::<usize>();
-        let told = own_bytes::table(&lock(&self.told).by_route);
-        size_of_val(&*self.limits_ns) + own_bytes::table(&durations) + histograms + told
+        let reported = own_bytes::table(&lock(&self.reported).by_route);
+        size_of_val(&*self.limits_ns) + own_bytes::table(&durations) + histograms + reported
     }
 
     /// Learns how long requests on a route take.
@@ -227,22 +227,22 @@ mod tests {
     }
 
     #[test]
-    fn few_are_told_and_the_rest_counted() {
+    fn few_have_an_event_and_the_rest_are_counted() {
         let slow = Slow::new(Duration::ZERO);
         let start = Instant::now();
-        let told = (0..1_000_u64)
+        let events = (0..1_000_u64)
             .filter(|i| {
                 slow.turn(1, start + Duration::from_millis(i * 100))
                     .is_some()
             })
             .count();
-        assert_eq!((told, slow.suppressed()), (10, 990));
+        assert_eq!((events, slow.suppressed()), (10, 990));
         assert_eq!(slow.turn(2, start), Some(0), "another route");
         let later = start + Duration::from_secs(1_000);
-        assert_eq!(slow.turn(1, later), Some(99), "since the last one told");
+        assert_eq!(slow.turn(1, later), Some(99), "since its last event");
         for route in 10..10_000 {
             slow.turn(route, later);
         }
-        assert_eq!(lock(&slow.told).told, MAX_TOLD);
+        assert_eq!(lock(&slow.reported).events, MAX_EVENTS);
     }
 }

@@ -17,7 +17,7 @@ const MAX_REMEMBERED: usize = 4_096;
 const LONGEST: usize = 1_000;
 /// Templates of one request that are followed; its further ones are not.
 const MAX_PER_REQUEST: usize = 32;
-/// Clocks of two threads and the telling of a statement take that long.
+/// Clocks of two threads and the event of a statement take that long.
 const SLACK_NS: u64 = 100_000;
 
 /// A statement without its values, of which there is one.
@@ -29,7 +29,7 @@ pub(crate) struct Template {
     pub(crate) watched: bool,
 }
 
-/// A statement that was told: its template, and a hash of its values if known.
+/// A statement that ran: its template, and a hash of its values if known.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
     pub(crate) template: Arc<Template>,
@@ -47,8 +47,8 @@ pub(crate) struct Statements {
 #[derive(Debug, Default)]
 struct Tables {
     templates: HashMap<Box<str>, Arc<Template>>,
-    /// By the statement as it was told, where it holds no values.
-    told: HashMap<Box<str>, Arc<Template>>,
+    /// By the statement as it was recorded, where it holds no values.
+    remembered: HashMap<Box<str>, Arc<Template>>,
 }
 
 impl Statements {
@@ -70,15 +70,15 @@ impl Statements {
         let template =
             |template: &Arc<Template>| size_of::<Template>() + 16 + 2 * template.text.len();
         own_bytes::table(&tables.templates)
-            + own_bytes::table(&tables.told)
+            + own_bytes::table(&tables.remembered)
             + tables.templates.values().map(template).sum::<usize>()
-            + tables.told.keys().map(|sql| sql.len()).sum::<usize>()
+            + tables.remembered.keys().map(|sql| sql.len()).sum::<usize>()
     }
 
     /// The template of a statement and what is known of its values.
-    pub(crate) fn told(&self, sql: &str) -> Statement {
+    pub(crate) fn of(&self, sql: &str) -> Statement {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(template) = tables.told.get(sql) {
+        if let Some(template) = tables.remembered.get(sql) {
             return Statement {
                 template: Arc::clone(template),
                 values: None,
@@ -105,8 +105,8 @@ impl Statements {
                 template
             }
         };
-        if normal.values.is_none() && tables.told.len() < MAX_REMEMBERED {
-            tables.told.insert(sql.into(), Arc::clone(&template));
+        if normal.values.is_none() && tables.remembered.len() < MAX_REMEMBERED {
+            tables.remembered.insert(sql.into(), Arc::clone(&template));
         }
         Statement {
             template,
@@ -209,21 +209,21 @@ mod tests {
     fn a_million_statements_take_the_room_of_few() {
         let statements = Statements::new(Vec::new());
         for i in 0..100_000 {
-            statements.told(&format!("SELECT a FROM t WHERE b = {i}"));
-            statements.told(&format!("SELECT a_{i} FROM t WHERE b = ?"));
+            statements.of(&format!("SELECT a FROM t WHERE b = {i}"));
+            statements.of(&format!("SELECT a_{i} FROM t WHERE b = ?"));
         }
         let tables = statements.tables.read().expect("no panic");
         assert_eq!(tables.templates.len(), MAX_TEMPLATES);
-        assert!(tables.told.len() <= MAX_REMEMBERED);
+        assert!(tables.remembered.len() <= MAX_REMEMBERED);
         drop(tables);
-        let late = statements.told("SELECT late FROM t").template;
+        let late = statements.of("SELECT late FROM t").template;
         assert_eq!((&*late.text, late.watched), (OTHER, false));
     }
 
     #[test]
     fn one_after_the_other_counts_and_at_the_same_time_does_not() {
         let statements = Statements::new(Vec::new());
-        let lines = statements.told("SELECT * FROM lines WHERE o = ?");
+        let lines = statements.of("SELECT * FROM lines WHERE o = ?");
         let mut repeats = Repeats::default();
         for i in 1..=5 {
             repeats.ran(&lines, i * 10 * MS, 5 * MS, Place::default());
@@ -244,13 +244,13 @@ mod tests {
             let mut repeats = Repeats::default();
             for (i, value) in (1..).zip(values) {
                 let sql = format!("SELECT a FROM t WHERE b = {value}");
-                repeats.ran(&statements.told(&sql), i * MS, 0, Place::default());
+                repeats.ran(&statements.of(&sql), i * MS, 0, Place::default());
             }
             repeats.at_least(5).next().expect("five").same_values
         };
         assert_eq!(of([7; 5]), Some(true));
         assert_eq!(of([1, 2, 3, 4, 5]), Some(false));
-        let hidden = statements.told("SELECT a FROM t WHERE b = ?");
+        let hidden = statements.of("SELECT a FROM t WHERE b = ?");
         let mut repeats = Repeats::default();
         (1..=5).for_each(|i| repeats.ran(&hidden, i * MS, 0, Place::default()));
         assert_eq!(repeats.at_least(5).next().expect("five").same_values, None);
@@ -259,8 +259,8 @@ mod tests {
     #[test]
     fn writes_and_what_is_allowed_are_not_watched() {
         let statements = Statements::new(vec!["FROM settings".to_owned()]);
-        assert!(!statements.told("SELECT v FROM settings").template.watched);
-        assert!(!statements.told("INSERT INTO t VALUES (1)").template.watched);
-        assert!(statements.told("SELECT v FROM t").template.watched);
+        assert!(!statements.of("SELECT v FROM settings").template.watched);
+        assert!(!statements.of("INSERT INTO t VALUES (1)").template.watched);
+        assert!(statements.of("SELECT v FROM t").template.watched);
     }
 }

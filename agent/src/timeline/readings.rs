@@ -127,7 +127,8 @@ impl Readings {
         }
         telemetry.counter("soakscope_ticks_total", &[], session.ticks());
         telemetry.counter("soakscope_ticks_missed_total", &[], session.missed_ticks());
-        session.count_unreported();
+        session.count_suppressed();
+        session.report_drops();
         for (cause, count) in session.drops.by_cause() {
             telemetry.counter("soakscope_dropped_total", &[("cause", &cause)], count);
         }

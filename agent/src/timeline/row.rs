@@ -184,7 +184,7 @@ impl Row {
         }
     }
 
-    /// Live heap, where the allocator tells it, and sockets by state.
+    /// Live heap, where the allocator counts it, and sockets by state.
     pub(crate) fn heap_and_sockets(
         &mut self,
         heap_live_bytes: Option<u64>,

@@ -1,17 +1,14 @@
-//! The lines of `spans.hlog`: a histogram of durations for each span name and
-//! stretch, as a log of HdrHistogram intervals.
+//! What goes into `spans.hlog`: a histogram of durations for each span name and
+//! stretch.
 //!
 //! A histogram takes some hundred bytes, so stretches are longer than those of
-//! `spans.csv`: a minute, or until the phase changes, which is told in a
-//! comment `#phase NAME` before the stretches that are in it.
+//! `spans.csv`: a minute, or until the phase changes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-use soakscope_report::tag_of_span;
+use soakscope_report::{DropCause, SpanLogWriter};
 
 use crate::disk::job::Job;
 use crate::own_bytes;
@@ -62,8 +59,8 @@ impl SpanLog {
         }
         if phase != self.phase {
             phase.clone_into(&mut self.phase);
-            let line = format!("#phase {}\n", tag_of_span(phase));
             self.begin(session);
+            let line = SpanLogWriter::phase(phase);
             session.writer.send(Job::SpanLog(line));
         }
     }
@@ -79,25 +76,11 @@ impl SpanLog {
             return;
         }
         self.begin(session);
-        let mut serializer = V2DeflateSerializer::new();
+        let mut writer = SpanLogWriter::default();
         for (span, durations) in gathered {
-            let tag = tag_of_span(&span);
-            let line = lines(
-                &mut IntervalLogWriterBuilder::new(),
-                &mut serializer,
-                |log| {
-                    // Into memory; a tag of ours is always one.
-                    log.write_histogram(&durations, start, length, Tag::new(&tag))
-                        .is_ok()
-                },
-            );
-            // What follows the header, which is repeated each time.
-            match line
-                .as_deref()
-                .map(|line| line.lines().find(|l| !l.starts_with('#')))
-            {
-                Some(Some(line)) => session.writer.send(Job::SpanLog(format!("{line}\n"))),
-                _ => session.drops.add("span_histograms", 1),
+            match writer.interval(&span, start, length, &durations) {
+                Some(line) => session.writer.send(Job::SpanLog(line)),
+                None => session.drops.add(DropCause::SpanHistograms, 1),
             }
         }
     }
@@ -107,36 +90,7 @@ impl SpanLog {
             return;
         }
         let base = SystemTime::from(session.clock.start_time);
-        let mut builder = IntervalLogWriterBuilder::new();
-        builder.with_base_time(base);
-        let header = lines(&mut builder, &mut V2DeflateSerializer::new(), |_| true);
-        session
-            .writer
-            .send(Job::SpanLog(header.unwrap_or_default()));
+        let header = SpanLogWriter::default().header(base);
+        session.writer.send(Job::SpanLog(header));
     }
-}
-
-type Log<'a> = hdrhistogram::serialization::interval_log::IntervalLogWriter<
-    'a,
-    'a,
-    Vec<u8>,
-    V2DeflateSerializer,
->;
-
-/// What a log that is begun in memory says; `None` where it could not.
-fn lines(
-    builder: &mut IntervalLogWriterBuilder,
-    serializer: &mut V2DeflateSerializer,
-    write: impl FnOnce(&mut Log<'_>) -> bool,
-) -> Option<String> {
-    let mut text = Vec::new();
-    builder
-        .add_comment("[Histogram log format version 1.3]")
-        .with_max_value_divisor(1e6);
-    let mut log = builder.begin_log_with(&mut text, serializer).ok()?;
-    if !write(&mut log) {
-        return None;
-    }
-    drop(log);
-    String::from_utf8(text).ok()
 }

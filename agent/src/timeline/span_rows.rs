@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use soakscope_report::{Cell, SpanInterval, TimelineWriter};
+use soakscope_report::{NO_REQUEST, SpanInterval, SpanKind, SpanRow, SpanWriter};
 use soakscope_sampler::heap::allocated_by_label;
 use soakscope_sampler::{excluded_cpu_time, process_cpu_time};
 
@@ -15,7 +15,7 @@ use crate::own_bytes;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::spans::checked::Checked;
-use crate::spans::costs::{Cost, Costs, Key, NO_REQUEST, Rest};
+use crate::spans::costs::{Cost, Costs, Key, Rest};
 use crate::spans::cpu::Consumer;
 use crate::spans::interval::Interval;
 use crate::spans::labels::Kind;
@@ -27,27 +27,6 @@ const INTERVAL_MIN: f64 = 10.0 / 60.0;
 /// long, so that three days of 500 routes take no more room than of 16.
 const FEW: f64 = 16.0;
 
-const COLUMNS: [&str; 18] = [
-    "elapsed_min",
-    "span",
-    "count",
-    "errors",
-    "p50_ms",
-    "p95_ms",
-    "p99_ms",
-    "max_ms",
-    "busy_ms",
-    "phase",
-    "kind",
-    "idle_ms",
-    "cpu_ms",
-    "alloc_mb",
-    "cpu_measured",
-    "cpu_se_ms",
-    "cpu_samples",
-    "cpu_sampled_ms",
-];
-
 /// Gathers what ticks collect until an interval is full or the phase changes.
 #[derive(Default)]
 pub(crate) struct SpanRows {
@@ -58,7 +37,7 @@ pub(crate) struct SpanRows {
     used: Duration,
     rest: Rest,
     checked: Checked,
-    writer: Option<TimelineWriter>,
+    writer: Option<SpanWriter>,
     gathered: BTreeMap<Key, Interval>,
     log: SpanLog,
     since_min: f64,
@@ -145,7 +124,7 @@ impl SpanRows {
         let allocated = self.allocated();
         let costs = self.costs(session);
         let writer = self.writer.get_or_insert_with(|| {
-            let writer = TimelineWriter::new(&COLUMNS.map(str::to_owned));
+            let writer = SpanWriter::default();
             session.writer.send(Job::Spans(writer.header()));
             writer
         });
@@ -159,7 +138,7 @@ impl SpanRows {
         for name in costs.names().chain(of_heap) {
             rows.entry(name.clone()).or_default();
         }
-        let ms = |time: Duration| Cell::Number(time.as_secs_f64() * 1_000.0);
+        let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
         for (key, interval) in rows {
             let cost = costs.under(&key);
             let alloc_mb = alloc_mb.as_ref().map(|spent| spent.under(&key));
@@ -170,7 +149,7 @@ impl SpanRows {
                     request: key.0 == Kind::Request,
                     phase: &self.phase,
                     elapsed_min,
-                    // Those were told at each tick.
+                    // Those were taken in at each tick.
                     count: 0,
                     errors: 0,
                     cpu_ms: cost.cpu_ms,
@@ -179,34 +158,34 @@ impl SpanRows {
                     durations_ns: None,
                 });
             }
-            let quantile = |q| interval.quantile_ms(q).map_or(Cell::Empty, Cell::Number);
-            let mut cells = vec![
-                Cell::Number(elapsed_min),
-                Cell::Text(key.1.clone()),
-                Cell::Number(interval.count() as f64),
-                Cell::Number(interval.errors as f64),
-                quantile(0.5),
-                quantile(0.95),
-                quantile(0.99),
-                quantile(1.0),
-                ms(interval.busy),
-                Cell::Text(self.phase.clone()),
-                Cell::Text(key.0.name().to_owned()),
-                ms(interval.took.saturating_sub(interval.busy)),
-            ];
-            cells.extend(spent(&cost, alloc_mb));
-            session.writer.send(Job::Spans(writer.row(&cells)));
+            let kind = match key.0 {
+                Kind::Request => SpanKind::Request,
+                Kind::Span | Kind::Scenario => SpanKind::Span,
+            };
+            let row = SpanRow {
+                count: Some(interval.count()),
+                errors: Some(interval.errors),
+                p50_ms: interval.quantile_ms(0.5),
+                p95_ms: interval.quantile_ms(0.95),
+                p99_ms: interval.quantile_ms(0.99),
+                max_ms: interval.quantile_ms(1.0),
+                busy_ms: Some(ms(interval.busy)),
+                idle_ms: Some(ms(interval.took.saturating_sub(interval.busy))),
+                alloc_mb,
+                ..SpanRow::new(elapsed_min, &key.1, kind, &self.phase)
+            };
+            let row = with_cost(row, &cost);
+            session.writer.send(Job::Spans(writer.row(&row)));
         }
         self.checked.no_request(&costs.no_request);
         let alloc_mb = alloc_mb.map(|s| s.no_request).filter(|n| *n > 0.0);
         if costs.no_request.some() || alloc_mb.is_some() {
-            let mut cells = vec![Cell::Empty; COLUMNS.len() - SPENT];
-            cells[0] = Cell::Number(elapsed_min);
-            cells[1] = Cell::Text(NO_REQUEST.to_owned());
-            cells[9] = Cell::Text(self.phase.clone());
-            cells[10] = Cell::Text("none".to_owned());
-            cells.extend(spent(&costs.no_request, alloc_mb));
-            session.writer.send(Job::Spans(writer.row(&cells)));
+            let row = SpanRow {
+                alloc_mb,
+                ..SpanRow::new(elapsed_min, NO_REQUEST, SpanKind::None, &self.phase)
+            };
+            let row = with_cost(row, &costs.no_request);
+            session.writer.send(Job::Spans(writer.row(&row)));
         }
     }
 
@@ -248,20 +227,15 @@ impl SpanRows {
     }
 }
 
-/// Columns that [`spent`] fills: the last.
-const SPENT: usize = 6;
-
-fn spent(cost: &Cost, alloc_mb: Option<f64>) -> [Cell; SPENT] {
-    let known = |value: Option<f64>| value.map_or(Cell::Empty, Cell::Number);
-    let count = |value: Option<u64>| known(value.map(|n| n as f64));
-    [
-        known(cost.cpu_ms),
-        known(alloc_mb),
-        count(cost.measured),
-        known(cost.se_ms),
-        count(cost.samples),
-        known(cost.sampled_ms),
-    ]
+fn with_cost<'a>(row: SpanRow<'a>, cost: &Cost) -> SpanRow<'a> {
+    SpanRow {
+        cpu_ms: cost.cpu_ms,
+        cpu_measured: cost.measured,
+        cpu_se_ms: cost.se_ms,
+        cpu_samples: cost.samples,
+        cpu_sampled_ms: cost.sampled_ms,
+        ..row
+    }
 }
 
 /// CPU time of the process without the agent's own threads.

@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use soakscope_report::TimelineWriter;
 use soakscope_report::columns::{AGENT_CPU_PERCENT, CPU_PERCENT, TimelineRow};
+use soakscope_report::{DropCause, TimelineWriter};
 use soakscope_sampler::resources::{HostReading, Ticks};
 use soakscope_sampler::{heap_allocated_bytes, heap_live_bytes, own_bytes};
 
@@ -146,7 +146,7 @@ impl Ticking {
             self.session.journal.warn(&warning);
         }
         let missing = readings.own.missing.len() as u64;
-        self.session.drops.add("core_readings", missing);
+        self.session.drops.add(DropCause::CoreReadings, missing);
         let row = self.row(&readings, late);
         let names = self.tracked.names();
         readings.publish(&self.session, &mut self.seconds, names, late);
@@ -295,7 +295,7 @@ impl Ticking {
                 new.push(self.tracked.names()[index].as_str());
             }
         }
-        self.session.drops.add("tracked_values", lost);
+        self.session.drops.add(DropCause::TrackedValues, lost);
         for (cause, names) in [("panicked", panicked), ("did not answer in time", blocked)] {
             match names.as_slice() {
                 [] => {}

@@ -73,8 +73,8 @@ impl Tracked {
         names + self.names.capacity() * (size_of::<String>() + A_SLOT)
     }
 
-    /// Asks every closure once. `round` tells answers of this tick from late
-    /// ones of an earlier tick.
+    /// Asks every closure once. By `round` answers of this tick are known from
+    /// late ones of an earlier tick.
     pub(crate) fn ask(&mut self, round: u64) -> Vec<Answer> {
         let mut answers = vec![Answer::Blocked; self.slots.len()];
         if self.slots.is_empty() {

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_is_told_once() {
+    fn a_clock_that_is_set_is_reported_once() {
         let start = Instant::now();
         let time = Timestamp::UNIX_EPOCH;
         let mut clock = WallClock::default();

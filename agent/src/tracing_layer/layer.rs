@@ -197,14 +197,14 @@ where
         };
         values.record(&mut fields);
         let sql = fields.statement().filter(|_| self.sight.statements);
-        let statement = sql.map(|sql| Box::new(session.spans.statements.told(sql)));
+        let statement = sql.map(|sql| Box::new(session.spans.statements.of(sql)));
         let inside = self.open.with(id, |open| {
             open.error |= fields.error;
             open.statement = statement.or(open.statement.take());
             open.inside.clone()
         });
         if let (true, Some(Some(inside))) = (request, inside) {
-            inside.scope.tell(&fields.into_kept());
+            inside.scope.record(&fields.into_kept());
         }
     }
 
@@ -303,7 +303,7 @@ impl Open {
         attributes.record(&mut fields);
         self.error = fields.error;
         if let (true, Some(sql)) = (wanted.statement(), fields.statement()) {
-            self.statement = Some(Box::new(session.spans.statements.told(sql)));
+            self.statement = Some(Box::new(session.spans.statements.of(sql)));
         }
         if fields.request() {
             let mut room = String::with_capacity(64);
@@ -370,7 +370,7 @@ impl Inside {
         let Some(sql) = fields.statement() else {
             return;
         };
-        let statement = session.spans.statements.told(sql);
+        let statement = session.spans.statements.of(sql);
         let took = fields.elapsed_seconds.unwrap_or(0.0).clamp(0.0, 1e6);
         let end_ns = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // The event's own callsite is in the library that ran the statement.

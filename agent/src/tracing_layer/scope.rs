@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value, json};
+use soakscope_report::{ChildSpan, SlowSpanEvent, StatementTotal};
 
 use super::kept::Kept;
 use crate::journal::ms;
@@ -14,7 +14,7 @@ use crate::spans::statements::{Place, Repeats, Statement};
 const MAX_NODES: usize = 64;
 /// The node of a span that found no room.
 const NOWHERE: u16 = u16::MAX;
-/// Statements told of a slow request.
+/// Statements that a slow request's event has.
 const MAX_STATEMENTS: usize = 5;
 
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Scope {
     }
 
     /// Fields that were recorded since the request opened.
-    pub(crate) fn tell(&self, fields: &Kept) {
+    pub(crate) fn record(&self, fields: &Kept) {
         self.lock().fields.extend(fields);
     }
 
@@ -111,13 +111,8 @@ impl Scope {
         f(&self.lock().repeats)
     }
 
-    /// What a slow request's event tells of its inside.
-    pub(crate) fn describe(
-        &self,
-        took_ns: u64,
-        busy_ns: u64,
-        labels: &Labels,
-    ) -> Map<String, Value> {
+    /// The inside of a slow request, as a part of its event.
+    pub(crate) fn describe(&self, took_ns: u64, busy_ns: u64, labels: &Labels) -> SlowSpanEvent {
         let inner = self.lock();
         let idle_ns = took_ns.saturating_sub(busy_ns);
         let top = inner.nodes.iter().filter(|node| node.parent.is_none());
@@ -126,28 +121,23 @@ impl Scope {
             .sum();
         // Spans that wait at the same time wait no longer than the request.
         let waiting_ns = waited.min(idle_ns);
-        let mut map = Map::new();
-        let mut put = |name: &str, value: Value| map.insert(name.to_owned(), value);
-        put("busy_ms", ms(busy_ns));
-        put("waiting_ms", ms(waiting_ns));
-        put("unaccounted_ms", ms(idle_ns - waiting_ns));
-        put("fields", Value::Object(inner.fields.to_json()));
-        put("children", inner.children(None, labels));
-        if inner.no_room > 0 {
-            put("children_without_room", inner.no_room.into());
-        }
-        let statements = inner.repeats.longest(MAX_STATEMENTS);
-        if !statements.is_empty() {
-            let tell = |repeat: &crate::spans::statements::Repeat| {
-                json!({
-                    "statement": &*repeat.template.text,
-                    "count": repeat.count,
-                    "total_ms": ms(repeat.total_ns),
+        let statements = inner.repeats.longest(MAX_STATEMENTS).into_iter();
+        SlowSpanEvent {
+            busy_ms: ms(busy_ns),
+            waiting_ms: ms(waiting_ns),
+            unaccounted_ms: ms(idle_ns - waiting_ns),
+            fields: inner.fields.to_json(),
+            children: inner.children(None, labels),
+            children_without_room: inner.no_room,
+            statements: statements
+                .map(|repeat| StatementTotal {
+                    statement: repeat.template.text.to_string(),
+                    count: repeat.count.into(),
+                    total_ms: ms(repeat.total_ns),
                 })
-            };
-            put("statements", statements.into_iter().map(tell).collect());
+                .collect(),
+            ..SlowSpanEvent::default()
         }
-        map
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -157,26 +147,20 @@ impl Scope {
 
 impl Inner {
     /// Children come after their parents, so this ends.
-    fn children(&self, parent: Option<u16>, labels: &Labels) -> Value {
+    fn children(&self, parent: Option<u16>, labels: &Labels) -> Vec<ChildSpan> {
         let mut children: Vec<(u16, &Node)> = (0..)
             .zip(&self.nodes)
             .filter(|(_, node)| node.parent == parent)
             .collect();
         children.sort_by_key(|(_, node)| std::cmp::Reverse(node.took_ns));
-        let tell = |(place, node): (u16, &Node)| {
-            let mut told = json!({
-                "span": labels.name(node.name).map(|name| name.text.to_string()),
-                "count": node.count,
-                "took_ms": ms(node.took_ns),
-                "busy_ms": ms(node.busy_ns),
-            });
-            let below = self.children(Some(place), labels);
-            if below.as_array().is_some_and(|below| !below.is_empty()) {
-                told["children"] = below;
-            }
-            told
+        let child = |(place, node): (u16, &Node)| ChildSpan {
+            span: labels.name(node.name).map(|name| name.text.to_string()),
+            count: node.count,
+            took_ms: ms(node.took_ns),
+            busy_ms: ms(node.busy_ns),
+            children: self.children(Some(place), labels),
         };
-        children.into_iter().map(tell).collect()
+        children.into_iter().map(child).collect()
     }
 }
 
@@ -196,20 +180,13 @@ mod tests {
             scope.closed(decode, 1_000_000, 1_000_000);
             scope.closed(query, 3_000_000, 1_000_000);
         }
-        let told = Value::Object(scope.describe(10_000_000, 2_000_000, &labels));
-        assert_eq!(told["waiting_ms"], 6.0);
-        assert_eq!(told["unaccounted_ms"], 2.0);
-        let query = &told["children"][0];
-        assert_eq!(
-            (&query["span"], &query["count"]),
-            (&json!("query"), &json!(3))
-        );
-        assert_eq!(query["children"][0]["took_ms"], 3.0);
-        assert!(
-            told["children"]
-                .as_array()
-                .is_some_and(|all| all.len() == 1)
-        );
+        let event = scope.describe(10_000_000, 2_000_000, &labels);
+        assert_eq!((event.waiting_ms, event.unaccounted_ms), (6.0, 2.0));
+        let [query] = &event.children[..] else {
+            panic!("{event:?}");
+        };
+        assert_eq!((query.span.as_deref(), query.count), (Some("query"), 3));
+        assert_eq!(query.children[0].took_ms, 3.0);
     }
 
     #[test]

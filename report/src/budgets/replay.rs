@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use super::watch::{SpanInterval, Watch};
 use crate::limits::{BUDGET_STEPS, SPANS};
-use crate::spans::{Interval, Row, intervals, rows, sampling_error_ms};
+use crate::spans::{Interval, Row, SpanKind, intervals, rows, sampling_error_ms};
 
 /// The span files of a run, shown to a watch as they are read: `spans.csv`
 /// first, which says what is a request.
@@ -27,7 +27,7 @@ impl SpanFiles {
 
     /// Takes in a row of `spans.csv`.
     pub(crate) fn row(&mut self, row: &Row<'_>) {
-        let request = row.kind == "request";
+        let request = row.kind == SpanKind::Request.name();
         if request && self.requests.len() < SPANS && !self.requests.contains(&*row.span) {
             self.requests.insert(row.span.clone().into_owned());
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MustSee, units};
 use crate::error::Error;
+use crate::process_limits::OF_ALL_MEMORY;
 use crate::timeline::Timeline;
 
 /// How series are judged.
@@ -35,8 +36,9 @@ pub struct LeakOptions {
     /// doubled. The look with j = 1 + log₂ k may spend `false_alarms` ÷ 2j(j+1),
     /// which allows for the looks between. `None` is one look, at the end.
     pub looks: Option<u32>,
-    /// Limits by the name of the series, or by `memory_mb` for every series of
-    /// the process' memory: what is reached, and when, at the present slope.
+    /// Limits by the name of the series, or by `memory_mb` or `cgroup_memory_mb`
+    /// for every series of the process's memory: what is reached, and when, at the
+    /// present slope. Of the two the first counts.
     pub limits: BTreeMap<String, f64>,
     /// A leak of memory that the run must have been able to show: one that
     /// could not is inconclusive. `None` asks for nothing.
@@ -155,7 +157,8 @@ impl LeakOptions {
     /// The limit of a series, if one is known.
     pub(super) fn limit(&self, name: &str, is_memory: bool) -> Option<f64> {
         let named = self.limits.get(name);
-        let shared = || is_memory.then(|| self.limits.get("memory_mb")).flatten();
+        let of_memory = || OF_ALL_MEMORY.iter().find_map(|name| self.limits.get(*name));
+        let shared = || is_memory.then(of_memory).flatten();
         named.or_else(shared).copied().filter(|l| l.is_finite())
     }
 }

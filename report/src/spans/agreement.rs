@@ -24,7 +24,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SpanTotal;
+use super::{NO_REQUEST, SpanKind, SpanTotal};
 use crate::normal::quantile;
 use crate::number::readable;
 
@@ -156,8 +156,8 @@ struct Stratum {
 
 impl Stratum {
     fn of(span: &SpanTotal) -> Option<Stratum> {
-        let has_rest = span.kind == "none";
-        if !has_rest && span.kind != "request" {
+        let has_rest = span.kind == SpanKind::None.name();
+        if !has_rest && span.kind != SpanKind::Request.name() {
             return None;
         }
         let some = |value: Option<f64>| value.filter(|value| value.is_finite() && *value > 0.0);
@@ -311,7 +311,7 @@ fn compared(strata: Vec<Stratum>, totals: &Totals) -> Vec<Stratum> {
     }
     if totals.expected(&rest) >= MIN_EXPECTED {
         rest.name = match (rest.has_rest, rest.routes) {
-            (true, 1) => "<no request>".to_owned(),
+            (true, 1) => NO_REQUEST.to_owned(),
             (true, _) => "<no request and rare routes>".to_owned(),
             (false, _) => "<rare routes>".to_owned(),
         };

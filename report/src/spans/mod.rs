@@ -4,9 +4,11 @@
 mod agreement;
 mod histogram;
 mod log;
+mod log_write;
 mod read;
 mod top;
 mod totals;
+mod write;
 
 use serde::Serialize;
 
@@ -19,7 +21,9 @@ pub(crate) use totals::Totals;
 
 pub use agreement::{Agreement, agreement};
 pub use log::{span_of_tag, tag_of_span};
+pub use log_write::SpanLogWriter;
 pub use top::{SpanCost, measured_spans, top_spans};
+pub use write::{NO_REQUEST, SPAN_COLUMNS, SpanKind, SpanRow, SpanWriter};
 
 /// Which part of a run is wanted, in minutes since its start and by phase. The
 /// default is all of it.
@@ -40,7 +44,7 @@ pub struct SpanTotal {
     /// The name: a request's method and route, or what the span calls itself.
     pub name: String,
     /// `request`, `span`, or `none` for what was outside of any request; empty
-    /// in a run that does not record it.
+    /// in a run that does not say.
     pub kind: String,
     /// How many ended.
     pub count: u64,
@@ -97,7 +101,7 @@ impl SpanTotal {
     /// Whether `cpu_ms` is that of a request's threads' clocks.
     #[must_use]
     pub fn is_measured(&self) -> bool {
-        self.kind == "request" && self.cpu_measured > 0 && self.cpu_se_ms.is_some()
+        self.kind == SpanKind::Request.name() && self.cpu_measured > 0 && self.cpu_se_ms.is_some()
     }
 
     /// The 95 % interval of `cpu_ms`, half its width: of what is measured by

@@ -8,7 +8,7 @@ use crate::names::unguarded;
 use crate::records::{self, Record, Records};
 
 /// The columns of numbers that are read.
-const NUMBERS: [&str; 11] = [
+pub(super) const NUMBERS: [&str; 11] = [
     "count",
     "errors",
     "busy_ms",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::SpanTotal;
+use super::{SpanKind, SpanTotal};
 use crate::profile::{Cost, Profile};
 
 /// What samples outside of any span are listed as.
@@ -85,14 +85,15 @@ fn costliest_first(mut costs: Vec<SpanCost>) -> Vec<SpanCost> {
 #[must_use]
 pub fn measured_spans(sampled: &[SpanCost], spans: &[SpanTotal]) -> Option<Vec<SpanCost>> {
     let known = |span: &&SpanTotal| {
-        span.cpu_ms.is_some() && ["request", "none"].contains(&span.kind.as_str())
+        span.cpu_ms.is_some()
+            && [SpanKind::Request.name(), SpanKind::None.name()].contains(&span.kind.as_str())
     };
     if !spans.iter().any(|span| span.is_measured()) {
         return None;
     }
     let mut costs: Vec<SpanCost> = Vec::new();
     for span in spans.iter().filter(known) {
-        let outside = span.kind == "none";
+        let outside = span.kind == SpanKind::None.name();
         let name = if outside { NO_SPAN } else { &span.name };
         let found = sampled.iter().find(|cost| cost.name == name);
         let nanos = |ms: f64| (ms * 1e6).round();
