@@ -78,7 +78,7 @@ pub use drops::DropCause;
 pub use engines::{CpuClock, Measurement};
 pub use error::Error;
 pub use event::{
-    BudgetEvent, BudgetState, ChildSpan, DropEvent, EventKind, LeakEvent, NPlusOneEvent,
+    BudgetEvent, BudgetState, ChildSpan, DropEvent, Event, EventKind, LeakEvent, NPlusOneEvent,
     PhaseEvent, SlowRule, SlowSpanEvent, StatementTotal, WarningEvent,
 };
 pub use findings::{Finding, findings};
@@ -96,7 +96,7 @@ pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
     ValueType,
 };
-pub use run::{Event, FORMAT, Host, Process, Run, RunInfo, RunState};
+pub use run::{FORMAT, Host, Process, Run, RunInfo, RunState};
 pub use run_dir::{
     Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_profile, read_timeline,
 };

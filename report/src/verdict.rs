@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use crate::budgets::{BudgetOutcome, LeakBudget, budgets_rule};
 use crate::causes::{Cause, HeapShot};
-use crate::event::{EventKind, LEAK};
+use crate::event::{Event, EventKind, LEAK};
 use crate::exit_code;
 use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, judge_with_heap};
 use crate::number::duration;
-use crate::run::{Event, Run, RunInfo, RunState, pretty};
+use crate::run::{Run, RunInfo, RunState, pretty};
 use crate::timeline::Timeline;
 use crate::trust::Trust;
 
