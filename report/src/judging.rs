@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use crate::budgets::{BudgetOutcome, LeakBudget};
 use crate::causes::{Cause, HeapShot};
-use crate::event::{EventKind, LEAK};
+use crate::event::{Event, EventKind, LEAK};
 use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, judge_with_heap};
 use crate::number::duration;
-use crate::run::{Event, Run, RunInfo, RunState, pretty};
+use crate::run::{Run, RunInfo, RunState, pretty};
 use crate::timeline::Timeline;
 use crate::trust::Trust;
 use crate::verdict::Verdict;

@@ -14,7 +14,6 @@ type Allowed = (&'static str, &'static str, &'static [&'static str]);
 const ALLOWED: &[Allowed] = &[
     // A builder starts an agent, and an agent has a builder.
     ("agent", "", &["agent", "builder"]),
-    ("report", "", &["findings", "run"]),
     (
         "report",
         "timeline",
