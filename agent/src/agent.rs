@@ -94,6 +94,15 @@ impl Agent {
         self.live()?.session.history.newest(column)
     }
 
+    /// All metrics of now in Prometheus' text format, for a service that answers
+    /// `/metrics` itself; the admin server's has those of its connections, too.
+    /// Empty for a disabled agent.
+    pub fn metrics(&self) -> String {
+        self.live()
+            .map(|live| live.session.metrics())
+            .unwrap_or_default()
+    }
+
     /// The run directory; `None` for a disabled agent.
     pub fn run_dir(&self) -> Option<&Path> {
         Some(self.live.as_ref()?.run_dir())

@@ -47,7 +47,15 @@
 //! `events.jsonl`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "admin"),
+    allow(dead_code, reason = "what only the admin server asks for")
+)]
 
+#[cfg(feature = "admin")]
+mod admin;
+#[cfg(not(feature = "admin"))]
+#[path = "no_admin.rs"]
 mod admin;
 mod agent;
 mod budgets;
