@@ -11,10 +11,10 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::admin::Admin;
 use crate::builder::Builder;
 use crate::error::Error;
-use crate::live::Live;
-use crate::outcome::Outcome;
-use crate::spans::layer::SpanLayer;
-use crate::spans::wanted::WantedFilter;
+use crate::run::live::Live;
+use crate::run::outcome::Outcome;
+use crate::tracing_layer::layer::SpanLayer;
+use crate::tracing_layer::wanted::WantedFilter;
 
 /// A running agent. Share it by reference or in an `Arc`.
 ///
@@ -79,7 +79,7 @@ impl Agent {
         if let Some(live) = self.live()
             && let Err(refusal) = live.phase(name)
         {
-            live.session.warn(&refusal.to_string());
+            live.session.journal.warn(&refusal.to_string());
         }
     }
 

@@ -12,7 +12,8 @@ use soakscope_report::{
 };
 
 use crate::error::Error;
-use crate::session::Session;
+use crate::journal::Journal;
+use crate::metrics::telemetry::Telemetry;
 use crate::threads;
 
 /// How often budgets are judged.
@@ -29,6 +30,7 @@ pub(crate) struct LiveBudgets {
     pub(crate) leaks: LeakBudget,
     watch: Mutex<Watch>,
     state: Mutex<State>,
+    /// To the thread that calls the service.
     breaches: Option<SyncSender<BudgetOutcome>>,
     /// How long a broken budget may stay so before the process is ended.
     grace: Option<Duration>,
@@ -98,7 +100,8 @@ impl LiveBudgets {
     /// Takes in a row of the timeline, and once a second judges.
     pub(crate) fn row(
         &self,
-        session: &Arc<Session>,
+        journal: &Arc<Journal>,
+        telemetry: &Telemetry,
         now: Instant,
         elapsed_min: f64,
         phase: &str,
@@ -112,24 +115,29 @@ impl LiveBudgets {
         let due = |judged: Instant| now.saturating_duration_since(judged) >= STEP;
         if state.judged.is_none_or(due) {
             state.judged = Some(now);
-            self.judge(session, now, &mut state);
+            self.judge(journal, telemetry, now, &mut state);
         }
     }
 
-    fn judge(&self, session: &Arc<Session>, now: Instant, state: &mut State) {
+    fn judge(
+        &self,
+        journal: &Arc<Journal>,
+        telemetry: &Telemetry,
+        now: Instant,
+        state: &mut State,
+    ) {
         let outcomes = self.outcomes();
         let levels: Vec<Level> = outcomes.iter().map(Level::of).collect();
         state.before.resize(levels.len(), Level::Holds);
         for ((outcome, level), before) in outcomes.iter().zip(&levels).zip(&state.before) {
             let labels = [("budget", outcome.budget.as_str())];
             let broken = f64::from(u8::from(*level == Level::Broken));
-            let telemetry = &session.telemetry;
             telemetry.gauge("soakscope_budget_broken", &labels, Some(broken));
             telemetry.gauge("soakscope_budget_value", &labels, outcome.value);
             if level != before {
-                report(session, outcome, *level);
+                record(journal, outcome, *level);
                 if *level == Level::Broken && !self.call(outcome) {
-                    session.drops.add(DropCause::BreachesUnreported, 1);
+                    journal.drops.add(DropCause::BreachesUnreported, 1);
                 }
             }
         }
@@ -143,7 +151,7 @@ impl LiveBudgets {
         let lasted = now.saturating_duration_since(since);
         if !state.ended && self.grace.is_some_and(|grace| lasted >= grace) {
             state.ended = true;
-            end_process(session, lasted);
+            end_process(journal, lasted);
         }
     }
 
@@ -173,8 +181,9 @@ fn caller(mut on_breach: OnBreach) -> Result<SyncSender<BudgetOutcome>, Error> {
     Ok(sender)
 }
 
-fn report(session: &Session, outcome: &BudgetOutcome, level: Level) {
-    session.event(&EventKind::Budget(BudgetEvent {
+/// Records that a budget changed its level: in the journal and in the log.
+fn record(journal: &Journal, outcome: &BudgetOutcome, level: Level) {
+    journal.event(&EventKind::Budget(BudgetEvent {
         budget: outcome.budget.clone(),
         state: level.state(),
         value: outcome.value,
@@ -191,20 +200,20 @@ fn report(session: &Session, outcome: &BudgetOutcome, level: Level) {
 /// it has open and seals the run. What is written by then is on disk first, for
 /// a service that does not listen to the signal; a tick waits for no disk, so
 /// that is left to a thread.
-fn end_process(session: &Arc<Session>, lasted: Duration) {
-    session.warn(&format!(
+fn end_process(journal: &Arc<Journal>, lasted: Duration) {
+    journal.warn(&format!(
         "a budget has been broken for {:.0} s; ending this process (SIGTERM), as asked",
         lasted.as_secs_f64()
     ));
-    let ending = Arc::clone(session);
+    let ending = Arc::clone(journal);
     let started = threads::spawn(threads::END, move || {
-        ending.writer.flush(FLUSH);
+        ending.flush(FLUSH);
         if let Err(error) = terminate() {
             ending.warn(&format!("the process could not be ended: {error}"));
         }
     });
     if let Err(error) = started {
-        session.warn(&format!("the process could not be ended: {error}"));
+        journal.warn(&format!("the process could not be ended: {error}"));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use soakscope_report::{BudgetOutcome, Kind, printable};
@@ -9,11 +10,13 @@ use soakscope_sampler::ClockChoice;
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
 
+use crate::admin::Bound;
 use crate::agent::Agent;
 use crate::budgets::OnBreach;
 use crate::config::Config;
 use crate::error::Error;
-use crate::live::{Closures, Live};
+use crate::run::claim::Claim;
+use crate::run::start::{Closures, start};
 use crate::timeline::tracked::Closure;
 
 /// Options of an [`Agent`]. All have defaults; each but the closures and the
@@ -305,7 +308,16 @@ impl Builder {
             kinds: self.kinds,
             on_breach: self.on_breach,
         };
-        let (live, admin) = Live::start(&self.service, config, closures, runtime)?;
+        let claim = Claim::take()?;
+        let bound = config
+            .listen
+            .as_deref()
+            .map(|address| Bound::bind(address, config.token.as_deref()))
+            .transpose()?;
+        let live = start(claim, &self.service, config, closures, runtime)?;
+        let admin = bound
+            .map(|bound| bound.serve(Arc::clone(&live)))
+            .transpose()?;
         Ok(Agent::new(live, admin))
     }
 }

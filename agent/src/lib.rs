@@ -50,40 +50,40 @@
 
 mod admin;
 mod agent;
-mod appender;
-#[cfg(feature = "axum")]
-pub mod axum;
 mod budgets;
 mod builder;
+mod clock;
 mod config;
+mod disk;
 mod drops;
 mod error;
-mod exposition;
-mod facts;
-mod families;
-mod job;
-mod judged;
-mod live;
-mod new_run;
+mod frameworks;
+mod history;
+mod journal;
+mod metrics;
 mod ours;
-mod outcome;
 mod own_bytes;
 mod phases;
 mod profiles;
-mod seal;
+mod run;
 mod session;
 mod spans;
-mod stop;
-mod telemetry;
 mod threads;
 #[cfg(test)]
 mod three_days;
 mod timeline;
-mod writer;
+mod tracing_layer;
 
 pub use agent::Agent;
 pub use builder::Builder;
 pub use error::Error;
-pub use outcome::Outcome;
+#[cfg(feature = "axum")]
+pub use frameworks::axum;
+pub use run::outcome::Outcome;
 pub use soakscope_report::{BudgetOutcome, Kind, RunVerdict, Verdict};
 pub use soakscope_sampler::{Clock, ClockChoice, HeapProfiler};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

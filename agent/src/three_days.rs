@@ -9,7 +9,6 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,20 +20,15 @@ use soakscope_report::{
 use soakscope_sampler::resources::Resources;
 use soakscope_sampler::{HeapProfiler, exclude_current_thread, heap_live_bytes};
 
+use crate::clock::{RunClock, rfc3339};
 use crate::config::Config;
+use crate::disk::job::Job;
+use crate::disk::writer::Writer;
 use crate::drops::Drops;
-use crate::job::Job;
-use crate::ours::Ours;
-use crate::own_bytes::OwnBytes;
-use crate::phases::Phases;
-use crate::session::{Session, rfc3339};
-use crate::spans::Spans;
+use crate::session::Session;
 use crate::spans::ledger::Closed;
-use crate::telemetry::Telemetry;
-use crate::timeline::history::History;
 use crate::timeline::ticker::Ticking;
 use crate::timeline::tracked::{Closure, Tracked};
-use crate::writer::Writer;
 
 #[global_allocator]
 static ALLOC: HeapProfiler = HeapProfiler::system();
@@ -67,10 +61,6 @@ impl Memory {
 }
 
 impl Simulation {
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
-    }
-
     pub(crate) fn new(name: &str) -> Self {
         Self::with_series(name, 1)
     }
@@ -78,7 +68,8 @@ impl Simulation {
     /// With so many tracked series.
     fn with_series(name: &str, series: usize) -> Self {
         let path = std::env::temp_dir().join(format!("soakscope-{name}-{}", std::process::id()));
-        let began = Timestamp::now();
+        let clock = RunClock::start();
+        let began = clock.start_time;
         let info = RunInfo {
             service: "shop".to_owned(),
             start: rfc3339(began),
@@ -86,27 +77,11 @@ impl Simulation {
         };
         let dir = RunDir::create(&path, &info).expect("a run directory");
         let drops = Arc::new(Drops::default());
-        let session = Arc::new(Session {
-            service: "shop".to_owned(),
-            config: Config::default(),
-            started: Instant::now(),
-            start_time: began,
-            phases: Phases::default(),
-            spans: Spans::new(&Config::default()),
-            budgets: None,
-            history: History::default(),
-            ours: Ours::now(),
-            own: OwnBytes::default(),
-            warnings: Mutex::default(),
-            telemetry: Telemetry::new(),
-            hidden_families: crate::families::Hidden::default(),
-            writer: Writer::start(dir, Arc::new(Mutex::new(info)), Arc::clone(&drops))
-                .expect("a writer"),
-            drops,
-            ticks: AtomicU64::new(0),
-            missed_ticks: AtomicU64::new(0),
-            sealed: AtomicBool::new(false),
-        });
+        let info = Arc::new(Mutex::new(info));
+        let writer = Writer::start(dir, info, Arc::clone(&drops)).expect("a writer");
+        let config = Config::default();
+        let session = Session::new("shop", config, clock, writer, drops, None);
+        let session = Arc::new(session);
         let series = (0..series).map(|number| -> (String, Closure) {
             (format!("pool_{number}_in_use"), Box::new(|| 7.0))
         });
@@ -136,7 +111,7 @@ impl Simulation {
                 self.session.spans.opened(true);
                 self.session.spans.closed(closed, true);
             }
-            let at = self.session.started + Duration::from_secs(u64::from(self.second));
+            let at = self.session.clock.started + Duration::from_secs(u64::from(self.second));
             let time = self.began + SignedDuration::from_secs(i64::from(self.second));
             self.ticking.tick(at, time, Duration::ZERO);
             self.second += 1;
@@ -167,7 +142,7 @@ impl Simulation {
             self.session.spans.opened(true);
             self.session.spans.closed(closed, true);
         }
-        let at = self.session.started + Duration::from_millis(ms);
+        let at = self.session.clock.started + Duration::from_millis(ms);
         let time = self.began + SignedDuration::from_millis(i64::try_from(ms).expect("some"));
         self.ticking.tick(at, time, Duration::ZERO);
     }

@@ -4,7 +4,7 @@
 //
 // Environment (k6 run -e NAME=VALUE):
 //   SHOP_URL         the shop                          http://127.0.0.1:8080
-//   SOAKSCOPE_ADMIN  its agent, to be told of phases   http://127.0.0.1:9900
+//   SOAKSCOPE_ADMIN  its agent, which learns of phases   http://127.0.0.1:9900
 //   SHOP_RATE        requests per second when steady   150
 //   SHOP_SECONDS     length of the run                 60
 
@@ -48,7 +48,7 @@ export const options = {
       stages: stages(),
       exec: 'visit',
     },
-    // One user who buys nothing and tells the agent when a phase begins.
+    // One user who buys nothing and announces each phase to the agent.
     phases: {
       executor: 'per-vu-iterations',
       vus: 1,

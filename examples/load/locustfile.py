@@ -1,4 +1,4 @@
-"""The shop's customers, for Locust, who also tell the agent which phase the run is in.
+"""The shop's customers, for Locust, who also announce the phases of the run to the agent.
 
     locust -f examples/load/locustfile.py --headless -u 50 -r 10 -t 60s -H http://127.0.0.1:8080
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def phase(name):
-    """Tells the agent that a phase begins; a run without an agent goes on."""
+    """Announces a phase to the agent; a run without an agent goes on."""
     request = urllib.request.Request(f"{ADMIN}/phase/{name}", method="POST")
     try:
         with urllib.request.urlopen(request, timeout=2):

@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::Shop;
 
-/// Where the admin server listens unless told otherwise.
+/// Where the admin server listens by default.
 pub const ADMIN: &str = "127.0.0.1:9900";
 
 /// Any port of this machine that is free.

@@ -33,7 +33,7 @@ async fn every_request_of_the_plan_is_sent_in_its_time() {
     let visit = Visit::with(Leak::None).await;
     let plan = plan(&[("steady", 2.0, 100.0), ("spike", 1.0, 300.0)]);
     let mut begun = Vec::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let Sent {
         tallies, length, ..
     } = generate(
@@ -42,7 +42,7 @@ async fn every_request_of_the_plan_is_sent_in_its_time() {
         8,
         running(),
         |phase| begun.push(phase),
-        |progress| told.push(progress),
+        |progress| reported.push(progress),
     )
     .await
     .unwrap();
@@ -53,7 +53,10 @@ async fn every_request_of_the_plan_is_sent_in_its_time() {
     assert_eq!(tallies.iter().map(Tally::errors).sum::<u64>(), 0);
     assert!((3.0..4.0).contains(&length.as_secs_f64()), "{length:?}");
     assert_eq!(begun, [0, 1]);
-    assert!((80.0..120.0).contains(&told[0].per_second), "{told:?}");
+    assert!(
+        (80.0..120.0).contains(&reported[0].per_second),
+        "{reported:?}"
+    );
     let statuses: Vec<u16> = tallies
         .iter()
         .flat_map(|tally| tally.statuses().keys().copied())
@@ -66,14 +69,14 @@ async fn every_request_of_the_plan_is_sent_in_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_stops_when_told() {
+async fn it_stops_when_asked() {
     let visit = Visit::with(Leak::None).await;
     let stop = running();
-    let told = Arc::clone(&stop);
+    let asked = Arc::clone(&stop);
     let begin = Instant::now();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        told.store(true, Ordering::Relaxed);
+        asked.store(true, Ordering::Relaxed);
     });
     let plan = plan(&[("long", 600.0, 50.0)]);
     let Sent { tallies, .. } = generate(&plan, visit.shop.addr(), 2, stop, |_| {}, |_| {})

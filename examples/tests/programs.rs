@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// An example's executable, which cargo builds with the tests unless it is told which targets to build.
+/// An example's executable, which cargo builds with the tests unless it is asked for certain targets.
 fn program(name: &str) -> Command {
     let own = std::env::current_exe().unwrap();
     let path = own.parent().unwrap().with_file_name("examples").join(name);

@@ -114,3 +114,8 @@ pub use trust::{Instants, Trust};
 pub use verdict::{
     RuleResult, RunVerdict, Verdict, judge, judge_by, judge_leaks, judge_with, verdict_json,
 };
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -129,7 +129,7 @@ pub(crate) const HOURS: f64 = 1e8;
 /// Files of a run that a summary lists.
 pub(crate) const LISTED_FILES: usize = 1_000;
 
-/// Stretches of phases that are told apart.
+/// Stretches of phases that are kept apart.
 pub(crate) const PHASES: usize = 4_096;
 
 /// Phases that a summary lists.

@@ -84,7 +84,7 @@ impl<R: BufRead> Records<R> {
                 }
                 ReadRecordResult::OutputEndsFull if self.ends.len() <= COLUMNS.most as usize => {
                     // One more than may be, so that a row that is too wide can
-                    // be told from one that just fits.
+                    // be distinguished from one that just fits.
                     let room = (self.ends.len() * 2).min(COLUMNS.most as usize + 1);
                     self.ends.resize(room, 0);
                 }

@@ -3,7 +3,7 @@
 use crate::names::{markdown, printable};
 
 /// A table whose first column is words and whose others are numbers, unless
-/// told otherwise.
+/// configured otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     head: Vec<String>,

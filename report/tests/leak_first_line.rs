@@ -3,25 +3,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/noise.rs"]
+mod noise;
+
+use noise::Noise;
 use soakscope_report::{
     Event, LeakOptions, LeakReport, Run, RunInfo, SpanTotal, Timeline, Verdict, judge, judge_leaks,
     judge_timeline, leaks_text, summary_text, verdict_json,
 };
-
-struct Noise(u64);
-
-impl Noise {
-    fn uniform(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-    }
-}
 
 /// A row a second, with these columns.
 fn timeline(columns: &str, seconds: usize, mut row: impl FnMut(f64) -> Vec<f64>) -> Timeline {

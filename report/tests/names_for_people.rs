@@ -3,17 +3,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/harmless.rs"]
+mod harmless;
 #[path = "../benches/leaks/random.rs"]
 #[allow(dead_code)]
 mod random;
-
-use random::Random;
 mod support;
 
-use std::process::Command;
-
+use harmless::{assert_harmless, toml_key};
 use quick_xml::Reader;
 use quick_xml::events::Event as Xml;
+use random::Random;
 use soakscope_report::{
     Cell, FlameOptions, Label, Profile, ProfileBuilder, Run, RunInfo, Timeline, TimelineWriter,
     flamegraph, flamegraph_diff, judge, leaks_text, speedscope, summary_markdown, summary_text,
@@ -72,25 +72,6 @@ impl Random {
         (0..length)
             .map(|_| PARTS[(self.next() % PARTS.len() as u64) as usize])
             .collect()
-    }
-}
-
-/// What must not be in anything for people, whoever wrote it. Listed anew, not
-/// taken from the code that is tested.
-fn is_harmful(c: char) -> bool {
-    let c = c as u32;
-    (c < 0x20 && c != 0x0a)
-        || (0x7f..=0x9f).contains(&c)
-        || [0xad, 0x61c, 0xfeff, 0xfffe, 0xffff].contains(&c)
-        || (0x200b..=0x200f).contains(&c)
-        || (0x2028..=0x202e).contains(&c)
-        || (0x2060..=0x206f).contains(&c)
-        || (0xe0000..=0xe0fff).contains(&c)
-}
-
-fn assert_harmless(what: &str, text: &str) {
-    if let Some(c) = text.chars().find(|c| is_harmful(*c)) {
-        panic!("{what} holds {c:?}: {text:?}");
     }
 }
 
@@ -192,13 +173,6 @@ fn hostile_run(random: &mut Random) -> Run {
     run.notes.push(random.name());
     run.files.push(random.name().into());
     run
-}
-
-fn toml_key(name: &str) -> String {
-    // A basic string of JSON is one of TOML, too, but for DEL.
-    serde_json::to_string(name)
-        .unwrap()
-        .replace('\u{7f}', "\\u007f")
 }
 
 #[test]
@@ -331,65 +305,4 @@ fn csv_cells(text: &str) -> Vec<String> {
         }
     }
     cells
-}
-
-/// The command's own output, its remarks and its errors.
-#[test]
-fn the_command_prints_nothing_that_a_terminal_obeys() {
-    let temp = tempfile::tempdir().unwrap();
-    let evil = "a\u{1b}[2J\u{202e}\u{9b}b";
-    let run = temp.path().join(format!("run{evil}"));
-    let dir = write_run(&run, Plan::default());
-    let mut builder = ProfileBuilder::cpu(0, 0, 1);
-    let f = builder.function(evil, evil, evil, 1);
-    let at = builder.location(None, 1, &[(f, 1)]);
-    let labels = vec![Label::text("span", evil), Label::text("thread", evil)];
-    builder.sample(&[at], &[1, 10_000_000], labels);
-    dir.write_profile("cpu-000001", &builder.build().encode())
-        .unwrap();
-    let bad = run.join("profiles/cpu-000009.pb.gz");
-    std::fs::write(&bad, "no profile").unwrap();
-    let budgets = temp.path().join("budgets.toml");
-    std::fs::write(&budgets, format!("[span.{}]\np99_ms = 1\n", toml_key(evil))).unwrap();
-    let broken = temp.path().join("broken.toml");
-    std::fs::write(&broken, format!("[process]\n{evil} = = {evil}\n")).unwrap();
-    let csv = temp.path().join(format!("{evil}.csv"));
-    std::fs::write(
-        &csv,
-        format!("elapsed_s,rss_mb,{evil}_mb\n0,1,2\n1,oops,3\n"),
-    )
-    .unwrap();
-    let no_time = temp.path().join("no_time.csv");
-    std::fs::write(&no_time, format!("{evil},b\n1,2\n")).unwrap();
-    let path = |path: &std::path::Path| path.display().to_string();
-    let (run, csv) = (path(&run), path(&csv));
-    for arguments in [
-        vec!["report", &run],
-        vec!["report", &run, "--json"],
-        vec!["check", &run],
-        vec!["check", &run, "--budgets", &path(&budgets)],
-        vec!["check", &run, "--budgets", &path(&broken)],
-        vec!["leaks", &csv],
-        vec!["leaks", &csv, "--json"],
-        vec!["leaks", &path(&no_time)],
-        vec!["leaks", &format!("{run}-not")],
-        vec!["top", &run],
-        vec!["top", &run, "--by", "line"],
-        vec!["top", &run, "--by", "span", "--json"],
-        vec!["top", &run, "--by", "span"],
-        vec!["top", &run, "--phase", evil],
-        vec!["flamegraph", &run],
-        vec!["flamegraph", &run, "--format", "collapsed"],
-        vec!["flamegraph", &run, "--format", "speedscope"],
-        vec!["flamegraph", &run, "-o", &format!("{csv}.svg")],
-    ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_soakscope"))
-            .args(&arguments)
-            .output()
-            .unwrap();
-        for stream in [output.stdout, output.stderr] {
-            let text = String::from_utf8(stream).unwrap();
-            assert_harmless(&format!("{arguments:?}"), &text);
-        }
-    }
 }

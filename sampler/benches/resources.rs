@@ -217,7 +217,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// Raises the soft limit on descriptors to the hard one; answers it.
+/// Raises the soft limit on descriptors to the hard one; returns it.
 fn raise_descriptor_limit() -> u64 {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

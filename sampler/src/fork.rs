@@ -9,14 +9,15 @@
 //!
 //! The handler that counts runs in the child before `fork` returns, maybe in a
 //! service that holds any lock: it stores to atomics and closes descriptors, and
-//! does nothing else. It is not called for `vfork` and `posix_spawn`, whose
+//! does nothing else. (So do those of the modules that have something to forget in
+//! a child.) It is not called for `vfork` and `posix_spawn`, whose
 //! child only goes on to `exec`, nor for a bare `clone` system call.
 
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
-use crate::sys;
+use crate::platform;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -36,16 +37,15 @@ pub fn watch_forks() {
     static ONCE: Once = Once::new();
     // `Once` is not held across a fork by another thread for longer than this
     // call takes, and a child inherits it as done.
-    ONCE.call_once(|| sys::at_fork_in_child(in_child));
+    ONCE.call_once(|| platform::at_fork_in_child(in_child));
 }
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    sys::silence_handlers();
     for place in &CLOSED {
         let descriptor = place.swap(-1, Ordering::Relaxed);
         if descriptor >= 0 {
-            sys::close(descriptor);
+            platform::close(descriptor);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! descriptors, sockets by state. [`HeapProfiler`] wraps the allocator: it
 //! counts the live heap and samples, in [`heap`], which code holds it.
 //!
-//! [`CpuSampler`] says which code burns CPU time, on every thread from birth,
+//! [`CpuSampler`] records which code burns CPU time, on every thread from birth,
 //! from an ordinary release build, and accounts for the time: how much of what
 //! the kernel charged is in the profile, and what was dropped and why.
 //! [`Symbolizer`] turns its program counters into names and lines, away from
@@ -45,55 +45,47 @@
 //! # }
 //! ```
 
+mod clock;
 mod cpu;
 mod error;
-mod excluded;
 mod fork;
 pub mod heap;
-#[cfg(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-mod native;
 mod own_bytes;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 mod own_files;
-mod own_threads;
-#[cfg(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-mod private_stacks;
+mod platform;
 pub mod resources;
 mod symbols;
-mod sys;
 mod text;
-mod thread_cpu;
-mod thread_name;
-mod thread_state;
+mod threads;
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod unwind;
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+#[path = "unwind/absent.rs"]
+mod unwind;
 
-pub use cpu::{
-    Clock, ClockChoice, CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow,
-    InstantStats, UnknownClock,
-};
-pub use error::{Error, Fallback};
-pub use fork::{ClosedInChild, fork_generation, watch_forks};
-pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
+pub use clock::{Clock, ClockChoice, UnknownClock};
 #[cfg(all(
+    feature = "testing",
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-#[doc(hidden)]
-pub use native::time_handler;
+pub use cpu::time_handler;
+pub use cpu::{CpuSample, CpuSampler, CpuSamplerBuilder, CpuStats, CpuWindow, InstantStats};
+pub use error::{Error, Fallback};
+pub use fork::{ClosedInChild, fork_generation, watch_forks};
+pub use heap::{HeapProfiler, heap_allocated_bytes, heap_live_bytes};
 pub use own_bytes::{OwnBytes, own_bytes};
-pub use own_threads::{adopt_current_thread, quiet_writes, spawn_own};
 pub use symbols::{Detail, Module, Resolved, SourceFrame, Symbolizer};
-pub use thread_cpu::{ThreadClock, excluded_cpu_time, process_cpu_time, thread_cpu_time};
-#[doc(hidden)]
-pub use thread_state::in_signal_handler;
-pub use thread_state::{Exclusion, exclude_current_thread, label, set_label};
+#[cfg(feature = "testing")]
+pub use threads::in_signal_handler;
+pub use threads::{
+    Exclusion, ThreadClock, adopt_current_thread, exclude_current_thread, excluded_cpu_time, label,
+    process_cpu_time, quiet_writes, set_label, spawn_own, thread_cpu_time,
+};

@@ -1,6 +1,6 @@
 //! The memory that the measuring itself takes, for a report to subtract.
 
-use crate::{heap, sys};
+use crate::{cpu, heap, platform};
 
 /// Bytes that the sampler holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,10 +16,10 @@ pub struct OwnBytes {
 /// Bytes that the sampler holds now. Costs some microseconds.
 pub fn own_bytes() -> OwnBytes {
     OwnBytes {
-        heap: sys::ring_bytes() as u64,
+        heap: cpu::ring_bytes() as u64,
         tables: heap::tables()
             .into_iter()
-            .map(|(begin, length)| sys::resident_bytes(begin, length) as u64)
+            .map(|(begin, length)| platform::resident_bytes(begin, length) as u64)
             .sum(),
     }
 }
@@ -31,7 +31,8 @@ mod tests {
         use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
         const PAGES: usize = 64;
         static TABLE: [AtomicU64; PAGES * 512] = [const { AtomicU64::new(0) }; PAGES * 512];
-        let resident = || super::sys::resident_bytes(TABLE.as_ptr().addr(), size_of_val(&TABLE));
+        let resident =
+            || super::platform::resident_bytes(TABLE.as_ptr().addr(), size_of_val(&TABLE));
         let before = resident();
         for page in 0..PAGES / 2 {
             TABLE[page * 512].store(1, Relaxed);

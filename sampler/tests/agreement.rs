@@ -42,7 +42,7 @@ fn by_ss() -> BTreeMap<TcpState, u64> {
     counts
 }
 
-/// States that both tell: a socket that was made and not connected is in no
+/// States that both count: a socket that was made and not connected is in no
 /// table of the kernel's, and one that its process closed is nobody's.
 fn by_us(counts: &SocketCounts) -> BTreeMap<TcpState, u64> {
     TcpState::ALL

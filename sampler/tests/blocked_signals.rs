@@ -100,8 +100,8 @@ fn a_thread_that_waits_for_all_signals_gets_none_of_ours() {
     }
     static RECEIVED: AtomicU32 = AtomicU32::new(0);
     // A thread that comes later is known to block them only after some scans;
-    // what it receives until then is not counted.
-    let wait = |busy: f64, uncounted: u32| {
+    // what it receives before a second without a signal is not counted.
+    let wait = |busy: f64, counts_at_once: bool| {
         move || {
             mask(libc::SIG_BLOCK, &all_signals());
             burn(busy);
@@ -110,25 +110,38 @@ fn a_thread_that_waits_for_all_signals_gets_none_of_ours() {
                 tv_nsec: 50_000_000,
             };
             let begun = Instant::now();
-            while begun.elapsed() < Duration::from_secs(3) {
+            let mut counts = counts_at_once;
+            let mut quiet_since = begun;
+            let mut counted_since = begun;
+            while counted_since.elapsed() < Duration::from_secs(2) || !counts {
+                assert!(
+                    begun.elapsed() < Duration::from_secs(60),
+                    "it is never quiet"
+                );
                 // SAFETY: the set and the timeout are valid; no info is asked.
                 let got =
                     unsafe { libc::sigtimedwait(&all_signals(), std::ptr::null_mut(), &timeout) };
-                if got > 0 && begun.elapsed() > Duration::from_secs(uncounted.into()) {
-                    eprintln!("received signal {got}");
-                    RECEIVED.fetch_add(1, Ordering::SeqCst);
+                if got > 0 {
+                    quiet_since = Instant::now();
+                    if counts {
+                        eprintln!("received signal {got}");
+                        RECEIVED.fetch_add(1, Ordering::SeqCst);
+                    }
+                } else if !counts && quiet_since.elapsed() > Duration::from_secs(1) {
+                    counts = true;
+                    counted_since = Instant::now();
                 }
             }
         }
     };
-    let before = thread::spawn(wait(0.0, 0));
+    let before = thread::spawn(wait(0.0, true));
     // It has blocked them once it waits; its CPU time then stands still.
     thread::sleep(Duration::from_millis(100));
     let sampler = start(Clock::Timer, 999).expect("timers run");
     // A thread that is made by one with all blocked.
     let late = thread::spawn(move || {
         mask(libc::SIG_BLOCK, &all_signals());
-        thread::spawn(wait(0.3, 1)).join()
+        thread::spawn(wait(0.3, false)).join()
     });
     let workers = [(); 2].map(|()| thread::spawn(|| burn(1.0)));
     // Asking all threads for their stacks does not ask those that wait.

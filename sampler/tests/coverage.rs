@@ -58,7 +58,12 @@ fn check(clock: Clock, hz: u32, threads: usize, seconds: f64) {
         "{clock} {hz} Hz, {threads} threads: {coverage}"
     );
     assert!(whole * 100 >= window.stats.samples * 99);
-    assert_eq!(window.stats.dropped(), 0, "{:?}", window.stats.drops);
+    // The C library blocks all signals while a thread begins and ends; one that
+    // is preempted there may lose a sample.
+    let drops = &window.stats.drops;
+    let at_the_ends = drops.get("signal blocked").copied().unwrap_or(0);
+    assert!(at_the_ends <= threads as u64, "{drops:?}");
+    assert_eq!(window.stats.dropped(), at_the_ends, "{drops:?}");
     let total: u64 = window.samples.iter().map(|s| s.count).sum();
     assert_eq!(total, window.stats.samples);
 }

@@ -23,12 +23,12 @@ fn keep_small_blocks(bytes: usize) -> Vec<Vec<u8>> {
 }
 
 /// Where it was allocated: label, thread and phase.
-type Whence = (u64, String, u32);
+type Origin = (u64, String, u32);
 
-/// Allocated and live bytes of stacks through a function, and whence they are.
-fn through(profile: &HeapProfile, function: &str) -> (u64, u64, Vec<Whence>) {
+/// Allocated and live bytes of stacks through a function, and where they are from.
+fn through(profile: &HeapProfile, function: &str) -> (u64, u64, Vec<Origin>) {
     let mut symbols = Symbolizer::new().expect("names");
-    let (mut allocated, mut whence) = (0, Vec::new());
+    let (mut allocated, mut origins) = (0, Vec::new());
     let mut inside = vec![false; profile.sites.len()];
     for (site, inside) in profile.sites.iter().zip(&mut inside) {
         *inside = site.stack.iter().any(|pc| {
@@ -38,16 +38,16 @@ fn through(profile: &HeapProfile, function: &str) -> (u64, u64, Vec<Whence>) {
         if *inside {
             assert!(!site.truncated, "the stack is whole");
             allocated += site.allocated_bytes;
-            whence.push((site.label, site.thread_name.clone(), site.phase));
+            origins.push((site.label, site.thread_name.clone(), site.phase));
         }
     }
     let live = profile.blocks.iter().filter(|block| inside[block.site]);
     let live = live
         .map(|block| block.size as f64 * block.weight)
         .sum::<f64>();
-    whence.sort_unstable();
-    whence.dedup();
-    (allocated, live as u64, whence)
+    origins.sort_unstable();
+    origins.dedup();
+    (allocated, live as u64, origins)
 }
 
 fn near(found: u64, truth: u64) -> bool {
@@ -72,11 +72,11 @@ fn a_profile_names_who_allocated_and_who_still_holds() {
     // Freed by another thread than allocated it.
     drop(dropped);
     let profile = heap::snapshot().expect("our allocator");
-    let (allocated, live, whence) = through(&profile, "keep_small_blocks");
+    let (allocated, live, origins) = through(&profile, "keep_small_blocks");
     assert!(near(allocated, 32 * MB), "allocated {allocated}");
     assert!(near(live, 16 * MB), "live {live}");
     let by = |label, phase| (label, "holder".to_owned(), phase);
-    assert_eq!(whence, [by(77, 0), by(78, 3)]);
+    assert_eq!(origins, [by(77, 0), by(78, 3)]);
     let under = |label| {
         let found = profile.labels.iter().find(|found| found.label == label);
         found.map_or(0, |found| found.allocated_bytes)

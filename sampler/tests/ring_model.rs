@@ -6,7 +6,7 @@ mod sync {
 }
 
 #[allow(dead_code)]
-#[path = "../src/native/ring.rs"]
+#[path = "../src/cpu/native/ring.rs"]
 mod ring;
 
 use loom::sync::Arc;

@@ -6,6 +6,9 @@
 
 mod burn;
 mod http;
+pub mod imports;
+#[path = "../../sampler/tests/support/others.rs"]
+mod others;
 mod programs;
 mod running;
 pub mod sessions;
@@ -13,6 +16,7 @@ mod subject;
 
 pub use burn::{burn, thread_cpu};
 pub use http::{Answer, get, get_with, post};
+pub use others::Others;
 pub use programs::{example, output_text, program, soakscope, tool};
 pub use running::{Running, free_port};
 pub use subject::{Subject, Timeline, remove_held, scratch};

@@ -27,7 +27,7 @@ impl Running {
             let ended = self.child.try_wait().expect("it can be waited for");
             assert!(ended.is_none(), "it ended: {ended:?}");
             assert!(Instant::now() < give_up, "port {port} stays closed");
-            // Nothing tells that a port is open but trying it.
+            // Only trying it shows that a port is open.
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -140,7 +140,7 @@ pub fn main() -> ExitCode {
     serve(&mut *store, rate, Duration::from_secs_f64(seconds));
     let outcome = agent.finish().unwrap();
     print!("{}", outcome.summary());
-    // Held to the end, as by a service that is told to stop.
+    // Held to the end, as by a service that is asked to stop.
     drop(store);
     ExitCode::from(u8::try_from(outcome.exit_code()).unwrap())
 }

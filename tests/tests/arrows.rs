@@ -1,4 +1,4 @@
-//! The arrows between the crates, as `cargo metadata` tells them.
+//! The arrows between the crates, as `cargo metadata` lists them.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -44,6 +44,7 @@ fn the_agent_points_at_both_and_they_never_meet() {
     for (crate_name, never) in [
         ("soakscope-sampler", ["soakscope", "soakscope-report"]),
         ("soakscope-report", ["soakscope", "soakscope-sampler"]),
+        ("soakscope-cli", ["soakscope", "soakscope-sampler"]),
     ] {
         let dependencies = dependencies(&metadata, crate_name);
         for other in never {
@@ -59,7 +60,7 @@ fn the_agent_points_at_both_and_they_never_meet() {
 fn the_report_stays_pure() {
     let report = dependencies(&metadata(), "soakscope-report");
     for impure in [
-        "tokio", "libc", "sysinfo", "hyper", "axum", "metrics", "tracing",
+        "tokio", "libc", "sysinfo", "hyper", "axum", "metrics", "tracing", "clap",
     ] {
         assert!(!report.contains(impure), "report points at {impure}");
     }
@@ -84,4 +85,47 @@ fn every_prescribed_crate_is_used() {
     ] {
         assert!(used.contains(prescribed), "{prescribed} is not used");
     }
+}
+
+/// What crates.io and docs.rs show of a crate, and what they refuse one for.
+#[test]
+fn published_crates_are_described_and_depend_by_version() {
+    let metadata = metadata();
+    let mut published = BTreeSet::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let name = package["name"].as_str().expect("a name");
+        if package["publish"] == serde_json::json!([]) {
+            continue;
+        }
+        published.insert(name);
+        for text in [
+            "description",
+            "license",
+            "repository",
+            "readme",
+            "rust_version",
+        ] {
+            assert!(package[text].is_string(), "{name} has no {text}");
+        }
+        let count = |what: &str| package[what].as_array().map_or(0, Vec::len);
+        for list in ["keywords", "categories"] {
+            assert!((1..=5).contains(&count(list)), "{name}: {list}");
+        }
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            // One of tests alone is left out of what is published.
+            let needed = dependency["kind"] != "dev";
+            assert!(
+                !needed || dependency["req"] != "*",
+                "{name} has {} without a version",
+                dependency["name"]
+            );
+        }
+    }
+    let expected = [
+        "soakscope",
+        "soakscope-cli",
+        "soakscope-report",
+        "soakscope-sampler",
+    ];
+    assert_eq!(published, BTreeSet::from(expected));
 }

@@ -1,4 +1,4 @@
-//! Budgets of a live run: told while it goes on, in force when it ends.
+//! Budgets of a live run: a breach is reported while it goes on, and decides at the end.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -45,10 +45,10 @@ fn a_broken_budget_is_told_while_the_run_goes_on_and_fails_it_at_the_end() {
         serde_json::from_str(&subject.file("verdict.json")).expect("JSON");
     assert_eq!(verdict["exit_code"], 1);
     let events = subject.file("events.jsonl");
-    let told = events
+    let reported = events
         .lines()
         .filter(|line| line.contains("\"kind\":\"budget\""));
-    assert_eq!(told.count(), 1, "once, not at every tick: {events}");
+    assert_eq!(reported.count(), 1, "once, not at every tick: {events}");
 
     // The file is kept with the run; another one can be held against it.
     let run = subject.run.to_str().expect("UTF-8").to_owned();
@@ -116,21 +116,21 @@ fn the_service_is_told_on_a_thread_that_may_block_and_panic() {
     let scratch = scratch();
     let file = scratch.path().join("budgets.toml");
     std::fs::write(&file, HOPELESS).expect("written");
-    let (told, breaches) = channel();
-    let agent = Agent::builder("told")
+    let (report, breaches) = channel();
+    let agent = Agent::builder("breach")
         .run_path(scratch.path().join("run"))
         .budgets(&file)
         .tick(Duration::from_millis(20))
         .cpu_clock(soakscope::Clock::Off)
         .on_breach(move |breach| {
-            let _ = told.send(breach.message.clone());
+            let _ = report.send(breach.message.clone());
             panic!("the service's own fault");
         })
         .start()
         .expect("it starts");
     let message = breaches
         .recv_timeout(Duration::from_secs(10))
-        .expect("told");
+        .expect("a breach");
     assert!(message.starts_with("process rss_mb = "), "{message}");
     assert!(message.contains("broke its budget ≤ 0.5 MB"), "{message}");
     assert_eq!(agent.finish().expect("sealed").exit_code(), 1);

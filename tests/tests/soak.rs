@@ -206,15 +206,14 @@ fn each_fault_is_told_by_its_name_and_health_is_no_leak() {
             .parse()
             .unwrap_or_else(|_| panic!("{HEALTHY}={count}"))
     });
-    let memory_with = |name, program: &str| Soak::of_memory(name, Command::new(program));
     let mut soaks = VecDeque::from([
         Soak::of_memory("memory on glibc", example("soak")),
         Soak::of("connections", connections_leak),
         Soak::of("fds", descriptors_leak),
-        memory_with("memory on jemalloc", env!("CARGO_BIN_EXE_soak_jemalloc")),
+        Soak::of_memory("memory on jemalloc", example("soak_jemalloc")),
         Soak::of("tasks", tasks_leak),
         Soak::of("retention", freed_memory_is_retained),
-        memory_with("memory on mimalloc", env!("CARGO_BIN_EXE_soak_mimalloc")),
+        Soak::of_memory("memory on mimalloc", example("soak_mimalloc")),
     ]);
     soaks.extend((0..healthy).map(|_| Soak::of("none", health_shows_everything)));
     let soaks = Mutex::new(soaks.into_iter().enumerate().collect::<VecDeque<_>>());

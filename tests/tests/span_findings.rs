@@ -125,12 +125,12 @@ fn slow_has_an_event(events: &[&Value]) {
 }
 
 fn statements() {
-    // As sea-orm and OpenTelemetry's instrumentations tell them: spans.
+    // As sea-orm and OpenTelemetry's instrumentations record them: spans.
     request("/spans").in_scope(|| {
         for id in 0..6 {
             let sql = format!("SELECT name FROM users WHERE id = {id}");
             tracing::debug_span!("query", db.statement = sql).in_scope(|| {
-                // Told by the span already.
+                // Recorded by the span already.
                 tracing::debug!(target: "sqlx::query", summary = "SELECT name FROM users", elapsed_secs = 0.00001);
             });
         }
@@ -138,7 +138,7 @@ fn statements() {
             tracing::info_span!("query", db.query.text = "SELECT v FROM settings WHERE k = ?").in_scope(|| {});
         }
     });
-    // As sqlx tells them: events.
+    // As sqlx records them: events.
     request("/events").in_scope(|| {
         let _work = tracing::info_span!("work").entered();
         for _ in 0..7 {

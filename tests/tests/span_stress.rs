@@ -102,12 +102,12 @@ fn named(name: usize) -> Span {
     }
 }
 
-/// A name, a span of it, and whether it was told to have failed.
+/// A name, a span of it, and whether it was recorded as failed.
 type Held = (usize, Span, bool);
 
 /// What there was to see, counted the plain way by a layer that does no more.
 ///
-/// It counts what `tracing` tells of closes: where the last hold on a span goes
+/// It counts what `tracing` reports of closes: where the last hold on a span goes
 /// while a scoped dispatcher is at work, the span around it is never said to
 /// have closed, to no layer.
 #[derive(Debug, Default)]
@@ -120,7 +120,7 @@ struct Counted {
 #[derive(Clone, Default)]
 struct Oracle(Arc<Mutex<Counted>>);
 
-/// Kept of a span that was told to have failed.
+/// Kept of a span that was recorded as failed.
 struct Failed;
 
 impl Oracle {
@@ -220,7 +220,7 @@ fn random_trees_over_threads_are_counted_as_they_were_made() {
     assert!(counted.opened > steps / 2);
     for (&name, count) in &counted.closed {
         assert_eq!(found[name].count, *count, "{name}");
-        let open_ms = found[name].busy_ms + found[name].idle_ms.expect("told");
+        let open_ms = found[name].busy_ms + found[name].idle_ms.expect("recorded");
         let failed = counted.failed.get(name).copied().unwrap_or(0);
         assert_eq!(found[name].errors, failed, "{name}");
         assert!(found[name].busy_ms > 0.0 && found[name].busy_ms <= open_ms);

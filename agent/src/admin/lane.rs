@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 use soakscope_sampler::exclude_current_thread;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::late::Failure;
+/// Why something could not be made.
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -91,21 +92,6 @@ impl Lane {
         let made = tokio::task::spawn_blocking(own).await.ok();
         guard.count = None;
         made
-    }
-
-    /// Enters the lane and runs work that is over when it answers.
-    pub(super) async fn answer(
-        &self,
-        work: impl FnOnce(&Wanted) -> Response + Send + 'static,
-    ) -> Response {
-        let turn = match self.enter().await {
-            Ok(turn) => turn,
-            Err(refused) => return refused.into_response(),
-        };
-        match self.run(turn, work).await {
-            Some((response, _)) => response,
-            None => super::routes::broken(&format!("{} could not be made", self.work)),
-        }
     }
 
     /// Whether a slot is taken.

@@ -8,12 +8,12 @@
 mod counts;
 mod guard;
 mod headers;
-mod heap;
 mod lane;
-mod late;
 mod limits;
 mod pprof;
 mod pulse;
+mod query;
+mod respond;
 mod routes;
 mod server;
 mod site;
@@ -33,7 +33,7 @@ use self::counts::Counts;
 use self::limits::Limits;
 use self::site::{Lanes, Site};
 use crate::error::Error;
-use crate::live::Live;
+use crate::run::live::Live;
 use crate::threads;
 
 /// A running admin server; it stops when dropped.
@@ -103,6 +103,7 @@ impl Bound {
                     Ok(listener) => listener,
                     Err(error) => {
                         live.session
+                            .journal
                             .warn(&format!("the admin server cannot serve: {error}"));
                         return;
                     }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::admin::guard::{self, Guard};
 use crate::admin::lane::Wanted;
-use crate::admin::late;
+use crate::admin::respond::{self, answer, broken};
 use crate::admin::site::Site;
 use crate::admin::{pprof, status};
 
@@ -61,7 +61,7 @@ async fn index(State(site): State<Arc<Site>>) -> Response {
          POST /finish                           end the run and seal its directory\n\
          GET  /healthz                          whether this server answers\n",
         session.service,
-        session.elapsed_min()
+        session.clock.elapsed_min()
     );
     ([(CONTENT_TYPE, TEXT)], text).into_response()
 }
@@ -73,7 +73,7 @@ async fn metrics(State(site): State<Arc<Site>>) -> Response {
         of.publish(&session.telemetry);
         ([(CONTENT_TYPE, METRICS)], session.metrics()).into_response()
     };
-    site.lanes.metrics.answer(make).await
+    answer(&site.lanes.metrics, make).await
 }
 
 async fn status(State(site): State<Arc<Site>>) -> Response {
@@ -82,7 +82,7 @@ async fn status(State(site): State<Arc<Site>>) -> Response {
         let text = status::status(&of).to_string();
         ([(CONTENT_TYPE, JSON)], text).into_response()
     };
-    site.lanes.status.answer(make).await
+    answer(&site.lanes.status, make).await
 }
 
 #[derive(Deserialize)]
@@ -103,7 +103,7 @@ async fn timeline(State(site): State<Arc<Site>>, Query(query): Query<Last>) -> R
         None => live.session.history.csv().into_bytes(),
     };
     match site.lanes.timeline.run(turn, make).await {
-        Some(made) => ([(CONTENT_TYPE, CSV)], late::made(made)).into_response(),
+        Some(made) => ([(CONTENT_TYPE, CSV)], respond::made(made)).into_response(),
         None => broken("the timeline could not be read"),
     }
 }
@@ -144,13 +144,5 @@ async fn finish(State(site): State<Arc<Site>>) -> Response {
         )
             .into_response(),
     };
-    site.lanes.finish.answer(make).await
-}
-
-pub(super) fn broken(what: &str) -> Response {
-    (
-        StatusCode::INTERNAL_SERVER_ERROR,
-        format!("{what}; the agent's own log says more\n"),
-    )
-        .into_response()
+    answer(&site.lanes.finish, make).await
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::counts::Counts;
 use super::lane::Lane;
-use crate::live::Live;
-use crate::telemetry::Telemetry;
+use crate::metrics::telemetry::Telemetry;
+use crate::run::live::Live;
 
 /// Requests that wait for a lane whose work is short: as many as there are
 /// connections.

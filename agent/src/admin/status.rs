@@ -24,12 +24,13 @@ pub(super) fn status(site: &Site) -> Value {
     };
     let judgement = live
         .judged
-        .ask(session.elapsed_min(), &info, &session.history, heap);
+        .ask(session.clock.elapsed_min(), &info, &session.history, heap);
     if let Ok(judgement) = &judgement
         && judgement.is_news
     {
         let headline = judgement.leaks.headline.clone();
-        session.event(&EventKind::Leak(LeakEvent { headline }));
+        let event = EventKind::Leak(LeakEvent { headline });
+        session.journal.event(&event);
     }
     let judged_min = judgement.as_ref().ok().map(|judgement| judgement.at_min);
     let verdict = judgement.map(|judgement| {
@@ -45,7 +46,7 @@ pub(super) fn status(site: &Site) -> Value {
         "state": info.state,
         "start": info.start,
         "end": info.end,
-        "elapsed_min": session.elapsed_min(),
+        "elapsed_min": session.clock.elapsed_min(),
         "phase": session.phases.current().name,
         "run_dir": live.run_dir().display().to_string(),
         "verdict": verdict.as_ref().ok().map(|verdict| verdict.verdict),

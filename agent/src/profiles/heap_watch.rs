@@ -11,11 +11,11 @@ use soakscope_sampler::{Detail, heap};
 
 use super::heap::heap_profile;
 use super::profile::Symbols;
+use crate::disk::job::Job;
 use crate::error::Error;
-use crate::job::Job;
 use crate::session::Session;
-use crate::stop::Stop;
 use crate::threads;
+use crate::threads::stop::Stop;
 
 /// The first profile is taken after this long, unless the step is shorter.
 const FIRST: Duration = Duration::from_secs(5);
@@ -68,7 +68,8 @@ impl Watching {
     fn run(&mut self, stop: &Stop) {
         let longest = self.session.config.heap_step;
         loop {
-            let step = (self.session.started.elapsed() / PART).clamp(FIRST.min(longest), longest);
+            let step =
+                (self.session.clock.started.elapsed() / PART).clamp(FIRST.min(longest), longest);
             if stop.wait_until(Instant::now() + step) {
                 self.take();
                 return;
@@ -89,7 +90,7 @@ impl Watching {
         }
         // Found once, so that a block is born in the same second in all profiles.
         let start = *self.run_start.get_or_insert_with(|| {
-            let elapsed = self.session.started.elapsed();
+            let elapsed = self.session.clock.started.elapsed();
             profile.clock.saturating_sub(elapsed)
         });
         let taken = Instant::now();
@@ -101,7 +102,7 @@ impl Watching {
             &self.session,
         );
         // Where in the run it lies, also where the wall clock was set since.
-        profile.time_nanos = self.session.nanos_at(taken);
+        profile.time_nanos = self.session.clock.nanos_at(taken);
         let names = self.symbols.bytes();
         self.session.own.heap_names.store(names, Relaxed);
         self.number += 1;

@@ -4,7 +4,7 @@
 pub(crate) mod heap;
 pub(crate) mod heap_watch;
 pub(crate) mod module_path;
+pub(crate) mod piece;
 pub(crate) mod profile;
 pub(crate) mod profiler;
-pub(crate) mod retention;
 pub(crate) mod strata;

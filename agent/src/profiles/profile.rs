@@ -10,10 +10,11 @@ use std::time::UNIX_EPOCH;
 use soakscope_report::{
     Function, Label, Line, Location, Mapping, Profile, ProfileBuilder, readable_frame,
 };
-use soakscope_sampler::{CpuWindow, Detail, Module, Resolved, SourceFrame, Symbolizer};
+use soakscope_sampler::{Detail, Module, Resolved, SourceFrame, Symbolizer};
 
 use super::module_path::with_module;
-use super::strata::{Used, weights};
+use super::piece::{Piece, Used};
+use super::strata::weights;
 use crate::own_bytes;
 use crate::spans::labels::Labels;
 
@@ -22,15 +23,6 @@ const REMEMBERED: usize = 50_000;
 
 /// The function above the call site of a thread that was in a system call.
 const KERNEL: &str = "[kernel]";
-
-/// Samples of one phase.
-#[derive(Clone)]
-pub(crate) struct Piece {
-    pub(crate) phase: String,
-    pub(crate) window: Arc<CpuWindow>,
-    /// What was used meanwhile; `None` where samples are not of CPU time.
-    pub(crate) used: Option<Used>,
-}
 
 /// Names by address, remembered so that a window whose stacks were all seen
 /// before opens no file.

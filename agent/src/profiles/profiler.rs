@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use soakscope_report::{DropCause, Instants};
 use soakscope_sampler::{Clock, CpuSample, CpuSampler, CpuStats, CpuWindow, Detail};
 
-use super::profile::{Piece, Symbols, cpu_profile};
-use super::strata::Used;
+use super::piece::{Piece, Used};
+use super::profile::{Symbols, cpu_profile};
+use crate::disk::job::Job;
 use crate::error::Error;
-use crate::job::Job;
 use crate::session::Session;
 use crate::spans::cpu::Consumer;
 use crate::spans::sampled::Sampled;
@@ -302,7 +302,7 @@ impl Drain {
             .map(|fallback| format!("a CPU clock was refused: {fallback}"));
         for warning in refused.chain(stats.warnings.iter().cloned()) {
             if self.passed_on.len() < MAX_PASSED_ON && !self.passed_on.contains(&warning) {
-                self.session.warn(&warning);
+                self.session.journal.warn(&warning);
                 self.passed_on.push(warning);
             }
         }
@@ -316,6 +316,7 @@ impl Drain {
                 self.session.drops.add(DropCause::ProfileDrains, 1);
                 if !std::mem::replace(&mut self.complained, true) {
                     self.session
+                        .journal
                         .warn(&format!("CPU samples could not be taken: {error}"));
                 }
                 return;
@@ -388,7 +389,7 @@ impl Drain {
             &self.session.spans.labels,
         );
         // Where in the run it lies, also where the wall clock was set since.
-        profile.time_nanos = self.session.nanos_at(self.began);
+        profile.time_nanos = self.session.clock.nanos_at(self.began);
         let own = &self.session.own;
         own.cpu_names.store(self.symbols.bytes(), Relaxed);
         own.cpu_window.store(0, Relaxed);

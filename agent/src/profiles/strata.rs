@@ -12,73 +12,12 @@
 //! agent's threads, to the nanosecond.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
 
-use soakscope_sampler::{Clock, CpuWindow};
-
-use super::profile::Piece;
-use crate::spans::cpu::ByRoute;
-use crate::spans::labels::{Kind, Labels, route_of};
+use super::piece::{Piece, Route, Used, nanos, route_named};
+use crate::spans::labels::{Labels, route_of};
 
 /// Samples of a stratum that stands for itself.
 const MIN_SAMPLES: u64 = 5;
-
-/// A route's name; `None` is what is in no request.
-type Route = Option<Arc<str>>;
-
-/// What the process used in a stretch of time.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Used {
-    /// By route, where it is measured.
-    by_route: HashMap<Arc<str>, f64>,
-    /// In all, in nanoseconds; whatever it is, it is known to the nanosecond.
-    all_ns: u64,
-}
-
-impl Used {
-    /// What was measured while a window was sampled. `None` where samples are not
-    /// of CPU time.
-    pub(crate) fn of(
-        window: &CpuWindow,
-        measured: Option<&ByRoute>,
-        names: &Labels,
-    ) -> Option<Self> {
-        if matches!(window.clock, Clock::Wall | Clock::Off) {
-            return None;
-        }
-        let mut used = Self {
-            by_route: HashMap::new(),
-            all_ns: nanos(window.cpu_used.saturating_sub(window.cpu_excluded)),
-        };
-        for (number, measured) in measured.into_iter().flatten() {
-            if let Some(route) = route_named(names, *number) {
-                *used.by_route.entry(route).or_default() += measured.cpu_ns;
-            }
-        }
-        Some(used)
-    }
-
-    pub(crate) fn add(&mut self, more: &Self) {
-        for (route, ns) in &more.by_route {
-            *self.by_route.entry(Arc::clone(route)).or_default() += ns;
-        }
-        self.all_ns = self.all_ns.saturating_add(more.all_ns);
-    }
-
-    /// What each route used, and the rest: all that was used and no more.
-    fn divided(&self) -> HashMap<Route, f64> {
-        let all = self.all_ns as f64;
-        let requests: f64 = self.by_route.values().sum();
-        let scale = if requests > all { all / requests } else { 1.0 };
-        let routes = self.by_route.iter();
-        let mut divided: HashMap<Route, f64> = routes
-            .map(|(route, ns)| (Some(Arc::clone(route)), ns * scale))
-            .collect();
-        divided.insert(None, (all - requests).max(0.0));
-        divided
-    }
-}
 
 /// Samples of a stack.
 #[derive(Debug, Clone)]
@@ -262,16 +201,6 @@ impl Scales {
     fn of_route(&self, route: &Route) -> f64 {
         self.by_route.get(route).copied().unwrap_or(self.pooled)
     }
-}
-
-/// A route's name, by its number.
-fn route_named(names: &Labels, number: u32) -> Route {
-    let name = names.name(number)?;
-    (name.kind == Kind::Request).then_some(name.text)
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use soakscope_report::NPlusOneEvent;
 
-use super::scope::ms;
 use super::statements::Repeat;
+use crate::journal::ms;
 
 /// Findings kept; further ones are counted.
 const MOST: usize = 100;

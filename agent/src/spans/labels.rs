@@ -20,15 +20,12 @@
 //! innermost span it is in. 0 is none of them.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use soakscope_report::printable;
-use tracing::Metadata;
 
-use super::wanted::Wanted;
 use crate::own_bytes;
 
 /// Names of a room kept apart.
@@ -133,39 +130,6 @@ struct Held {
     uses: AtomicU32,
 }
 
-/// What is remembered of a callsite.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Callsite {
-    /// The number of the span's own name.
-    pub(crate) name: u32,
-    pub(crate) wanted: Wanted,
-}
-
-/// Callsites a thread remembers: enough that most hit, few enough to be small.
-const REMEMBERED: usize = 64;
-
-#[derive(Clone, Copy)]
-struct Memory {
-    serial: u32,
-    address: usize,
-    callsite: Callsite,
-}
-
-thread_local! {
-    static MEMORIES: [Cell<Memory>; REMEMBERED] = const {
-        [const {
-            Cell::new(Memory {
-                serial: 0,
-                address: 0,
-                callsite: Callsite {
-                    name: 0,
-                    wanted: Wanted::NOTHING,
-                },
-            })
-        }; REMEMBERED]
-    };
-}
-
 impl Default for Labels {
     fn default() -> Self {
         static SERIALS: AtomicU32 = AtomicU32::new(1);
@@ -196,38 +160,9 @@ impl Labels {
         self.read().gone.clone()
     }
 
-    /// What a span's callsite is, remembered by thread: the same few are met
-    /// again and again.
-    pub(crate) fn callsite(
-        &self,
-        metadata: &'static Metadata<'static>,
-        wanted: impl FnOnce() -> Wanted,
-    ) -> Callsite {
-        let address = std::ptr::from_ref(metadata).addr();
-        let recall = |memories: &[Cell<Memory>; REMEMBERED]| {
-            let place = &memories[(address >> 4) % REMEMBERED];
-            let memory = place.get();
-            if memory.address == address && memory.serial == self.serial {
-                return memory.callsite;
-            }
-            let callsite = self.look_up(metadata, wanted());
-            place.set(Memory {
-                serial: self.serial,
-                address,
-                callsite,
-            });
-            callsite
-        };
-        MEMORIES.with(recall)
-    }
-
-    fn look_up(&self, metadata: &'static Metadata<'static>, wanted: Wanted) -> Callsite {
-        let name = if wanted.span() {
-            self.number(Room::Span, metadata.name(), || None)
-        } else {
-            0
-        };
-        Callsite { name, wanted }
+    /// A number that another run's names have another of.
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial
     }
 
     /// The name with this number.

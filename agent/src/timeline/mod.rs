@@ -1,12 +1,12 @@
-//! The timeline: what a tick reads, the row that becomes of it, and the rows of
-//! the run so far.
+//! The timeline: what a tick reads, and the row that becomes of it.
 
 mod base;
-pub(crate) mod history;
 pub(crate) mod missing;
 pub(crate) mod rates;
 pub(crate) mod readings;
 pub(crate) mod row;
+mod span_log;
+mod span_rows;
 pub(crate) mod ticker;
 pub(crate) mod tokio_runtime;
 pub(crate) mod tracked;

@@ -7,8 +7,8 @@ use soakscope_sampler::resources::{Stall, TcpState, TickReading};
 
 use super::tokio_runtime::RuntimeReading;
 use super::tracked::Answer;
+use crate::metrics::telemetry::Seconds;
 use crate::session::Session;
-use crate::telemetry::Seconds;
 
 /// Everything read in one tick.
 pub(crate) struct Readings {

@@ -9,7 +9,7 @@ use soakscope_sampler::resources::{
 use super::rates::Rates;
 use super::tokio_runtime::RuntimeReading;
 use super::tracked::Answer;
-use crate::session::rfc3339;
+use crate::clock::rfc3339;
 use crate::spans::interval::Interval;
 
 /// Bytes in an MB, as in the scripts whose columns the timeline continues.

@@ -21,18 +21,18 @@ use super::missing::Watch;
 use super::rates::Rates;
 use super::readings::Readings;
 use super::row::{Activity, Own, Row, Served};
+use super::span_rows::SpanRows;
 use super::tokio_runtime::Runtime;
 use super::tracked::{Answer, Tracked};
 use super::wall_clock::WallClock;
+use crate::disk::job::Job;
 use crate::error::Error;
-use crate::job::Job;
+use crate::metrics::telemetry::Seconds;
 use crate::profiles::profiler::ProfilerHandle;
 use crate::session::Session;
 use crate::spans::interval::Interval;
-use crate::spans::rows::SpanRows;
-use crate::stop::Stop;
-use crate::telemetry::Seconds;
 use crate::threads;
+use crate::threads::stop::Stop;
 
 /// How often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -94,7 +94,7 @@ impl Ticking {
         Self {
             complained: vec![false; tracked.names().len()],
             missing: Watch::default(),
-            rates: Rates::new(session.started, session.config.tick),
+            rates: Rates::new(session.clock.started, session.config.tick),
             ticks: Ticks::with_share(session.config.reading_share),
             session,
             wall_clock: WallClock::default(),
@@ -111,7 +111,7 @@ impl Ticking {
 
     fn run(&mut self, stop: &Stop) {
         let step = self.session.config.tick;
-        let mut due = self.session.started;
+        let mut due = self.session.clock.started;
         loop {
             let now = Instant::now();
             self.tick(now, Timestamp::now(), now.saturating_duration_since(due));
@@ -126,7 +126,7 @@ impl Ticking {
             }
             if stop.wait_until(due) {
                 self.tick(Instant::now(), Timestamp::now(), Duration::ZERO);
-                let elapsed = self.session.elapsed_min();
+                let elapsed = self.session.clock.elapsed_min();
                 self.spans.finish(elapsed, &self.session);
                 return;
             }
@@ -139,11 +139,11 @@ impl Ticking {
         let round = self.session.ticks.fetch_add(1, Ordering::Relaxed);
         let readings = self.read(round, now, time);
         if let Some(jump) = self.wall_clock.jumped(now, time) {
-            self.session.warn(&jump);
+            self.session.journal.warn(&jump);
         }
         self.complain(&readings.tracked);
         for warning in self.missing.look(&readings.own.missing) {
-            self.session.warn(&warning);
+            self.session.journal.warn(&warning);
         }
         let missing = readings.own.missing.len() as u64;
         self.session.drops.add(DropCause::CoreReadings, missing);
@@ -157,9 +157,18 @@ impl Ticking {
             writer
         });
         if let Some(budgets) = &self.session.budgets {
-            let elapsed_min = now.duration_since(self.session.started).as_secs_f64() / 60.0;
+            let elapsed_min = now.duration_since(self.session.clock.started).as_secs_f64() / 60.0;
             let phase = self.session.phases.current().name;
-            budgets.row(&self.session, now, elapsed_min, &phase, &row.numbers());
+            let session = &self.session;
+            let numbers = row.numbers();
+            budgets.row(
+                &session.journal,
+                &session.telemetry,
+                now,
+                elapsed_min,
+                &phase,
+                &numbers,
+            );
         }
         let cells = row.into_cells();
         self.session.history.push(&cells);
@@ -200,7 +209,11 @@ impl Ticking {
 
     fn row(&mut self, readings: &Readings, late: Duration) -> TimelineRow {
         let session = Arc::clone(&self.session);
-        let elapsed_min = readings.at.duration_since(session.started).as_secs_f64() / 60.0;
+        let elapsed_min = readings
+            .at
+            .duration_since(session.clock.started)
+            .as_secs_f64()
+            / 60.0;
         let phase = session.phases.current().name;
         self.rates.at(readings.at);
         let cpu_percent = self
@@ -286,10 +299,10 @@ impl Ticking {
         for (cause, names) in [("panicked", panicked), ("did not answer in time", blocked)] {
             match names.as_slice() {
                 [] => {}
-                [name] => self.session.warn(&format!(
+                [name] => self.session.journal.warn(&format!(
                     "the tracked series {name:?} {cause}; its cells stay empty until it answers"
                 )),
-                [name, others @ ..] => self.session.warn(&format!(
+                [name, others @ ..] => self.session.journal.warn(&format!(
                     "the tracked series {name:?} and {} more {cause}; their cells stay empty until \
                      they answer",
                     others.len()

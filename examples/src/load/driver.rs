@@ -200,7 +200,7 @@ fn obey() -> Result<(), Error> {
     })
 }
 
-/// Says one line. A parent that no longer listens is no reason to panic; the leash will tell.
+/// Says one line. A parent that no longer listens is no reason to panic; the leash ends it.
 fn say(event: &Event) {
     if let Ok(line) = serde_json::to_string(event) {
         let mut out = io::stdout().lock();

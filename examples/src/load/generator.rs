@@ -33,8 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(10);
 /// How soon the timetable notices that it is to stop.
 const NAP: Duration = Duration::from_millis(50);
-/// How often progress is told.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often progress is reported.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
@@ -71,7 +71,7 @@ struct Due {
     request: Request<Full<Bytes>>,
 }
 
-/// Sends all requests of `plan` to `target` over `connections` connections. `stop` ends it early; `begun` and `told` are called when a phase begins and
+/// Sends all requests of `plan` to `target` over `connections` connections. `stop` ends it early; `begun` and `advanced` are called when a phase begins and
 /// once a second.
 ///
 /// # Errors
@@ -83,7 +83,7 @@ pub async fn generate(
     connections: usize,
     stop: Arc<AtomicBool>,
     mut begun: impl FnMut(usize),
-    mut told: impl FnMut(Progress),
+    mut advanced: impl FnMut(Progress),
 ) -> Result<Sent, Error> {
     if !target.ip().is_loopback() {
         return Err(Error::Load(format!(
@@ -108,7 +108,7 @@ pub async fn generate(
             .map_err(|error| Error::Load(format!("cannot start its timetable: {error}")))?
     };
 
-    let mut tick = tokio::time::interval_at((start + TELL_EVERY).into(), TELL_EVERY);
+    let mut tick = tokio::time::interval_at((start + PROGRESS_EVERY).into(), PROGRESS_EVERY);
     let (mut phase, mut last) = (0, Progress::default());
     loop {
         tokio::select! {
@@ -122,7 +122,7 @@ pub async fn generate(
             },
             _ = tick.tick() => {
                 last = progress(&tallies, phase, start.elapsed(), &last);
-                told(last);
+                advanced(last);
             }
         }
     }
@@ -244,7 +244,7 @@ async fn exchange(
     Ok((status, body.to_bytes().len() as u64))
 }
 
-/// The innermost cause, which is what tells failures apart.
+/// The innermost cause, which is what distinguishes failures.
 fn root_of(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

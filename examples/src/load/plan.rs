@@ -15,7 +15,7 @@ const LENGTH_MOST: Duration = Duration::from_secs(14 * 86_400);
 /// A part of a run in which the rate goes evenly from one value to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// The name the agent is told.
+    /// The name given to the agent.
     pub name: String,
     /// How long it lasts.
     pub length: Duration,

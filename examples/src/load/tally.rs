@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The longest latency told apart, in microseconds; anything longer counts as this.
+/// The longest latency that is resolved, in microseconds; anything longer counts as this.
 const MAX_US: u64 = 120_000_000;
 
 /// The usual percentiles, in milliseconds.

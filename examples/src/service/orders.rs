@@ -58,7 +58,7 @@ pub(super) async fn of_user(
     user: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<OrderList>, Refusal> {
     let Path(user) = user?;
-    // Spans of the service's own: the agent tells time and statements by them.
+    // Spans of the service's own: the agent attributes time and statements to them.
     let orders = if counter.n_plus_one {
         let span = tracing::info_span!("a query for each order");
         with_a_query_for_each_order(&counter.store, user)

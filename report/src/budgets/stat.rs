@@ -52,7 +52,7 @@ impl Statistic {
 /// Fraction digits kept of a value: a thousandth.
 const STEPS: f64 = 1_000.0;
 
-/// The largest that is told apart: any more steps count as so many.
+/// The largest that is resolved: any more steps count as so many.
 const MAX_STEPS: f64 = (1_u64 << 60) as f64;
 
 fn steps(value: f64) -> u64 {

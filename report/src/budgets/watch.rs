@@ -33,7 +33,7 @@ pub struct SpanInterval<'a> {
     pub cpu_se_ms: Option<f64>,
     /// Bytes allocated in them, in MB of 1024² bytes.
     pub alloc_mb: Option<f64>,
-    /// How long they took, in nanoseconds, where that is told here.
+    /// How long they took, in nanoseconds, where that is known here.
     pub durations_ns: Option<&'a Histogram<u32>>,
 }
 

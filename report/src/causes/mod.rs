@@ -7,7 +7,7 @@
 //! or a service at rest loses as many old blocks as it gains; start-up and a
 //! cache that fills gain in the beginning only. A leak gains in every part of
 //! the run. A table that is never emptied is one block that is always young, and
-//! is followed as a whole. `LEAKS.md` tells the method in words.
+//! is followed as a whole. `LEAKS.md` describes the method.
 //!
 //! | file | what |
 //! |---|---|

@@ -6,7 +6,7 @@ use crate::number::readable;
 use crate::svg::escape;
 use crate::timeline::Timeline;
 
-/// Okabe and Ito's colours, which the colour-blind can tell apart.
+/// Okabe and Ito's colours, which the colour-blind can distinguish.
 const COLOURS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"];
 
 /// Series drawn over each other.

@@ -4,7 +4,7 @@
 //! a line through such a saw-tooth points up or down by accident. Its floor
 //! does not, and a leak lifts the floor. How long a block must be to hold a
 //! whole tooth only the series knows, so several lengths are tried, with and
-//! without the teeth taken out (`teeth`), and the one whose floors tell the
+//! without the teeth taken out (`teeth`), and the one whose floors show the
 //! slope best is kept.
 
 use super::teeth;
@@ -19,7 +19,7 @@ const FINEST_TEETH: usize = 3840;
 /// Numbers of blocks that are tried, at most.
 const COUNTS: [usize; 5] = [192, 96, 48, 24, 12];
 
-/// Fewer floors than this tell nothing of their noise.
+/// Fewer floors than this say nothing of their noise.
 pub(super) const LEAST: usize = 10;
 
 /// What is gained by twice as long blocks must be more than luck: fewer blocks
@@ -67,7 +67,7 @@ impl Blocks {
     }
 }
 
-/// The floors that tell the slope of these points best. The points are in the
+/// The floors that show the slope of these points best. The points are in the
 /// order of time and span some of it.
 pub(super) fn floors(points: &[Point]) -> Option<Blocks> {
     let micro = micro_blocks(points, FINEST)?;

@@ -10,14 +10,14 @@ pub(super) struct Candidate {
 /// What a series counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
-    /// Memory in units of so many bytes; judged and told in MB.
+    /// Memory in units of so many bytes; judged and reported in MB.
     Memory { bytes: u64 },
     /// Things.
     Count,
 }
 
 impl Unit {
-    /// The unit that verdicts are told in.
+    /// The unit that verdicts are reported in.
     pub(super) fn name(self) -> &'static str {
         match self {
             Unit::Memory { .. } => "MB",
@@ -25,7 +25,7 @@ impl Unit {
         }
     }
 
-    /// What one of the column's numbers is in the unit told.
+    /// What one of the column's numbers is in the reported unit.
     pub(super) fn factor(self) -> f64 {
         match self {
             Unit::Memory { bytes } => bytes as f64 / (1 << 20) as f64,

@@ -96,7 +96,7 @@ impl SeriesVerdict {
             return;
         }
         let mut by_part = self.clone();
-        by_part.tell(part, options, unit);
+        by_part.explain(part, options, unit);
         by_part.decide(part, alpha);
         if by_part.verdict == SeriesOutcome::Leak {
             by_part.explanation.push_str(then);

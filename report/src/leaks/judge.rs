@@ -141,7 +141,7 @@ impl<'a> Case<'a> {
         }
         let evidence = evidence::gather(timeline, candidate, &points, options);
         if let Some(evidence) = &evidence {
-            verdict.tell(evidence, options, candidate.unit);
+            verdict.explain(evidence, options, candidate.unit);
             // Less than one step of its scale a run does not show.
             verdict.detectable_per_hour = verdict.detectable_per_hour.map(|rate| {
                 let step = readings::resolution(&points, rate * evidence.hours);
@@ -263,7 +263,7 @@ impl SeriesVerdict {
     }
 
     /// The numbers, whatever the verdict will be.
-    pub(super) fn tell(&mut self, evidence: &Evidence, options: &LeakOptions, unit: Unit) {
+    pub(super) fn explain(&mut self, evidence: &Evidence, options: &LeakOptions, unit: Unit) {
         let hours = evidence.hours;
         let slope = evidence.growth.mean() / hours;
         let rounded = |end: f64| if end.abs() < NOTHING { 0.0 } else { end };
@@ -363,7 +363,7 @@ impl SeriesVerdict {
                 "load",
                 format!(
                     "{numbers}: it followed {}, which grew by {} %; \
-                     repeat at a steady load to tell the two apart",
+                     repeat at a steady load to separate the two",
                     load.name,
                     readable(load.grown * 100.0)
                 ),

@@ -54,7 +54,7 @@ const NEAR: usize = 2;
 const GAP: f64 = 2.5;
 /// Bytes of reasons for a beginning.
 const MAX_REASON: usize = 160;
-/// Beginnings that are told apart.
+/// Beginnings that are kept apart.
 pub(super) const MAX_BEGINNINGS: usize = 4_096;
 /// What fell to the first level gave back all but this part of what it had grown
 /// by …

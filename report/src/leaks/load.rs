@@ -55,7 +55,7 @@ pub(super) struct Load {
 /// What the load says about the growth of a series.
 pub(super) enum Explained {
     /// Nothing. Its swings, if any, are columns to be taken out; and the series
-    /// is told on an axis from 0 to 1, which is that of all requests so far if
+    /// is put on an axis from 0 to 1, which is that of all requests so far if
     /// it goes with them more closely than with time.
     No(Vec<Vec<f64>>, Vec<f64>),
     /// The load explains it; this much goes with the sum of the load.

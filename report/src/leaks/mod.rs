@@ -1,7 +1,7 @@
 //! Did anything leak? Judges every series of a timeline by itself.
 //!
 //! First each column gets its role by its words and values (`roles`, `meaning`,
-//! `units`), and the lives of the process are told apart (`lives`). What the agent
+//! `units`), and the lives of the process are separated (`lives`). What the agent
 //! itself holds is taken off (`observer`), and of thousands of
 //! series those that stand still are left out (`screen`). A series passes through
 //! five steps: the rows of steady load are chosen
@@ -10,7 +10,7 @@
 //! fitted with a line, bends, steps and cycles (`shape`) under every noise that
 //! could be behind it (`noise`). `settled` finds where a warm-up ends, `evidence`
 //! takes it off and collects what is left; `judge` asks whether the growth is
-//! certain, large enough to matter, and goes on to the end. `LEAKS.md` tells the
+//! certain, large enough to matter, and goes on to the end. `LEAKS.md` describes the
 //! method in one page, with its sources, its limits and its measured error rates.
 
 mod activity;
@@ -66,7 +66,7 @@ use crate::verdict::Verdict;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LeakReport {
-    /// Fail if a series leaks; else inconclusive if one could not be told or
+    /// Fail if a series leaks; else inconclusive if one could not be judged or
     /// if there was none to judge; else pass. Too few readings of one series
     /// do not matter where memory was judged.
     pub verdict: Verdict,
@@ -191,7 +191,7 @@ pub enum SeriesOutcome {
     Step,
     /// It follows a load that itself grew.
     LoadCorrelated,
-    /// It cannot be told.
+    /// It cannot be decided.
     Inconclusive,
 }
 

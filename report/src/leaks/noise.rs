@@ -36,7 +36,7 @@ impl Noise {
 
 /// How much is kept, with the variances of white noise looked at. In place of
 /// a random walk stands one that forgets a part in two thousand, so that its
-/// variance is finite; over some hundreds of blocks nothing tells them apart.
+/// variance is finite; over some hundreds of blocks nothing distinguishes them.
 const FINE: &[(f64, &[f64])] = &[
     (-0.3, &[0.0]),
     (-0.15, &[0.0]),
@@ -106,7 +106,7 @@ struct Part {
     freedom: f64,
 }
 
-/// The coefficient of the column at `of`; `None` if the columns do not tell it.
+/// The coefficient of the column at `of`; `None` if the columns do not determine it.
 pub(super) fn posterior(values: &[f64], columns: &[Vec<f64>], of: usize) -> Option<Posterior> {
     let fits: Vec<(Noise, Fit)> = grid(FINE)
         .filter_map(|noise| Some((noise, fit(values, columns, noise)?)))

@@ -46,7 +46,7 @@ pub(super) struct Settled {
     pub(super) growth: Posterior,
     pub(super) began: f64,
     /// The probability that the whole did not grow, where only the second half
-    /// tells its growth.
+    /// shows its growth.
     pub(super) whole: Option<f64>,
     pub(super) load: Option<ByLoad>,
     /// The part of the stretch after which it grew more slowly.

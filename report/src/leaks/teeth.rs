@@ -48,9 +48,12 @@ pub(super) fn levelled(values: &[f64], several: bool) -> Option<Vec<f64>> {
     ];
     let mut tail = values[from..].to_vec();
     let left = |columns: &[Vec<f64>]| -> Option<f64> {
-        let told = noise::least_squares(&tail, columns)?;
-        let known = tail.iter().zip(told).filter(|(value, _)| value.is_finite());
-        Some(known.map(|(value, told)| (value - told).powi(2)).sum())
+        let fitted = noise::least_squares(&tail, columns)?;
+        let known = tail
+            .iter()
+            .zip(fitted)
+            .filter(|(value, _)| value.is_finite());
+        Some(known.map(|(value, fitted)| (value - fitted).powi(2)).sum())
     };
     // Teeth of one length: the time gone and the part gone are one column.
     let used = if left(&columns).is_some() { 4 } else { 3 };

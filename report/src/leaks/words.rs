@@ -40,7 +40,7 @@ const COMPOUNDS: &[(&str, &[&str])] = &[
 ];
 
 /// The words of a name in lower case. What a spreadsheet or a reader put behind
-/// it to tell it from another of the same name, as in `rss_mb (2)`, is no word.
+/// it to distinguish it from another of the same name, as in `rss_mb (2)`, is no word.
 pub(super) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for chunk in

@@ -17,8 +17,6 @@ mod lines;
 mod memory;
 mod merge;
 mod packing;
-#[cfg(feature = "cli")]
-mod prune;
 mod stacks;
 mod strings;
 mod wire;

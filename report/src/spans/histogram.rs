@@ -81,7 +81,7 @@ fn long(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// Which value each counter stands for.
 struct Layout {
-    /// The logarithm of the lowest value that is told from zero.
+    /// The logarithm of the lowest value that differs from zero.
     unit: u32,
     /// The logarithm of half the counters of a bucket.
     half: u32,

@@ -34,7 +34,7 @@ enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Unit {
     Seconds(f64),
-    /// A time, but of a unit only the values can tell.
+    /// A time, but of a unit only the values can show.
     Unsaid,
 }
 

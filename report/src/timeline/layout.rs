@@ -24,7 +24,7 @@ pub(super) enum Layout {
     Prometheus,
 }
 
-/// Tells the layout from the beginning of a file.
+/// Recognises the layout by the beginning of a file.
 pub(super) fn of(head: &[u8]) -> Result<Layout, Error> {
     let mark = if head.starts_with(b"\xef\xbb\xbf") {
         3

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::limits::{COLUMNS, CSV_BYTES};
 use crate::records::{OwnedRow, Record, Records};
 
-/// Rows looked at to tell columns of words from columns of numbers.
+/// Rows looked at to separate columns of words from columns of numbers.
 const SNIFFED_ROWS: usize = 64;
 
 /// Room for what is read at once.

@@ -9,7 +9,7 @@ use super::header::no_header;
 use crate::error::Error;
 use crate::limits::CSV_BYTES;
 
-/// How much of the beginning is looked at to tell what the file is.
+/// How much of the beginning is looked at to recognise the file.
 const HEAD_BYTES: u64 = 1 << 16;
 
 /// A file, and its beginning.

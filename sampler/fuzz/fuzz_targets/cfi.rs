@@ -8,6 +8,10 @@ mod arch;
 mod bytes;
 #[path = "../../src/unwind/cfi.rs"]
 mod cfi;
+#[path = "../../src/unwind/expression.rs"]
+mod expression;
+#[path = "../../src/unwind/row.rs"]
+mod row;
 #[path = "../../src/unwind/rule.rs"]
 mod rule;
 #[path = "../../src/unwind/table.rs"]

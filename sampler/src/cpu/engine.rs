@@ -1,7 +1,7 @@
 //! What every way of sampling has in common.
 
-use super::clock::Clock;
 use super::window::{CpuSample, CpuStats};
+use crate::clock::Clock;
 use crate::error::Error;
 
 /// A running engine. Dropping it stops it.

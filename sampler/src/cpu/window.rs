@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::clock::Clock;
+use crate::clock::Clock;
 use crate::error::Fallback;
 
 /// Everything sampled between two drains.

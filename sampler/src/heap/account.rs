@@ -20,7 +20,7 @@
 //! beyond the last account share one with locked instructions.
 //!
 //! A forked child has its parent's accounts and goes on with its thread's own;
-//! it never takes over accounts of another process, because it cannot tell
+//! it never takes over accounts of another process, because it cannot know
 //! which are its own thread's.
 
 use std::cell::Cell;
@@ -31,7 +31,8 @@ use std::sync::atomic::{
 };
 
 use super::word_set::hash;
-use crate::{sys, thread_state};
+use crate::platform;
+use crate::threads::state;
 
 /// Mean bytes between two samples unless set otherwise.
 const DEFAULT_INTERVAL: u64 = 512 * 1024;
@@ -189,7 +190,7 @@ thread_local! {
 }
 
 /// Notes an allocation, whose size is not 0. `false`: ask [`due`], which notes
-/// it and says whether it is to be sampled.
+/// it and returns whether it is to be sampled.
 #[inline(always)]
 pub(super) fn spend(size: usize) -> bool {
     HERE.with(|here| here.spends.get().spend(size as u64))
@@ -224,12 +225,12 @@ fn freed_without_account(size: usize) {
     SHARED.freed.fetch_add(size as u64, Relaxed);
 }
 
-/// Notes an allocation after [`spend`] said `false`, and sets the countdown
+/// Notes an allocation after [`spend`] returned `false`, and sets the countdown
 /// for the next one. What it stands for if it is to be sampled.
 #[cold]
 #[inline(never)]
 pub(super) fn due(size: usize) -> Option<f64> {
-    sys::keep_errno(|| HERE.with(|here| due_here(here, size)))
+    platform::keep_errno(|| HERE.with(|here| due_here(here, size)))
 }
 
 fn due_here(here: &Here, size: usize) -> Option<f64> {
@@ -250,7 +251,7 @@ fn due_here(here: &Here, size: usize) -> Option<f64> {
     };
     let interval = here.interval.get();
     account.spend_and_set(size as u64, draw(here));
-    let excluded = thread_state::with(|thread| thread.excluded.load(Relaxed) != 0);
+    let excluded = state::with(|thread| thread.excluded.load(Relaxed) != 0);
     (interval != 0 && !excluded && !here.busy.get()).then(|| weight(size, interval))
 }
 
@@ -266,7 +267,7 @@ fn due_of_many(here: &Here, size: usize) -> Option<f64> {
     let more = draw(here).wrapping_sub(left as u64);
     SHARED.drawn.fetch_add(more, Relaxed);
     SHARED.countdown.fetch_add(more, Relaxed);
-    let excluded = thread_state::with(|thread| thread.excluded.load(Relaxed) != 0);
+    let excluded = state::with(|thread| thread.excluded.load(Relaxed) != 0);
     let crossed = before >= 0 && interval != 0 && !excluded && !here.busy.get();
     crossed.then(|| weight(size, interval))
 }
@@ -290,7 +291,7 @@ fn draw(here: &Here) -> u64 {
         // Where the kernel put this thread's words differs from run to run.
         let place = std::ptr::from_ref(here) as u64;
         here.random
-            .set(hash(stir ^ place ^ sys::coarse_ms() << 20) | 1);
+            .set(hash(stir ^ place ^ platform::coarse_ms() << 20) | 1);
     }
     let state = here.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
     here.random.set(state);
@@ -306,13 +307,14 @@ fn claim(here: &Here) -> Option<&'static Account> {
         return None;
     }
     let process = u64::from(std::process::id());
-    let me = process << 32 | u64::from(sys::gettid());
+    let me = process << 32 | u64::from(platform::gettid());
     let take_over = |looks: usize| {
         (0..looks).find_map(|_| {
             let begun = BEGUN.load(Relaxed);
             let account = ALL.get(NEXT_LOOK.fetch_add(1, Relaxed) % begun.max(1))?;
             let owner = account.owner.load(Relaxed);
-            let gone = owner >> 32 == process && (owner == me || !sys::thread_exists(owner as u32));
+            let gone =
+                owner >> 32 == process && (owner == me || !platform::thread_exists(owner as u32));
             // What the owner last wrote is there to see: the kernel says that
             // it is gone after it has ended.
             let mine = gone
@@ -382,6 +384,7 @@ impl Drop for Busy {
 }
 
 /// Begins the calling thread's random numbers anew, for tests that repeat.
+#[cfg(any(test, feature = "testing"))]
 pub fn draw_anew(seed: u64) {
     // The first allocation gives the thread its account.
     if HERE.with(|here| here.own.get().is_none()) {

@@ -7,7 +7,7 @@ use super::account;
 use super::blocks::BLOCKS;
 use super::mark::{lies_anywhere, may_be_sampled, offset, sampled_layout};
 use super::record::{record, restore};
-use crate::sys::StackStart;
+use crate::unwind::StackStart;
 
 /// Wraps a global allocator: counts the bytes that are live, exactly, and
 /// samples who holds them (see the [module](super)).

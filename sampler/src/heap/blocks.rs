@@ -56,7 +56,7 @@ struct Record {
     what: AtomicU64,
     weight: AtomicU64,
     /// Birth and site.
-    whence: AtomicU64,
+    origin: AtomicU64,
 }
 
 pub(super) struct Blocks {
@@ -79,7 +79,7 @@ impl Blocks {
                 Record {
                     what: AtomicU64::new(0),
                     weight: AtomicU64::new(0),
-                    whence: AtomicU64::new(0),
+                    origin: AtomicU64::new(0),
                 }
             }; RECORDS],
             fresh: AtomicUsize::new(0),
@@ -113,8 +113,8 @@ impl Blocks {
         let what = (block.offset as u64) << SIZE_BITS | block.size as u64;
         record.what.store(what, Relaxed);
         record.weight.store(block.weight.to_bits(), Relaxed);
-        let whence = block.born_ms << SITE_BITS | u64::from(block.site);
-        record.whence.store(whence, Relaxed);
+        let origin = block.born_ms << SITE_BITS | u64::from(block.site);
+        record.origin.store(origin, Relaxed);
         let word = (address as u64 >> 4) << NUMBER_BITS | number as u64;
 
         let taken = |bucket: &Bucket| {
@@ -167,13 +167,13 @@ impl Blocks {
     fn block(&self, number: usize) -> Block {
         let record = &self.records[number];
         let what = record.what.load(Relaxed);
-        let whence = record.whence.load(Relaxed);
+        let origin = record.origin.load(Relaxed);
         Block {
             size: (what & ((1 << SIZE_BITS) - 1)) as usize,
             offset: (what >> SIZE_BITS) as usize,
-            site: whence as u32 & ((1 << SITE_BITS) - 1),
+            site: origin as u32 & ((1 << SITE_BITS) - 1),
             weight: f64::from_bits(record.weight.load(Relaxed)),
-            born_ms: whence >> SITE_BITS,
+            born_ms: origin >> SITE_BITS,
         }
     }
 

@@ -50,7 +50,7 @@ mod stack;
 mod threads;
 mod word_set;
 
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub use account::draw_anew;
 pub use account::{interval, set_interval};
 pub use allocator::HeapProfiler;

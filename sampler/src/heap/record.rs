@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use super::account::Busy;
 use super::blocks::{BLOCKS, Block};
 use super::{sites, stack, threads};
-use crate::sys::{self, StackStart};
-use crate::thread_state;
+use crate::platform;
+use crate::threads::state;
+use crate::unwind::{self, StackStart};
 
 /// Frames of ours at the innermost end of a stack: the one it begins at.
 const OURS: usize = 1;
@@ -35,18 +36,17 @@ pub(super) fn record(
     size: usize,
     weight: f64,
 ) -> bool {
-    sys::keep_errno(|| {
+    platform::keep_errno(|| {
         let _busy = Busy::new();
         stack::prepare_if_alone();
         // The allocating thread may stand on a coroutine's stack, which has no
         // room for this.
-        sys::on_private_stack(|| record_here(start, address, offset, size, weight)).unwrap_or_else(
-            || {
+        unwind::on_private_stack(|| record_here(start, address, offset, size, weight))
+            .unwrap_or_else(|| {
                 SAMPLES.fetch_add(1, Relaxed);
                 lost((size as f64 * weight) as u64);
                 false
-            },
-        )
+            })
     })
 }
 
@@ -60,11 +60,11 @@ fn record_here(
     let mut frames = [0; stack::MAX_FRAMES];
     let (depth, whole) = stack::walk(start, &mut frames);
     let callers = frames.get(OURS.min(depth)..depth).unwrap_or_default();
-    let born_ms = sys::coarse_ms();
+    let born_ms = platform::coarse_ms();
     let key = sites::Key {
         stack: callers,
         truncated: !whole,
-        label: thread_state::label(),
+        label: state::label(),
         thread: threads::mine(born_ms),
         phase: PHASE.load(Relaxed),
     };

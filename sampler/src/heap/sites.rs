@@ -75,7 +75,7 @@ pub(super) fn tables() -> [(usize, usize); 5] {
 pub(super) const TABLE_BYTES: usize =
     8 * (NODES + LABELS + SITES) + 16 * (SITES + 1) + 8 * (LABELS + 1) + threads::TABLE_BYTES;
 
-/// What tells one site from another.
+/// What distinguishes one site from another.
 pub(super) struct Key<'a> {
     /// Innermost first.
     pub(super) stack: &'a [u64],

@@ -8,7 +8,7 @@ use super::account::{self, Busy};
 use super::blocks::{self, BLOCKS};
 use super::record::{BYTES, LOST, LOST_BYTES, SAMPLES};
 use super::{sites, stack};
-use crate::sys;
+use crate::platform;
 
 /// Who allocated what since the process began, and what of it lives.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ pub fn snapshot() -> Option<HeapProfile> {
     account::totals()?;
     stack::maintain();
     let _busy = Busy::new();
-    let clock = Duration::from_millis(sys::coarse_ms());
+    let clock = Duration::from_millis(platform::coarse_ms());
     // Blocks first: the site of each is then there.
     let mut living = Vec::with_capacity(BLOCKS.live());
     BLOCKS.each(|block| living.push(block));

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::account::{self, Busy};
-use crate::sys::{self, StackStart};
+use crate::platform;
+use crate::unwind::{self, StackStart};
 
 /// Frames kept of one stack; what is beyond is cut off at the thread's end.
 pub(super) const MAX_FRAMES: usize = 192;
@@ -14,7 +15,7 @@ static READY: AtomicBool = AtomicBool::new(false);
 pub(super) fn prepare() {
     if !READY.load(Relaxed) {
         let _busy = Busy::new();
-        if sys::prepare_stacks() {
+        if unwind::prepare() {
             // A race prepares twice, which keeps the table for ever: as it is.
             READY.store(true, Relaxed);
         }
@@ -25,7 +26,7 @@ pub(super) fn prepare() {
 pub(super) fn maintain() {
     prepare();
     let _busy = Busy::new();
-    sys::maintain_stacks();
+    unwind::maintain();
 }
 
 /// [`prepare`] on the first thread.
@@ -37,7 +38,7 @@ pub(super) fn maintain() {
 /// child, where the loader's lock may be held by a thread that is not there.
 #[inline]
 pub(super) fn prepare_if_alone() {
-    if !READY.load(Relaxed) && sys::is_first_thread() && !account::is_forked() {
+    if !READY.load(Relaxed) && platform::is_first_thread() && !account::is_forked() {
         prepare();
     }
 }
@@ -45,5 +46,5 @@ pub(super) fn prepare_if_alone() {
 /// Walks the calling thread's stack from `start`: how many program counters
 /// there are, innermost first, and whether they are all.
 pub(super) fn walk(start: &StackStart, frames: &mut [u64; MAX_FRAMES]) -> (usize, bool) {
-    sys::stack_from(start, frames)
+    unwind::stack_from(start, frames)
 }

@@ -9,8 +9,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::word_set::{WordSet, hash};
-use crate::sys;
-use crate::thread_name::{NAME, text_of};
+use crate::platform::{self, NAME};
+use crate::threads::name::text_of;
 
 /// Distinct names; further ones are [`OTHER`].
 const NAMES: usize = 512;
@@ -61,7 +61,7 @@ pub(super) fn mine(now_ms: u64) -> u64 {
     MINE.with(|mine| {
         let asked = mine.asked.get();
         if asked < ASKED_FIRST || now_ms.wrapping_sub(mine.asked_ms.get()) >= ASK_AGAIN_MS {
-            mine.number.set(number(sys::thread_name()));
+            mine.number.set(number(platform::thread_name()));
             mine.asked.set(asked.saturating_add(1));
             mine.asked_ms.set(now_ms);
         }

@@ -1,4 +1,4 @@
-//! The machine around the process, as the `sysinfo` crate tells it.
+//! The machine around the process, as the `sysinfo` crate reports it.
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 

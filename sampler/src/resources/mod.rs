@@ -8,9 +8,9 @@
 
 mod host;
 mod pace;
+mod platform;
 mod reading;
 mod sockets;
-mod sys;
 mod tick;
 
 pub use host::{Host, HostReading};
@@ -19,7 +19,8 @@ pub use reading::{Cgroup, DiskIo, Limits, MemoryDetail, Missing, Pressure, Proce
 pub use sockets::{SocketCounts, TcpState};
 pub use tick::{TickReading, Ticks};
 
-use crate::{excluded, own_files};
+use crate::own_files;
+use crate::threads::excluded;
 
 /// Reads the resources of this process.
 ///
@@ -28,7 +29,7 @@ use crate::{excluded, own_files};
 /// ticker.
 #[derive(Debug)]
 pub struct Resources {
-    process: sys::Process,
+    process: platform::Process,
 }
 
 impl Resources {
@@ -36,7 +37,7 @@ impl Resources {
     /// opened leaves its fields `None`.
     pub fn new() -> Self {
         Self {
-            process: sys::Process::new(),
+            process: platform::Process::new(),
         }
     }
 
@@ -52,7 +53,7 @@ impl Resources {
     ///
     /// Asks each descriptor of our own (`getsockopt`), so sockets of other
     /// processes in the same network namespace are not counted. Costs about
-    /// 0.2–0.9 µs per descriptor. `None` where the platform cannot tell.
+    /// 0.2–0.9 µs per descriptor. `None` where the platform does not count them.
     pub fn sockets(&mut self) -> Option<SocketCounts> {
         self.process.sockets()
     }
@@ -113,9 +114,9 @@ impl Resources {
 }
 
 /// How long the machine was suspended since it started; `None` where the system
-/// does not tell. The monotonic clock stands still meanwhile.
+/// does not report it. The monotonic clock stands still meanwhile.
 pub fn suspended() -> Option<std::time::Duration> {
-    sys::suspended()
+    platform::suspended()
 }
 
 impl Default for Resources {

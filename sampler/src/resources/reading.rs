@@ -36,7 +36,7 @@ pub struct ProcessReading {
     pub involuntary_switches: Option<u64>,
 }
 
-/// What only a walk over all mappings tells exactly (`smaps_rollup`).
+/// What only a walk over all mappings counts exactly (`smaps_rollup`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryDetail {

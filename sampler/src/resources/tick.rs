@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Cgroup, DiskIo, Limits, MemoryDetail, Missing, Pace, Pressure, ProcessReading, Resources,
-    SocketCounts, sys,
+    SocketCounts, platform,
 };
 
 /// How much of one core all readings may take where nothing else is said.
@@ -107,15 +107,15 @@ impl Default for Ticks {
 }
 
 /// Reads if it is due, and notes the CPU time that took: of this thread where
-/// the system tells, so that waiting for a processor is not taken for cost.
+/// the system reports it, so that waiting for a processor is not taken for cost.
 fn paced<T>(pace: &mut Pace, now: Instant, read: impl FnOnce() -> Option<T>) -> Option<T> {
     if !pace.due(now) {
         return None;
     }
-    let (cpu, wall) = (sys::thread_cpu(), Instant::now());
+    let (cpu, wall) = (platform::thread_cpu(), Instant::now());
     let value = read();
     let cost = cpu
-        .zip(sys::thread_cpu())
+        .zip(platform::thread_cpu())
         .map_or_else(|| wall.elapsed(), |(a, b)| b.saturating_sub(a));
     pace.took(now, cost);
     value

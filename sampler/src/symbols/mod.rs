@@ -19,8 +19,6 @@ use std::fs;
 use std::path::PathBuf;
 
 pub use modules::Module;
-#[cfg(target_os = "linux")]
-pub(crate) use modules::mappings;
 
 use crate::error::Error;
 use demangle::demangled;

@@ -2,6 +2,7 @@
 //!
 //! The text is bytes: a path is whatever a file system holds.
 
+use crate::platform::maps::{Mapping, mappings};
 use crate::text::readable;
 
 /// One executable mapping: a piece of a program or library in memory.
@@ -56,60 +57,10 @@ impl Module {
         (self.start..self.end).contains(&pc)
     }
 
-    /// What tells images apart: two files may have had one path.
+    /// What distinguishes images: two files may have had one path.
     pub(super) fn image(&self) -> u64 {
         self.origin.image_start.unwrap_or(self.start)
     }
-}
-
-/// A line of `/proc/self/maps`.
-#[derive(Clone, Copy)]
-pub(crate) struct Mapping<'a> {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    executable: bool,
-    offset: u64,
-    device: (u32, u32),
-    inode: u64,
-    pub(crate) path: &'a [u8],
-}
-
-/// The lines of `/proc/self/maps` that can be read.
-pub(crate) fn mappings(maps: &[u8]) -> impl Iterator<Item = Mapping<'_>> {
-    maps.split(|byte| *byte == b'\n').filter_map(mapping)
-}
-
-fn mapping(line: &[u8]) -> Option<Mapping<'_>> {
-    // start-end perms offset device inode [spaces] path; the path may itself
-    // contain spaces.
-    let mut rest = line;
-    let mut field = || {
-        rest = rest.trim_ascii_start();
-        let end = rest.iter().position(|b| *b == b' ').unwrap_or(rest.len());
-        let (field, tail) = rest.split_at(end);
-        rest = tail;
-        std::str::from_utf8(field).ok()
-    };
-    let (range, permissions, offset) = (field()?, field()?, field()?);
-    let (device, inode) = (field(), field());
-    let (start, end) = range.split_once('-')?;
-    let device = device.and_then(|device| {
-        let (major, minor) = device.split_once(':')?;
-        Some((
-            u32::from_str_radix(major, 16).ok()?,
-            u32::from_str_radix(minor, 16).ok()?,
-        ))
-    });
-    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    Some(Mapping {
-        start: u64::from_str_radix(start, 16).ok()?,
-        end: u64::from_str_radix(end, 16).ok()?,
-        executable: permissions.as_bytes().get(2) == Some(&b'x'),
-        offset: u64::from_str_radix(offset, 16).ok()?,
-        device: device.unwrap_or_default(),
-        inode: inode.and_then(|inode| inode.parse().ok()).unwrap_or(0),
-        path: rest.get(spaces..)?,
-    })
 }
 
 /// Reads the executable mappings out of the text of `/proc/self/maps`, in

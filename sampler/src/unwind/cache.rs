@@ -4,7 +4,7 @@
 //! Writers store both without coordination. A reader that meets halves of two
 //! different writes computes a key that is not the one it looks for (short of a
 //! coincidence of 64 bits) and takes it for a miss. That is why `Relaxed`
-//! suffices: no order between the two words is needed to tell them apart.
+//! suffices: no order between the two words is needed to distinguish them.
 //!
 //! Keys carry the generation of the module table, so that loading or unloading
 //! a library empties the cache by itself.

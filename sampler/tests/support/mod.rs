@@ -8,6 +8,7 @@ pub mod library;
 pub mod loads;
 #[cfg(target_os = "linux")]
 pub mod measured;
+pub mod others;
 #[cfg(target_os = "linux")]
 pub mod quota;
 #[cfg(target_os = "linux")]

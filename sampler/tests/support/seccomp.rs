@@ -23,7 +23,7 @@ impl Refused {
     }
 }
 
-/// Makes the kernel answer so on every thread of this process, those to come
+/// Makes the kernel answer like this on every thread of this process, those to come
 /// included.
 pub fn refuse(calls: &[Refused]) {
     // In `struct seccomp_data` the number comes first and six arguments of 64

@@ -59,7 +59,7 @@ impl Queue {
         unsafe { libc::write(self.event, (&raw const one).cast(), 8) };
     }
 
-    /// Runs what is queued until told to end.
+    /// Runs what is queued until it is asked to end.
     pub(super) fn work(&self, context: &Context) {
         loop {
             let mut got = libc::epoll_event { events: 0, u64: 0 };
