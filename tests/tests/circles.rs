@@ -14,11 +14,7 @@ type Allowed = (&'static str, &'static str, &'static [&'static str]);
 const ALLOWED: &[Allowed] = &[
     // A builder starts an agent, and an agent has a builder.
     ("agent", "", &["agent", "builder"]),
-    (
-        "report",
-        "",
-        &["budgets", "findings", "leaks", "run", "verdict"],
-    ),
+    ("report", "", &["budgets", "leaks", "run", "verdict"]),
     ("report", "timeline", &["date_parts", "dates"]),
     (
         "report",
