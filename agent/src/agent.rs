@@ -13,8 +13,8 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::run::live::Live;
 use crate::run::outcome::Outcome;
+use crate::tracing_layer::filter::CallsiteFilter;
 use crate::tracing_layer::layer::SpanLayer;
-use crate::tracing_layer::wanted::WantedFilter;
 
 /// A running agent. Share it by reference or in an `Arc`.
 ///
@@ -23,7 +23,7 @@ use crate::tracing_layer::wanted::WantedFilter;
 /// there.
 ///
 /// Dropping it seals the run as far as it can; [`finish`](Self::finish) does
-/// the same and tells the outcome.
+/// the same and returns the outcome.
 pub struct Agent {
     live: Option<Arc<Live>>,
     admin: Option<Admin>,
@@ -66,7 +66,7 @@ impl Agent {
     {
         let session = self.live().map(|live| Arc::clone(&live.session));
         let layer = SpanLayer::new(session);
-        let filter = WantedFilter::new(layer.sight());
+        let filter = CallsiteFilter::new(layer.selection());
         layer.with_filter(filter)
     }
 
@@ -129,7 +129,7 @@ impl Agent {
     /// The parts, in the process that they run in.
     fn live(&self) -> Option<&Arc<Live>> {
         let live = self.live.as_ref();
-        live.filter(|live| !live.session.ours.is_elsewhere())
+        live.filter(|live| !live.session.process.is_elsewhere())
     }
 }
 

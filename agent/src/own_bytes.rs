@@ -3,7 +3,7 @@
 //! Each structure that can hold more than some kilobytes says how much it does;
 //! what a thread has for itself it publishes here. The sum is a column of the
 //! timeline, and the judge takes its growth off the service's memory. A test
-//! holds it against what an allocator counts.
+//! compares it with what an allocator counts.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -6,10 +6,10 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Longest phase name kept; the rest is cut off.
-const LONGEST: usize = 64;
+/// Characters of a phase's name that are kept; the rest is cut off.
+const MAX_NAME: usize = 64;
 /// Distinct phases kept by name; any further one is called `<other>`.
-const MOST: usize = 256;
+const MAX_PHASES: usize = 256;
 
 #[derive(Debug, Default)]
 pub(crate) struct Phases {
@@ -27,7 +27,7 @@ impl Marks {
         if self.names.is_empty() {
             self.names.push(String::new());
         }
-        if self.names.len() >= MOST && !self.names.contains(&name) {
+        if self.names.len() >= MAX_PHASES && !self.names.contains(&name) {
             name = "<other>".to_owned();
         }
         match self.names.iter().position(|known| *known == name) {
@@ -119,7 +119,7 @@ impl Phases {
 fn clean(name: &str) -> String {
     name.trim()
         .chars()
-        .take(LONGEST)
+        .take(MAX_NAME)
         .map(|c| match c {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => c,
             _ => '_',
@@ -164,6 +164,6 @@ mod tests {
             mark(&phases, &format!("phase-{i}"));
         }
         assert_eq!(phases.current().name, "<other>");
-        assert!(phases.marks().names.len() <= MOST + 1);
+        assert!(phases.marks().names.len() <= MAX_PHASES + 1);
     }
 }

@@ -16,9 +16,9 @@ use crate::journal::Journal;
 use crate::metrics::families::Hidden;
 use crate::metrics::page;
 use crate::metrics::telemetry::Telemetry;
-use crate::ours::Ours;
 use crate::own_bytes::OwnBytes;
 use crate::phases::Phases;
+use crate::process::Process;
 use crate::spans::Spans;
 
 pub(crate) struct Session {
@@ -34,7 +34,7 @@ pub(crate) struct Session {
     pub(crate) drops: Arc<Drops>,
     pub(crate) writer: Arc<Writer>,
     pub(crate) journal: Arc<Journal>,
-    pub(crate) ours: Ours,
+    pub(crate) process: Process,
     pub(crate) own: OwnBytes,
     pub(crate) ticks: AtomicU64,
     pub(crate) missed_ticks: AtomicU64,
@@ -64,7 +64,7 @@ impl Session {
             journal: Arc::new(Journal::new(clock, Arc::clone(&writer), Arc::clone(&drops))),
             drops,
             writer,
-            ours: Ours::now(),
+            process: Process::current(),
             own: OwnBytes::default(),
             ticks: AtomicU64::new(0),
             missed_ticks: AtomicU64::new(0),

@@ -25,7 +25,7 @@ use axum::response::{IntoResponse, Response};
 use super::headers;
 use super::limits::MAX_BODY_BYTES;
 
-/// What a request is held against.
+/// What a request is checked against.
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
     pub(super) address: SocketAddr,

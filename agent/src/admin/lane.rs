@@ -78,16 +78,16 @@ impl Lane {
     pub(super) async fn run<T: Send + 'static>(
         &self,
         turn: Turn,
-        work: impl FnOnce(&Wanted) -> T + Send + 'static,
+        work: impl FnOnce(&Cancellation) -> T + Send + 'static,
     ) -> Option<(T, Turn)> {
-        let wanted = Wanted::default();
-        let mut guard = Abandon {
-            wanted: wanted.clone(),
+        let cancellation = Cancellation::default();
+        let mut guard = CancelOnDrop {
+            cancellation: cancellation.clone(),
             count: Some(Arc::clone(&self.abandoned)),
         };
         let own = move || {
             let _own = exclude_current_thread();
-            (work(&wanted), turn)
+            (work(&cancellation), turn)
         };
         let made = tokio::task::spawn_blocking(own).await.ok();
         guard.count = None;
@@ -121,11 +121,11 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Whether somebody still waits for what is made.
+/// Whether nobody waits any more for what is made.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wanted(Arc<AtomicBool>);
+pub(super) struct Cancellation(Arc<AtomicBool>);
 
-impl Wanted {
+impl Cancellation {
     /// Fails once the client is gone.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if self.0.load(Ordering::Relaxed) {
@@ -141,15 +141,15 @@ impl Wanted {
 }
 
 /// Ends the work when whoever waits for it is dropped.
-struct Abandon {
-    wanted: Wanted,
+struct CancelOnDrop {
+    cancellation: Cancellation,
     count: Option<Arc<AtomicU64>>,
 }
 
-impl Drop for Abandon {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let Some(count) = &self.count {
-            self.wanted.0.store(true, Ordering::Relaxed);
+            self.cancellation.0.store(true, Ordering::Relaxed);
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -170,11 +170,11 @@ mod tests {
 
     /// Work that says when it has begun, and ends when nobody wants it or when
     /// it is let go.
-    fn work(begun: Sender<()>, go: Receiver<()>) -> impl FnOnce(&Wanted) -> bool + Send {
-        move |wanted| {
+    fn work(begun: Sender<()>, go: Receiver<()>) -> impl FnOnce(&Cancellation) -> bool + Send {
+        move |cancellation: &Cancellation| {
             let _ = begun.send(());
             loop {
-                if wanted.check().is_err() {
+                if cancellation.check().is_err() {
                     return false;
                 }
                 if go.try_recv().is_ok() {

@@ -1,5 +1,5 @@
 //! What the admin server allows itself, so that the service keeps its
-//! descriptors and its memory whatever comes to the port.
+//! descriptors and its memory whatever arrives at the port.
 
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;

@@ -91,7 +91,7 @@ impl Bound {
             .enable_io()
             .enable_time()
             .max_blocking_threads(lanes.threads())
-            .thread_name(threads::ADMIN_WORK)
+            .thread_name_fn(threads::next_worker)
             .on_thread_start(threads::adopt)
             .build()
             .map_err(Error::Thread)?;

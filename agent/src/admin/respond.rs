@@ -18,12 +18,12 @@ use axum::response::{IntoResponse, Response};
 use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-use super::lane::{Failure, Lane, Turn, Wanted};
+use super::lane::{Cancellation, Failure, Lane, Turn};
 
 /// Enters a lane and runs work that is over when it answers.
 pub(super) async fn answer(
     lane: &Lane,
-    work: impl FnOnce(&Wanted) -> Response + Send + 'static,
+    work: impl FnOnce(&Cancellation) -> Response + Send + 'static,
 ) -> Response {
     let turn = match lane.enter().await {
         Ok(turn) => turn,

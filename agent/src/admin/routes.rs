@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use crate::admin::guard::{self, Guard};
-use crate::admin::lane::Wanted;
+use crate::admin::lane::Cancellation;
 use crate::admin::respond::{self, answer, broken};
 use crate::admin::site::Site;
 use crate::admin::{pprof, status};
@@ -68,7 +68,7 @@ async fn index(State(site): State<Arc<Site>>) -> Response {
 
 async fn metrics(State(site): State<Arc<Site>>) -> Response {
     let of = Arc::clone(&site);
-    let make = move |_: &Wanted| {
+    let make = move |_: &Cancellation| {
         let session = &of.live.session;
         of.publish(&session.telemetry);
         ([(CONTENT_TYPE, METRICS)], session.metrics()).into_response()
@@ -78,7 +78,7 @@ async fn metrics(State(site): State<Arc<Site>>) -> Response {
 
 async fn status(State(site): State<Arc<Site>>) -> Response {
     let of = Arc::clone(&site);
-    let make = move |_: &Wanted| {
+    let make = move |_: &Cancellation| {
         let text = status::status(&of).to_string();
         ([(CONTENT_TYPE, JSON)], text).into_response()
     };
@@ -98,7 +98,7 @@ async fn timeline(State(site): State<Arc<Site>>, Query(query): Query<Last>) -> R
         Err(refused) => return refused.into_response(),
     };
     let live = Arc::clone(&site.live);
-    let make = move |_: &Wanted| match query.last {
+    let make = move |_: &Cancellation| match query.last {
         Some(last) => newest(&live.session.history.csv(), last).into_bytes(),
         None => live.session.history.csv().into_bytes(),
     };
@@ -132,7 +132,7 @@ async fn phase(State(site): State<Arc<Site>>, Path(name): Path<String>) -> Respo
 /// Once begun it ends, whether or not the client waits for it.
 async fn finish(State(site): State<Arc<Site>>) -> Response {
     let live = Arc::clone(&site.live);
-    let make = move |_: &Wanted| match live.finish() {
+    let make = move |_: &Cancellation| match live.finish() {
         Ok(outcome) => {
             let mut json = outcome.verdict_json();
             json.push('\n');

@@ -62,7 +62,7 @@ struct State {
     /// What the disk last said, by lane, while it refuses.
     refused: [Option<String>; LANES],
     /// What it said of `run.json`, while that is missing.
-    undescribed: Option<String>,
+    info_refused: Option<String>,
     /// Since when a write is under way.
     writing: Option<Instant>,
     closed: bool,
@@ -70,13 +70,13 @@ struct State {
 
 impl State {
     fn trouble(&self) -> Option<String> {
-        let said = self.refused.iter().chain([&self.undescribed]);
-        let said = said.flatten().next().cloned();
+        let errors = self.refused.iter().chain([&self.info_refused]);
+        let error = errors.flatten().next().cloned();
         let slow = || {
             let took = self.writing?.elapsed();
             (took > SLOW).then(|| format!("a write has taken {:.0} s", took.as_secs_f64()))
         };
-        said.or_else(slow)
+        error.or_else(slow)
     }
 }
 
@@ -102,7 +102,7 @@ impl Writer {
             wake: Condvar::new(),
             drops,
         });
-        let mut scribe = Scribe {
+        let mut writing = WriterThread {
             info,
             timeline,
             spans: Appender::open(dir.clone(), RunDir::append_spans, MAX_SPAN_BYTES)?,
@@ -113,12 +113,12 @@ impl Writer {
             rest: [None; LANES],
             shared: Arc::clone(&shared),
         };
-        let described = scribe.dir.clone();
-        let thread = threads::spawn(threads::WRITE, move || scribe.run())?;
+        let dir_to_sync = writing.dir.clone();
+        let thread = threads::spawn(threads::WRITE, move || writing.run())?;
         // Apart, as a disk takes its time for it and rows are not to wait. Without
         // a thread for it, the seal does it.
         let _ = threads::spawn(threads::SYNC, move || {
-            if let Err(error) = described.sync_info() {
+            if let Err(error) = dir_to_sync.sync_info() {
                 tracing::debug!(target: "soakscope", %error, "run.json may not be on the disk yet");
             }
         });
@@ -193,7 +193,8 @@ impl Shared {
     }
 }
 
-struct Scribe {
+/// What the writer's thread has for itself.
+struct WriterThread {
     dir: RunDir,
     /// Written again where the directory was made anew.
     info: Arc<Mutex<RunInfo>>,
@@ -207,10 +208,10 @@ struct Scribe {
     shared: Arc<Shared>,
 }
 
-impl Scribe {
+impl WriterThread {
     fn run(&mut self) {
         loop {
-            let refused = self.write_all() | self.describe();
+            let refused = self.write_all() | self.restore_info();
             if !refused {
                 self.retain();
             }
@@ -287,7 +288,7 @@ impl Scribe {
 
     /// Writes `run.json` again where it is missing. Answers whether it cannot
     /// be.
-    fn describe(&mut self) -> bool {
+    fn restore_info(&mut self) -> bool {
         let error = if self.dir.is_gone() || !self.dir.lacks_info() {
             // Where the directory is gone, the next row says so.
             None
@@ -296,7 +297,7 @@ impl Scribe {
             self.dir.write_info(&info).err()
         };
         let refused = error.is_some();
-        self.shared.lock().undescribed = error.map(|error| error.to_string());
+        self.shared.lock().info_refused = error.map(|error| error.to_string());
         refused
     }
 
@@ -385,7 +386,7 @@ mod tests {
         // More than a pipe holds.
         let rows = 500;
         (0..rows).for_each(|number| writer.send(row(number)));
-        // A second passes until it is trouble; nothing else tells that a write hangs.
+        // A second passes until it is trouble; nothing else shows that a write hangs.
         while writer.trouble().is_none() {
             std::thread::yield_now();
         }

@@ -26,8 +26,8 @@ use crate::spans::method;
 
 /// The route of requests that match none.
 const UNMATCHED: &str = "unmatched";
-/// Longest value taken from a `baggage` header, in bytes.
-const LONGEST: usize = 100;
+/// Bytes of a value that are taken from a `baggage` header.
+const MAX_VALUE: usize = 100;
 
 /// A layer that opens a span for each request, as [`Agent::layer`] knows them:
 /// method, matched route and status by OpenTelemetry's names, so that any other
@@ -137,7 +137,7 @@ fn carried<'a>(baggage: &'a str, key: &str) -> Option<&'a str> {
         let (name, value) = member.split_once('=')?;
         (name.trim() == key).then(|| value.split(';').next().unwrap_or("").trim())
     })?;
-    Some(&value[..value.floor_char_boundary(LONGEST)])
+    Some(&value[..value.floor_char_boundary(MAX_VALUE)])
 }
 
 #[cfg(test)]

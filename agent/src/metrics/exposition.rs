@@ -13,7 +13,7 @@ use crate::spans::buckets::{Buckets, OF_REQUESTS, OF_SPANS};
 use crate::spans::labels::{Kind, Name};
 use crate::spans::ledger::Totals;
 
-/// Everything there is to tell of spans.
+/// The metrics of all spans.
 pub(crate) fn spans(spans: &Spans) -> String {
     let all = spans.totals();
     let mut requests = Series::default();

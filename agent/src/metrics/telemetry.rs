@@ -15,7 +15,7 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::ours::Ours;
+use crate::process::Process;
 
 static METADATA: Metadata<'static> = Metadata::new("soakscope", Level::INFO, None);
 
@@ -44,12 +44,12 @@ pub(crate) struct Seconds {
 /// metrics go nowhere: the recorder's tables may be locked for good there.
 struct OfThisProcess {
     recorder: PrometheusRecorder,
-    ours: Ours,
+    process: Process,
 }
 
 impl OfThisProcess {
     fn recorder(&self) -> Option<&PrometheusRecorder> {
-        (!self.ours.is_forked()).then_some(&self.recorder)
+        (!self.process.is_forked()).then_some(&self.recorder)
     }
 }
 
@@ -113,7 +113,7 @@ impl Telemetry {
         let handle = recorder.handle();
         let recorder = OfThisProcess {
             recorder,
-            ours: Ours::now(),
+            process: Process::current(),
         };
         metrics::set_global_recorder(recorder).is_ok() && self.service.set(handle).is_ok()
     }

@@ -34,8 +34,8 @@ impl HeapWatch {
             return Ok(None);
         }
         let stop = Stop::default();
-        let told = stop.clone();
-        let thread = threads::spawn(threads::HEAP, move || Watching::new(session).run(&told))?;
+        let stopped = stop.clone();
+        let thread = threads::spawn(threads::HEAP, move || Watching::new(session).run(&stopped))?;
         Ok(Some(Self { stop, thread }))
     }
 

@@ -1,11 +1,11 @@
-//! The module that a source file holds, told from the file's path.
+//! The module that a source file holds, derived from the file's path.
 //!
 //! Line tables name an inlined function without its path (`poll`), which says
 //! little in a flame graph. Where the file is, says the rest: crates from a
 //! registry are in `<name>-<version>/src/…`, Rust's own in `library/<name>/src/…`.
 
 /// `hyper::proto::h1::dispatch` for `…/hyper-1.7.0/src/proto/h1/dispatch.rs`;
-/// `None` where the path does not tell.
+/// `None` where the path does not say.
 pub(crate) fn module_of(file: &str) -> Option<String> {
     let path = file.replace('\\', "/");
     let (before, inside) = path

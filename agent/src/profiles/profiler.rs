@@ -118,7 +118,7 @@ pub(crate) struct ProfilerHandle {
 
 impl ProfilerHandle {
     pub(crate) fn phase_ended(&self, name: String) {
-        // Without a profiler thread there is nothing to tell.
+        // Without a profiler thread nobody needs to know.
         let _ = self.commands.send(Command::PhaseEnded(name));
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
-use crate::ours::Ours;
+use crate::process::Process;
 
 /// One agent a process: its CPU sampler and its threads are process-wide. The
 /// number of the process whose agent runs; a child finds its parent's here.
@@ -17,8 +17,8 @@ impl Claim {
     ///
     /// [`Error::AlreadyRunning`] while another agent of this process has it.
     pub(crate) fn take() -> Result<Self, Error> {
-        let ours = Ours::now().number();
-        let free = |owner| (owner != ours).then_some(ours);
+        let this = Process::current().number();
+        let free = |owner| (owner != this).then_some(this);
         RUNNING
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, free)
             .map(|_| Self(()))

@@ -142,7 +142,7 @@ pub(crate) fn publish(telemetry: &Telemetry, service: &str) {
 }
 
 /// When this process began, in seconds since 1970: now, less the time since.
-/// `None` where the system does not tell.
+/// `None` where the system does not say.
 fn process_start() -> Option<f64> {
     let ticks = start_ticks(&std::fs::read("/proc/self/stat").ok()?)?;
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;

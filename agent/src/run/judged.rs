@@ -84,7 +84,7 @@ impl Judged {
             kept.work.0 += 1;
             kept.work.1 += timeline.len() as u64;
         }
-        // Who asks next is not told again.
+        // Whoever asks next gets it as known.
         let news = std::mem::take(&mut judgement.is_news);
         kept.newest = Some(judgement.clone());
         judgement.is_news = news;

@@ -88,7 +88,7 @@ impl Room {
 pub(crate) struct Name {
     pub(crate) kind: Kind,
     pub(crate) text: Arc<str>,
-    /// Method and route, where the name is of a request that told them.
+    /// Method and route, where the name is of a request that has them.
     pub(crate) http: Option<(Option<Arc<str>>, Arc<str>)>,
 }
 

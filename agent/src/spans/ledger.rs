@@ -58,7 +58,7 @@ struct Sum {
     totals: Totals,
 }
 
-/// What Prometheus is told of a name: sums since the start.
+/// What Prometheus gets of a name: sums since the start.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Totals {
     pub(crate) durations: Buckets,

@@ -6,6 +6,8 @@
 pub(crate) mod stop;
 
 use std::cell::RefCell;
+#[cfg(feature = "admin")]
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 use soakscope_sampler::{Exclusion, adopt_current_thread, spawn_own};
@@ -24,10 +26,24 @@ pub(crate) const SEAL: &str = "soakscope-seal";
 /// Has the beginning of a run on the disk, and ends.
 pub(crate) const SYNC: &str = "soakscope-sync";
 pub(crate) const ADMIN: &str = "soakscope-admin";
-/// Threads that the admin server leaves longer work to.
-pub(crate) const ADMIN_WORK: &str = "soakscope-work";
+/// Threads that the admin server leaves longer work to, with a number; see
+/// [`next_worker`].
+const ADMIN_WORK: &str = "soakscope-w";
 /// Those that ask the service's closures, with a number from 1 to 9.
 pub(crate) const TRACK: &str = "soakscope-ask";
+
+/// Names the next thread that the admin server leaves longer work to. Such
+/// threads come and go with the work, so the number begins anew when it would not
+/// fit any more.
+#[cfg(feature = "admin")]
+pub(crate) fn next_worker() -> String {
+    static NUMBERS: AtomicU32 = AtomicU32::new(0);
+    worker(NUMBERS.fetch_add(1, Ordering::Relaxed))
+}
+
+fn worker(number: u32) -> String {
+    format!("{ADMIN_WORK}{}", number % 10_000)
+}
 
 /// Starts a thread of the agent.
 pub(crate) fn spawn<T: Send + 'static>(
@@ -65,14 +81,15 @@ mod tests {
             SEAL.to_owned(),
             SYNC.to_owned(),
             ADMIN.to_owned(),
-            ADMIN_WORK.to_owned(),
             "soakscope-drain".to_owned(),
         ];
+        names.extend([0, 1, 9_999].map(worker));
         names.extend((1..=9).map(|number| format!("{TRACK}-{number}")));
         assert!(names.iter().all(|name| name.len() <= 15), "{names:?}");
         names.sort_unstable();
         let all = names.len();
         names.dedup();
         assert_eq!(names.len(), all);
+        assert_eq!(worker(10_000), worker(0));
     }
 }

@@ -14,7 +14,7 @@ impl Stop {
         self.inner.1.notify_all();
     }
 
-    /// Waits until `deadline`, or less long when told to stop. Answers whether.
+    /// Waits until `deadline`, or less long once it is to stop. Answers whether it is.
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
         let mut stopped = self.inner.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !*stopped {

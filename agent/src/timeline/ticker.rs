@@ -50,11 +50,11 @@ impl Ticker {
         profiler: Option<ProfilerHandle>,
     ) -> Result<Self, Error> {
         let stop = Stop::default();
-        let told = stop.clone();
+        let stopped = stop.clone();
         // Made here: what the service does before the thread first runs is part of
         // the run.
         let mut ticking = Ticking::new(session, tracked, runtime, profiler);
-        let thread = threads::spawn(threads::TICK, move || ticking.run(&told))?;
+        let thread = threads::spawn(threads::TICK, move || ticking.run(&stopped))?;
         Ok(Self { stop, thread })
     }
 

@@ -1,4 +1,4 @@
-//! The service's tokio runtime, as far as its metrics tell: the stable ones,
+//! The service's tokio runtime, as its metrics show it: the stable ones,
 //! and more of them where the service is compiled with `--cfg tokio_unstable`.
 
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub(crate) struct RuntimeReading {
     pub(crate) unstable: Option<Unstable>,
 }
 
-/// What tokio tells only where it is compiled with `--cfg tokio_unstable`.
+/// What tokio reports only where it is compiled with `--cfg tokio_unstable`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Unstable {
     pub(crate) blocking_threads: u64,

@@ -5,14 +5,15 @@ use std::cell::Cell;
 
 use tracing::Metadata;
 
-use super::wanted::Wanted;
+use super::filter::Reasons;
 use crate::spans::labels::{Labels, Room};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Callsite {
     /// The number of the span's own name.
     pub(crate) name: u32,
-    pub(crate) wanted: Wanted,
+    /// Why it is looked at.
+    pub(crate) reasons: Reasons,
 }
 
 /// Callsites a thread remembers: enough that most hit, few enough to be small.
@@ -34,19 +35,19 @@ thread_local! {
                 address: 0,
                 callsite: Callsite {
                     name: 0,
-                    wanted: Wanted::NOTHING,
+                    reasons: Reasons::NONE,
                 },
             })
         }; REMEMBERED]
     };
 }
 
-/// The callsite with this metadata; `wanted` is asked where it is new to this
+/// The callsite with this metadata; `reasons` is asked where it is new to this
 /// thread.
 pub(crate) fn callsite(
     labels: &Labels,
     metadata: &'static Metadata<'static>,
-    wanted: impl FnOnce() -> Wanted,
+    reasons: impl FnOnce() -> Reasons,
 ) -> Callsite {
     let address = std::ptr::from_ref(metadata).addr();
     let serial = labels.serial();
@@ -56,7 +57,7 @@ pub(crate) fn callsite(
         if memory.address == address && memory.serial == serial {
             return memory.callsite;
         }
-        let callsite = look_up(labels, metadata, wanted());
+        let callsite = look_up(labels, metadata, reasons());
         place.set(Memory {
             serial,
             address,
@@ -67,11 +68,11 @@ pub(crate) fn callsite(
     MEMORIES.with(recall)
 }
 
-fn look_up(labels: &Labels, metadata: &'static Metadata<'static>, wanted: Wanted) -> Callsite {
-    let name = if wanted.span() {
+fn look_up(labels: &Labels, metadata: &'static Metadata<'static>, reasons: Reasons) -> Callsite {
+    let name = if reasons.span() {
         labels.number(Room::Span, metadata.name(), || None)
     } else {
         0
     };
-    Callsite { name, wanted }
+    Callsite { name, reasons }
 }

@@ -22,7 +22,7 @@ use crate::spans::cpu::{Meter, Seat};
 
 /// Spans a thread may be in at a time; deeper ones keep the label above them.
 /// Guards that are forgotten stay here for good, so there has to be an end.
-const DEEPEST: usize = 1_024;
+const MAX_DEPTH: usize = 1_024;
 
 #[derive(Debug)]
 struct Entered {
@@ -73,7 +73,7 @@ pub(crate) fn enter_again(layer: u32, id: &Id) -> bool {
 /// A span was entered on this thread; `meter` is its request's.
 pub(crate) fn enter(layer: u32, id: &Id, word: u64, meter: Option<Arc<Meter>>) {
     with(|Stack { spans, seat }| {
-        if spans.len() < DEEPEST {
+        if spans.len() < MAX_DEPTH {
             let before = spans.last().and_then(|top| top.meter.as_ref());
             seat.pass(before, meter.as_ref());
             spans.push(Entered {
@@ -187,6 +187,6 @@ mod tests {
         for id in 1..=100_000 {
             enter(1, &Id::from_u64(id), id, None);
         }
-        assert_eq!(with(|stack| stack.spans.len()), Some(DEEPEST));
+        assert_eq!(with(|stack| stack.spans.len()), Some(MAX_DEPTH));
     }
 }

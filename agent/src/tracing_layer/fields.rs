@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 
 use tracing::field::{Field, Visit};
 
+use super::filter::STATEMENTS;
 use super::kept::{Kept, Piece, Slice};
-use super::wanted::STATEMENTS;
 use crate::spans::method;
 
 /// Fields that are kept of every request. Any other may hold what is nobody's
@@ -19,9 +19,9 @@ const ALWAYS_KEPT: [&str; 5] = [
     "http.status_code",
 ];
 
-/// Longest value kept, in bytes.
-const LONGEST: usize = 200;
-/// Longest statement kept, in bytes.
+/// Bytes of a value that are kept.
+const MAX_VALUE: usize = 200;
+/// Bytes of a statement that are kept.
 const MAX_STATEMENT: usize = 4_096;
 
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub(crate) struct Fields<'a> {
     otel_name: Option<Slice>,
     scenario: Option<Slice>,
     statement: Option<Slice>,
-    /// What sqlx calls a short statement, which it then tells nowhere else.
+    /// What sqlx calls a short statement, which it then gives nowhere else.
     summary: Option<Slice>,
     server: bool,
     pub(crate) error: bool,
@@ -102,8 +102,9 @@ impl<'a> Fields<'a> {
 
     /// The statement that was run, whole.
     pub(crate) fn statement(&self) -> Option<&str> {
-        let told = self.statement.map(|slice| self.kept.at(slice).trim());
-        told.filter(|sql| !sql.is_empty())
+        let whole = self.statement.map(|slice| self.kept.at(slice).trim());
+        whole
+            .filter(|sql| !sql.is_empty())
             .or(self.summary.map(|slice| self.kept.at(slice)))
     }
 
@@ -125,7 +126,7 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&mut self, field: &Field, value: Slice) {
-        let mut short = self.kept.cut(value, |text| up_to(text, LONGEST));
+        let mut short = self.kept.cut(value, |text| up_to(text, MAX_VALUE));
         let text = self.kept.at(value);
         match field.name() {
             "http.request.method" | "http.method" => {
@@ -159,8 +160,8 @@ impl<'a> Fields<'a> {
     /// Whether the text of a field is looked at: it is known, or kept.
     fn reads(&self, name: &str) -> bool {
         let known = || ["http.", "otel.", "db.", "k6."].iter();
-        let told = name == "error" || name == "summary" || self.keeps(name);
-        told || known().any(|prefix| name.starts_with(prefix))
+        let read = name == "error" || name == "summary" || self.keeps(name);
+        read || known().any(|prefix| name.starts_with(prefix))
     }
 }
 

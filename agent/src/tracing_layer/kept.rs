@@ -31,7 +31,7 @@ pub(crate) struct Slice {
 }
 
 impl Kept {
-    /// With room for what most requests tell.
+    /// With room for the fields of most requests.
     pub(crate) fn roomy() -> Self {
         Self {
             fields: Vec::with_capacity(MAX_FIELDS / 2),
@@ -100,8 +100,8 @@ impl Kept {
             Piece::Float(value) => value.into(),
             Piece::Bool(value) => value.into(),
         };
-        let told = |(name, piece): &(&'static str, Piece)| ((*name).to_owned(), value(piece));
-        self.fields.iter().map(told).collect()
+        let entry = |(name, piece): &(&'static str, Piece)| ((*name).to_owned(), value(piece));
+        self.fields.iter().map(entry).collect()
     }
 
     fn slice(&self, from: usize, to: usize) -> Slice {
@@ -131,9 +131,9 @@ mod tests {
         later.put("reason", Piece::Text(reason));
         later.put("status", Piece::Signed(-1));
         kept.extend(&later);
-        let told = Value::Object(kept.to_json());
+        let json = Value::Object(kept.to_json());
         let expected = json!({"http.route": "/orders", "status": -1, "reason": "late"});
-        assert_eq!(told, expected);
+        assert_eq!(json, expected);
     }
 
     #[test]

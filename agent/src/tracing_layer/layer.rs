@@ -1,4 +1,4 @@
-//! The tracing layer: measures spans, tells requests from the rest, and puts
+//! The tracing layer: measures spans, knows requests from the rest, and puts
 //! on each thread the word of the span it is in.
 //!
 //! A span is a request when it was opened with a field `http.route`, or with
@@ -25,10 +25,10 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::callsites::{Callsite, callsite};
 use super::entered;
 use super::fields::Fields;
+use super::filter::{Reasons, Selection};
 use super::open_spans::OpenSpans;
 use super::request_end;
 use super::scope::{Position, Scope};
-use super::wanted::{Sight, Wanted};
 use crate::session::Session;
 use crate::spans::cpu::Meter;
 use crate::spans::labels::{Room, route_of, scenario_of, word};
@@ -38,8 +38,8 @@ use crate::spans::statements::{Place, Statement};
 /// Measures spans. Made by `Agent::layer`.
 pub(crate) struct SpanLayer {
     session: Option<Arc<Session>>,
-    sight: Sight,
-    /// Tells this layer's spans from those of another: ids are a registry's.
+    selection: Selection,
+    /// Distinguishes this layer's spans from those of another: ids are a registry's.
     number: u32,
     open: OpenSpans<Open>,
 }
@@ -60,7 +60,7 @@ struct Open {
     request: bool,
     metadata: &'static Metadata<'static>,
     inside: Option<Inside>,
-    /// What it tells of a statement, if it is one.
+    /// The statement that it stands for, if it does.
     statement: Option<Box<Statement>>,
 }
 
@@ -76,7 +76,7 @@ struct Inside {
 
 impl SpanLayer {
     pub(crate) fn new(session: Option<Arc<Session>>) -> Self {
-        let sight = session.as_ref().map(|session| Sight {
+        let selection = session.as_ref().map(|session| Selection {
             level: session.config.span_level,
             statements: session.config.most_repeats > 0,
         });
@@ -85,28 +85,28 @@ impl SpanLayer {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             open: OpenSpans::default(),
             session,
-            sight: sight.unwrap_or(Sight {
+            selection: selection.unwrap_or(Selection {
                 level: tracing::level_filters::LevelFilter::OFF,
                 statements: false,
             }),
         }
     }
 
-    /// What it looks at; `None` where the agent is disabled.
-    pub(crate) fn sight(&self) -> Option<Sight> {
-        self.session.as_ref().map(|_| self.sight)
+    /// What it measures; `None` where the agent is disabled.
+    pub(crate) fn selection(&self) -> Option<Selection> {
+        self.session.as_ref().map(|_| self.selection)
     }
 
     /// The session, in the process that it runs in: a child takes no lock that a
     /// thread of its parent may have held.
     fn session(&self) -> Option<&Arc<Session>> {
         let session = self.session.as_ref();
-        session.filter(|session| !session.ours.is_forked())
+        session.filter(|session| !session.process.is_forked())
     }
 
     fn callsite(&self, session: &Session, metadata: &'static Metadata<'static>) -> Callsite {
-        let wanted = || Wanted::of(metadata, self.sight);
-        callsite(&session.spans.labels, metadata, wanted)
+        let reasons = || Reasons::of(metadata, self.selection);
+        callsite(&session.spans.labels, metadata, reasons)
     }
 
     /// The word of the span that a new span is in, 0 for none that is in a
@@ -149,7 +149,7 @@ where
         };
         let metadata = attributes.metadata();
         let callsite = self.callsite(session, metadata);
-        if !callsite.wanted.span() {
+        if !callsite.reasons.span() {
             return;
         }
         let spans = &session.spans;
@@ -168,8 +168,8 @@ where
             inside,
             statement: None,
         };
-        if callsite.wanted.fields() {
-            open.read(attributes, callsite.wanted, session);
+        if callsite.reasons.fields() {
+            open.read(attributes, callsite.reasons, session);
         }
         if let (false, Some(inside)) = (open.request, &mut open.inside) {
             inside.position = inside.scope.below(inside.position, open.name);
@@ -177,7 +177,7 @@ where
         let request = open.request;
         spans.opened(request);
         if let Some(lost) = self.open.insert(id, open) {
-            // A span of this id whose close was never told.
+            // A span of this id whose close was never seen.
             lost.close(session);
         }
     }
@@ -196,7 +196,7 @@ where
             Fields::default()
         };
         values.record(&mut fields);
-        let sql = fields.statement().filter(|_| self.sight.statements);
+        let sql = fields.statement().filter(|_| self.selection.statements);
         let statement = sql.map(|sql| Box::new(session.spans.statements.of(sql)));
         let inside = self.open.with(id, |open| {
             open.error |= fields.error;
@@ -212,14 +212,14 @@ where
         let Some(session) = self.session() else {
             return;
         };
-        let wanted = self.callsite(session, event.metadata()).wanted;
-        if wanted == Wanted::NOTHING {
+        let reasons = self.callsite(session, event.metadata()).reasons;
+        if reasons == Reasons::NONE {
             return;
         }
         let Some(span) = context.event_span(event) else {
             return;
         };
-        if wanted.error_event() {
+        if reasons.error_event() {
             // The span it happened in failed, and the request around that.
             let fail = |open: &mut Open| {
                 open.error = true;
@@ -228,11 +228,11 @@ where
             span.scope()
                 .find(|span| self.open.with(&span.id(), fail) == Some(true));
         }
-        if wanted.statement() {
+        if reasons.statement() {
             let around = self.measured(&span, |open| {
-                // A span that tells the statement has told this one.
-                let told = open.statement.is_some();
-                (open.inside.clone().filter(|_| !told), open.metadata)
+                // A span that stands for the statement has counted this one.
+                let counted = open.statement.is_some();
+                (open.inside.clone().filter(|_| !counted), open.metadata)
             });
             if let Some((Some(inside), around)) = around {
                 inside.statement_event(event, around, session);
@@ -284,7 +284,7 @@ where
 impl Drop for SpanLayer {
     fn drop(&mut self) {
         if let Some(session) = self.session.take()
-            && session.ours.is_forked()
+            && session.process.is_forked()
         {
             // It is the parent's, and what is in it may be locked for good.
             std::mem::forget(session);
@@ -294,15 +294,15 @@ impl Drop for SpanLayer {
 
 impl Open {
     /// Reads the fields that the span opened with.
-    fn read(&mut self, attributes: &Attributes<'_>, wanted: Wanted, session: &Session) {
-        let mut fields = if wanted.request() {
+    fn read(&mut self, attributes: &Attributes<'_>, reasons: Reasons, session: &Session) {
+        let mut fields = if reasons.request() {
             Fields::keeping(&session.config.keep_fields)
         } else {
             Fields::default()
         };
         attributes.record(&mut fields);
         self.error = fields.error;
-        if let (true, Some(sql)) = (wanted.statement(), fields.statement()) {
+        if let (true, Some(sql)) = (reasons.statement(), fields.statement()) {
             self.statement = Some(Box::new(session.spans.statements.of(sql)));
         }
         if fields.request() {
@@ -358,7 +358,7 @@ impl Open {
 }
 
 impl Inside {
-    /// An event told a statement that has ended.
+    /// An event reports a statement that has ended.
     fn statement_event(
         &self,
         event: &Event<'_>,
@@ -374,11 +374,11 @@ impl Inside {
         let took = fields.elapsed_seconds.unwrap_or(0.0).clamp(0.0, 1e6);
         let end_ns = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // The event's own callsite is in the library that ran the statement.
-        let ours = around.target().starts_with(env!("CARGO_CRATE_NAME"));
+        let of_agent = around.target().starts_with(env!("CARGO_CRATE_NAME"));
         let place = Place {
             span: around.name(),
-            file: around.file().filter(|_| !ours),
-            line: around.line().filter(|_| !ours),
+            file: around.file().filter(|_| !of_agent),
+            line: around.line().filter(|_| !of_agent),
         };
         self.scope
             .ran(&statement, end_ns, (took * 1e9) as u64, place);

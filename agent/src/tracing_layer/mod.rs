@@ -4,9 +4,9 @@
 pub(crate) mod callsites;
 pub(crate) mod entered;
 pub(crate) mod fields;
+pub(crate) mod filter;
 pub(crate) mod kept;
 pub(crate) mod layer;
 pub(crate) mod open_spans;
 pub(crate) mod request_end;
 pub(crate) mod scope;
-pub(crate) mod wanted;

@@ -14,7 +14,7 @@ use soakscope_sampler::Detail;
 use soakscope_sampler::heap::{self, HeapProfile};
 
 use super::PANICKED;
-use crate::admin::lane::{Failure, Lane, Wanted};
+use crate::admin::lane::{Cancellation, Failure, Lane};
 use crate::admin::query::{Asked, Format, Refusal};
 use crate::admin::respond;
 use crate::admin::site::Site;
@@ -58,9 +58,9 @@ async fn answer(
             None => (None, turn),
         };
         let live = Arc::clone(&site.live);
-        let make = move |wanted: &Wanted| {
+        let make = move |cancellation: &Cancellation| {
             let now = heap::snapshot().ok_or("the heap is not profiled")?;
-            let mut profile = made(&now, before.as_ref(), &live.session, wanted)?;
+            let mut profile = made(&now, before.as_ref(), &live.session, cancellation)?;
             if let Some(span) = &asked.span {
                 profile = profile.filter(|sample| sample.is_in_span(span));
             }
@@ -97,9 +97,9 @@ fn made(
     now: &HeapProfile,
     before: Option<&HeapProfile>,
     session: &Session,
-    wanted: &Wanted,
+    cancellation: &Cancellation,
 ) -> Result<Profile, Failure> {
-    let mut symbols = Symbols::until(wanted.abandoned());
+    let mut symbols = Symbols::until(cancellation.abandoned());
     let mut profile = heap_profile(now, &mut symbols, Detail::Lines, None, session);
     if let Some(before) = before {
         let then = heap_profile(before, &mut symbols, Detail::Lines, None, session);
@@ -107,7 +107,7 @@ fn made(
         let took = now.taken.duration_since(before.taken).unwrap_or_default();
         profile.duration_nanos = i64::try_from(took.as_nanos()).unwrap_or(0);
     }
-    wanted.check()?;
+    cancellation.check()?;
     Ok(profile)
 }
 

@@ -12,7 +12,7 @@ use axum::routing::get;
 use soakscope_report::{FlameOptions, flame_subtitle, number};
 use soakscope_sampler::Detail;
 
-use crate::admin::lane::{Failure, Wanted};
+use crate::admin::lane::{Cancellation, Failure};
 use crate::admin::query::{Asked, Format, Refusal};
 use crate::admin::respond::{self, broken};
 use crate::admin::site::Site;
@@ -79,9 +79,16 @@ async fn profile(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> R
         tokio::time::sleep(seconds).await;
         let (tap, turn) = held;
         let live = Arc::clone(&site.live);
-        let make = move |wanted: &Wanted| {
+        let make = move |cancellation: &Cancellation| {
             let pieces = tap.take().ok_or("the profiler ended")?;
-            render(&live, &pieces, CPU, format, asked.span.as_deref(), wanted)
+            render(
+                &live,
+                &pieces,
+                CPU,
+                format,
+                asked.span.as_deref(),
+                cancellation,
+            )
         };
         let made = site.lanes.profile.run(turn, make).await;
         let (bytes, turn) = made.ok_or(PANICKED)?;
@@ -101,12 +108,12 @@ async fn threads(State(site): State<Arc<Site>>, Query(asked): Query<Asked>) -> R
         Err(refused) => return refused.into_response(),
     };
     let live = Arc::clone(&site.live);
-    let make = move |wanted: &Wanted| {
+    let make = move |cancellation: &Cancellation| {
         let failed = |status, why: &dyn std::fmt::Display| Err((status, format!("{why}\n")));
         match profiler.threads() {
             Ok(piece) => {
                 let span = asked.span.as_deref();
-                render(&live, &[piece], COUNT, format, span, wanted)
+                render(&live, &[piece], COUNT, format, span, cancellation)
                     .or_else(|why| failed(StatusCode::INTERNAL_SERVER_ERROR, &why))
             }
             Err(why) => failed(StatusCode::NOT_IMPLEMENTED, &why),
@@ -134,13 +141,13 @@ fn render(
     value_index: usize,
     format: Format,
     span: Option<&str>,
-    wanted: &Wanted,
+    cancellation: &Cancellation,
 ) -> Result<Vec<u8>, Failure> {
-    wanted.check()?;
+    cancellation.check()?;
     let labels = &live.session.spans.labels;
-    let mut symbols = Symbols::until(wanted.abandoned());
+    let mut symbols = Symbols::until(cancellation.abandoned());
     let mut profile = cpu_profile(pieces, None, &mut symbols, Detail::Lines, labels);
-    wanted.check()?;
+    cancellation.check()?;
     if let Some(span) = span {
         profile = profile.filter(|sample| sample.is_in_span(span));
     }

@@ -33,7 +33,7 @@ use crate::own_bytes;
 /// when there are twice as many as then were left.
 const DESKS: usize = 256;
 
-/// Of less nothing can be told about how often requests come.
+/// Less says nothing about how often requests come.
 const MIN_TICK: Duration = Duration::from_millis(5);
 
 /// CPU time of a route in a stretch of time.

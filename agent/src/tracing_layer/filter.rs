@@ -6,18 +6,18 @@
 //! - spans at or above a level (`Builder::span_level`, INFO by default),
 //! - spans of any level that may be a request or a database's statement,
 //! - ERROR events, which make the request around them one that failed,
-//! - events that tell a statement, such as those of `sqlx`.
+//! - events that carry a statement, such as those of `sqlx`.
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Fields that tell a statement, by the conventions of OpenTelemetry, old and
+/// Fields that hold a statement, by the conventions of OpenTelemetry, old and
 /// new.
 pub(crate) const STATEMENTS: [&str; 2] = ["db.statement", "db.query.text"];
 
-/// Where sqlx tells each statement it ran.
+/// The target of sqlx's event for each statement it ran.
 const SQLX: &str = "sqlx::query";
 
 /// Fields by which a span or an event says that it failed.
@@ -28,9 +28,9 @@ const FAILURES: [&str; 4] = [
     "http.status_code",
 ];
 
-/// What the layer is to look at.
+/// What the layer is to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sight {
+pub(crate) struct Selection {
     /// Spans at or above it.
     pub(crate) level: LevelFilter,
     /// Whether statements are looked at.
@@ -39,47 +39,47 @@ pub(crate) struct Sight {
 
 /// Why a callsite is looked at; nothing in it means that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Wanted(u8);
+pub(crate) struct Reasons(u8);
 
-impl Wanted {
-    pub(crate) const NOTHING: Self = Self(0);
+impl Reasons {
+    pub(crate) const NONE: Self = Self(0);
     const SPAN: u8 = 1;
     const REQUEST: u8 = 2;
     const FAILURE: u8 = 4;
     const STATEMENT: u8 = 8;
     const ERROR_EVENT: u8 = 16;
 
-    /// What there is to see at a callsite.
-    pub(crate) fn of(metadata: &Metadata<'_>, sight: Sight) -> Self {
+    /// Those that a callsite has.
+    pub(crate) fn of(metadata: &Metadata<'_>, selection: Selection) -> Self {
         let fields = metadata.fields();
         let has = |names: &[&str]| names.iter().any(|name| fields.field(*name).is_some());
-        let statement = sight.statements && has(&STATEMENTS);
+        let statement = selection.statements && has(&STATEMENTS);
         if !metadata.is_span() {
-            let mut wanted = 0;
+            let mut reasons = 0;
             // `enabled!` asks about a callsite without fields.
-            if statement || (sight.statements && metadata.target() == SQLX) {
-                wanted |= Self::STATEMENT;
+            if statement || (selection.statements && metadata.target() == SQLX) {
+                reasons |= Self::STATEMENT;
             }
             if metadata.is_event() && *metadata.level() == Level::ERROR {
-                wanted |= Self::ERROR_EVENT;
+                reasons |= Self::ERROR_EVENT;
             }
-            return Self(wanted);
+            return Self(reasons);
         }
         let request = has(&["http.route", "otel.kind"]);
-        if !(request || statement || *metadata.level() <= sight.level) {
-            return Self::NOTHING;
+        if !(request || statement || *metadata.level() <= selection.level) {
+            return Self::NONE;
         }
-        let mut wanted = Self::SPAN;
+        let mut reasons = Self::SPAN;
         if request {
-            wanted |= Self::REQUEST;
+            reasons |= Self::REQUEST;
         }
         if statement {
-            wanted |= Self::STATEMENT;
+            reasons |= Self::STATEMENT;
         }
         if has(&FAILURES) {
-            wanted |= Self::FAILURE;
+            reasons |= Self::FAILURE;
         }
-        Self(wanted)
+        Self(reasons)
     }
 
     /// Whether it is a span that is measured.
@@ -92,7 +92,7 @@ impl Wanted {
         self.0 & Self::REQUEST != 0
     }
 
-    /// Whether it may tell a statement.
+    /// Whether it may carry a statement.
     pub(crate) fn statement(self) -> bool {
         self.0 & Self::STATEMENT != 0
     }
@@ -109,18 +109,18 @@ impl Wanted {
 }
 
 /// Lets through the callsites that are looked at.
-pub(crate) struct WantedFilter {
+pub(crate) struct CallsiteFilter {
     /// `None` in an agent that is disabled.
-    sight: Option<Sight>,
+    selection: Option<Selection>,
 }
 
-impl WantedFilter {
-    pub(crate) fn new(sight: Option<Sight>) -> Self {
-        Self { sight }
+impl CallsiteFilter {
+    pub(crate) fn new(selection: Option<Selection>) -> Self {
+        Self { selection }
     }
 }
 
-impl<S: Subscriber> Filter<S> for WantedFilter {
+impl<S: Subscriber> Filter<S> for CallsiteFilter {
     /// Says yes to everything: the answer that counts is the one of
     /// [`callsite_enabled`](Filter::callsite_enabled), and the layer looks
     /// again at what it is given.
@@ -130,12 +130,14 @@ impl<S: Subscriber> Filter<S> for WantedFilter {
     /// `log_enabled!` through `LogTracer`) it strikes the next span instead,
     /// which then opens unseen (tokio-rs/tracing#3572).
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.sight.is_some()
+        self.selection.is_some()
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match self.sight {
-            Some(sight) if Wanted::of(metadata, sight) != Wanted::NOTHING => Interest::always(),
+        match self.selection {
+            Some(selection) if Reasons::of(metadata, selection) != Reasons::NONE => {
+                Interest::always()
+            }
             _ => Interest::never(),
         }
     }
@@ -143,8 +145,8 @@ impl<S: Subscriber> Filter<S> for WantedFilter {
     /// Requests and statements are wanted at DEBUG, too. Below that is only
     /// what the level asks for, so that `trace!` ends at tracing's first test.
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(match self.sight {
-            Some(sight) => sight.level.max(LevelFilter::DEBUG),
+        Some(match self.selection {
+            Some(selection) => selection.level.max(LevelFilter::DEBUG),
             None => LevelFilter::OFF,
         })
     }

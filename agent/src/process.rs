@@ -8,14 +8,14 @@ use soakscope_sampler::{fork_generation, watch_forks};
 
 /// The process that an agent belongs to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ours {
+pub(crate) struct Process {
     generation: u32,
     process: u32,
 }
 
-impl Ours {
+impl Process {
     /// The calling process.
-    pub(crate) fn now() -> Self {
+    pub(crate) fn current() -> Self {
         watch_forks();
         Self {
             generation: fork_generation(),
@@ -28,7 +28,7 @@ impl Ours {
         fork_generation() != self.generation
     }
 
-    /// [`Ours::is_forked`], also of a child that a bare system call made.
+    /// [`Process::is_forked`], also of a child that a bare system call made.
     pub(crate) fn is_elsewhere(self) -> bool {
         self.is_forked() || std::process::id() != self.process
     }
