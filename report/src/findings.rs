@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::event::EventKind;
+use crate::event::{Event, EventKind};
 use crate::limits::{FINDINGS, NAME_BYTES, cut};
 use crate::number::{number, readable};
-use crate::run::Event;
 
 /// One thing that was found, on one route.
 #[derive(Debug, Clone, PartialEq, Serialize)]

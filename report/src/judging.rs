@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use crate::budgets::{BudgetOutcome, LeakBudget};
 use crate::causes::{Cause, HeapShot};
-use crate::event::{EventKind, LEAK};
+use crate::event::{Event, EventKind, LEAK};
 use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, judge_with_heap};
 use crate::number::duration;
-use crate::run::{Event, Run, RunInfo, RunState, pretty};
+use crate::run::{Run, RunInfo, RunState, pretty};
 use crate::timeline::Timeline;
 use crate::trust::Trust;
 use crate::verdict::Verdict;
@@ -33,13 +33,13 @@ pub struct RunVerdict {
     /// What is to be said first: what leaks, which budget broke, or what could
     /// have hidden.
     pub headline: String,
-    /// Each rule and what came of it.
+    /// Each rule and its result.
     pub rules: Vec<RuleResult>,
     /// What has become of each budget; empty where there is none.
     pub budgets: Vec<BudgetOutcome>,
     /// What was found about each series.
     pub leaks: LeakReport,
-    /// What was found in requests. It is told, not judged.
+    /// What was found in requests. It is listed, not judged.
     pub findings: Vec<Finding>,
     /// The code that leaks, where memory does and heap profiles were taken.
     pub causes: Vec<Cause>,
@@ -49,13 +49,13 @@ pub struct RunVerdict {
     pub notes: Vec<String>,
 }
 
-/// What came of one rule.
+/// The result of one rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RuleResult {
     /// The rule, such as `leaks`.
     pub rule: String,
-    /// What came of it.
+    /// Its verdict.
     pub verdict: Verdict,
     /// One sentence with the numbers.
     pub message: String,

@@ -61,7 +61,6 @@ mod run_dir;
 mod seal;
 mod spans;
 mod speedscope;
-mod statistic;
 mod summary;
 mod svg;
 mod table;
@@ -71,7 +70,8 @@ mod trust;
 mod verdict;
 
 pub use budgets::{
-    Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Target, Watch,
+    Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Statistic, Target,
+    Watch,
 };
 pub use causes::{Cause, HeapShot, causes, heap_growth};
 pub use chart::timeline_svg;
@@ -79,7 +79,7 @@ pub use drops::DropCause;
 pub use engines::{CpuClock, Measurement};
 pub use error::Error;
 pub use event::{
-    BudgetEvent, BudgetState, ChildSpan, DropEvent, EventKind, LeakEvent, NPlusOneEvent,
+    BudgetEvent, BudgetState, ChildSpan, DropEvent, Event, EventKind, LeakEvent, NPlusOneEvent,
     PhaseEvent, SlowRule, SlowSpanEvent, StatementTotal, WarningEvent,
 };
 pub use findings::{Finding, findings};
@@ -100,7 +100,7 @@ pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
     ValueType,
 };
-pub use run::{Event, FORMAT, Host, Process, Run, RunInfo, RunState};
+pub use run::{FORMAT, Host, Process, Run, RunInfo, RunState};
 pub use run_dir::{
     Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_profile, read_timeline,
 };
@@ -111,7 +111,6 @@ pub use spans::{
     top_spans,
 };
 pub use speedscope::speedscope;
-pub use statistic::Statistic;
 pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::budgets::{BudgetOutcome, LeakBudget};
 use crate::causes::HeapShot;
 use crate::error::Error;
+use crate::event::Event;
 use crate::findings::Finding;
 use crate::leaks::Kind;
 use crate::names::printable_json;
@@ -196,62 +196,6 @@ impl RunInfo {
     }
 }
 
-/// One line of `events.jsonl`: something that happened at a moment.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Event {
-    /// When, RFC 3339.
-    pub time: String,
-    /// When, in minutes since the start of the run.
-    pub elapsed_min: f64,
-    /// What, such as `phase`; [`known`](Event::known) reads what it says.
-    pub kind: String,
-    /// What else the kind says.
-    #[serde(flatten)]
-    pub fields: serde_json::Map<String, serde_json::Value>,
-}
-
-impl Event {
-    /// About how many bytes it takes in memory.
-    pub(crate) fn memory(&self) -> usize {
-        let fields: usize = self
-            .fields
-            .iter()
-            .map(|(key, value)| member(key, value))
-            .sum();
-        size_of::<Event>() + self.time.len() + self.kind.len() + 2 * ALLOCATION + fields
-    }
-
-    /// The event as one line with its newline.
-    #[must_use]
-    pub fn to_line(&self) -> String {
-        let mut line = serde_json::to_string(self).unwrap_or_default();
-        line.push('\n');
-        line
-    }
-}
-
-/// What the allocator adds to each piece of memory, rounded up.
-const ALLOCATION: usize = 24;
-
-/// A map takes a node of eleven places even for one entry.
-const MAP: usize = 640;
-
-fn memory(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::String(text) => text.len() + ALLOCATION,
-            // A list that grew may have room for as many again.
-            Value::Array(all) => 2 * all.iter().map(memory).sum::<usize>() + ALLOCATION,
-            Value::Object(all) => MAP + all.iter().map(|(key, v)| member(key, v)).sum::<usize>(),
-            _ => 0,
-        }
-}
-
-fn member(key: &str, value: &Value) -> usize {
-    size_of::<String>() + key.len() + ALLOCATION + 2 * memory(value)
-}
-
 /// A run as far as it is needed to judge and render it. The live view fills
 /// one in memory, the offline view loads one from its directory.
 #[derive(Debug, Clone, Default)]
@@ -329,14 +273,5 @@ mod tests {
     fn another_major_is_refused_by_its_name() {
         let error = RunInfo::parse(br#"{"format":"2.0","service":[1]}"#).unwrap_err();
         assert!(error.to_string().contains("\"2.0\""), "{error}");
-    }
-
-    #[test]
-    fn events_carry_fields_of_their_own() {
-        let line =
-            r#"{"time":"2026-01-01T00:00:00Z","elapsed_min":1.5,"kind":"phase","name":"steady"}"#;
-        let event: Event = serde_json::from_str(line).unwrap();
-        assert_eq!(event.fields["name"], "steady");
-        assert_eq!(event.to_line().trim_end(), line);
     }
 }

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use soakscope_report::columns::{self, ColumnUnit};
+use soakscope_report::columns::{self, ColumnBudget, ColumnUnit};
 use soakscope_report::{
     BudgetEvent, ChildSpan, CpuClock, DropCause, DropEvent, EventKind, FORMAT, Host, LeakEvent,
     Measurement, NPlusOneEvent, PhaseEvent, Process, ProcessLimit, Run, RunInfo, SPAN_COLUMNS,
-    SlowSpanEvent, StatementTotal, Statistic, Timeline, Trust, WarningEvent, judge, verdict_json,
+    SlowSpanEvent, StatementTotal, Timeline, Trust, WarningEvent, judge, verdict_json,
 };
 
 const PAGE: &str = include_str!("../FORMAT.md");
@@ -203,12 +203,12 @@ fn the_columns_with_a_budget_are_those_of_the_table() {
         section("## budgets.toml"),
         "| where | key | what is compared | bound |",
     );
-    let of = |statistic: Statistic| {
+    let of = |budget: ColumnBudget| {
         let columns = columns::ALL.iter();
         set(columns
-            .filter(|column| column.budget == Some(statistic))
+            .filter(|column| column.budget == Some(budget))
             .map(|column| column.name))
     };
-    assert_eq!(set(names(rows[0][1])), of(Statistic::Max));
-    assert_eq!(set(names(rows[1][1])), of(Statistic::Mean));
+    assert_eq!(set(names(rows[0][1])), of(ColumnBudget::Highest));
+    assert_eq!(set(names(rows[1][1])), of(ColumnBudget::Mean));
 }

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
 use soakscope_report::{
@@ -95,12 +93,4 @@ fn a_psutil_script_s_file_is_read() {
         .map(|s| (s.name.as_str(), s.verdict.name()))
         .collect();
     assert_eq!(names, [("rss_mb", "leak"), ("connections", "clean")]);
-}
-
-/// Writes the fixture of a new format. Never run it over an old one: old runs
-/// must stay readable, so their fixtures stay as they are.
-#[test]
-#[ignore = "writes a fixture"]
-fn freeze() {
-    support::write_run(&fixture("run-1.0"), support::Plan::default());
 }

@@ -132,6 +132,28 @@ impl Imports {
         edges
     }
 
+    /// Whether one module of the root uses another, itself or by way of others.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such module.
+    pub fn reaches(&self, from: &str, to: &str) -> bool {
+        for name in [from, to] {
+            let module = vec![name.to_owned()];
+            assert!(self.modules.contains_key(&module), "no module {name}");
+        }
+        let edges = self.edges();
+        let edges = edges.get(&Module::new());
+        let mut seen = BTreeSet::from([from]);
+        let mut next = vec![from];
+        while let Some(at) = next.pop() {
+            let used = edges.into_iter().flatten().map(|((a, b), _)| (a, b));
+            let used = used.filter(|(a, _)| *a == at).map(|(_, b)| b.as_str());
+            next.extend(used.filter(|name| seen.insert(name)));
+        }
+        seen.contains(to)
+    }
+
     /// Every circle, below the root and below each module.
     pub fn circles(&self) -> Vec<Circle> {
         let mut circles = Vec::new();

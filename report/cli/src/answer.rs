@@ -1,4 +1,4 @@
-//! What a subcommand answers, and how it reaches the terminal.
+//! The answer of a subcommand, and how it reaches the terminal.
 
 use std::io::{self, Write};
 
@@ -44,7 +44,7 @@ impl Answer {
     /// Prints the answer and gives the exit code.
     pub(crate) fn print(&self) -> i32 {
         for remark in &self.remarks {
-            // Standard error may be closed; there is nobody left to tell.
+            // Standard error may be closed; there is nobody left to warn.
             let _ = writeln!(io::stderr(), "soakscope: {}", printable(remark));
         }
         let mut stdout = io::stdout().lock();

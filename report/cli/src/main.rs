@@ -63,5 +63,5 @@ fn main() -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
-/// What a subcommand comes to.
+/// The answer of a subcommand, or why there is none.
 type Outcome = Result<Answer, Box<dyn std::error::Error>>;

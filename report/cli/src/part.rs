@@ -83,7 +83,7 @@ impl Part {
         Ok(profile.named_value_index(kind).ok_or_else(missing)?)
     }
 
-    /// The intervals of the part; threads and spans are not told apart there.
+    /// The intervals of the part; threads and spans are not separate there.
     pub(crate) fn span_range(&self) -> SpanRange {
         SpanRange {
             phase: self.phase.clone(),

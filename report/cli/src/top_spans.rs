@@ -27,7 +27,7 @@ struct Document {
 struct Entry {
     #[serde(flatten)]
     cost: SpanCost,
-    /// `request` or `span`; absent where the run does not tell.
+    /// `request` or `span`; absent where the run does not record it.
     #[serde(skip_serializing_if = "Option::is_none")]
     span_kind: Option<String>,
     /// How many ended.
@@ -98,7 +98,7 @@ pub(crate) fn answer(
     Ok(answer.remarking(notes))
 }
 
-/// A route and a span of one name are one entry, and the route's count is told.
+/// A route and a span of one name are one entry, and the route's count is shown.
 fn entry(cost: SpanCost, spans: &[SpanTotal]) -> Entry {
     let named = || spans.iter().filter(|span| span.name == cost.name);
     let span = named()

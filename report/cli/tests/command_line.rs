@@ -123,7 +123,7 @@ fn json_is_a_document_and_nothing_else() {
 }
 
 #[test]
-fn report_writes_only_when_told_to() {
+fn report_writes_only_when_asked_to() {
     let temp = tempfile::tempdir().unwrap();
     let dir = write_run(&temp.path().join("run"), Plan::default());
     let path = dir.path().display().to_string();

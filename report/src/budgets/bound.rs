@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::stat::Statistic;
 use crate::number::readable;
-use crate::statistic::Statistic;
 
 /// How a value has to compare with its bound to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

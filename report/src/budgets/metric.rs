@@ -2,8 +2,8 @@
 
 use super::Target;
 use super::bound::Comparison;
-use crate::columns;
-use crate::statistic::Statistic;
+use super::stat::Statistic;
+use crate::columns::{self, ColumnBudget};
 
 /// What is measured of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,13 @@ pub(super) enum Metric {
 
 /// Keys of the process that are columns.
 fn columns() -> impl Iterator<Item = (&'static str, Statistic)> {
-    let all = columns::ALL.iter();
-    all.filter_map(|column| Some((column.name, column.budget?)))
+    columns::ALL.iter().filter_map(|column| {
+        let statistic = match column.budget? {
+            ColumnBudget::Highest => Statistic::Max,
+            ColumnBudget::Mean => Statistic::Mean,
+        };
+        Some((column.name, statistic))
+    })
 }
 
 /// Keys that both a span and the process have, k6's names of them included.

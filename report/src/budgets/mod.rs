@@ -11,6 +11,7 @@ mod metric;
 mod nearest;
 mod outcome;
 mod replay;
+mod stat;
 mod value;
 mod watch;
 
@@ -18,9 +19,9 @@ pub use bound::{Bound, Comparison};
 pub use file::LeakBudget;
 pub use outcome::BudgetOutcome;
 pub(crate) use replay::SpanFiles;
+pub use stat::Statistic;
 pub use watch::{SpanInterval, Watch};
 
-use crate::statistic::Statistic;
 use metric::Metric;
 
 /// Phases that no budget looks at unless it names them: a service that warms

@@ -6,10 +6,10 @@ use hdrhistogram::Histogram;
 
 use super::metric::Metric;
 use super::outcome::{BudgetOutcome, Measured};
+use super::stat::{Statistic, Values};
 use super::{Budget, Budgets, Target};
 use crate::number::WITHIN_95;
 use crate::spans::Interval;
-use crate::statistic::{Statistic, Values};
 use crate::timeline::Timeline;
 
 /// What spans of one name did in an interval that ended.

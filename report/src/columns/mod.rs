@@ -13,8 +13,6 @@
 mod row;
 mod table;
 
-use crate::statistic::Statistic;
-
 pub use row::TimelineRow;
 pub use table::*;
 
@@ -34,7 +32,7 @@ pub struct Column {
     pub worse: Worse,
     /// What a budget of the process compares with its bound; `None` where
     /// `[process]` has no such key.
-    pub budget: Option<Statistic>,
+    pub budget: Option<ColumnBudget>,
     /// Whether the agent's own memory is a part of it.
     pub agent_share: AgentShare,
     /// A column that says the same and is read at every tick, beside which this
@@ -128,6 +126,16 @@ pub enum Worse {
     Neither,
 }
 
+/// What of a column a budget is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ColumnBudget {
+    /// The highest reading.
+    Highest,
+    /// The mean.
+    Mean,
+}
+
 /// Whether the agent's own memory is a part of a column's, and comes off it
 /// before it is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,9 +184,9 @@ impl Column {
         Self { worse, ..self }
     }
 
-    const fn budget(self, statistic: Statistic) -> Self {
+    const fn budget(self, budget: ColumnBudget) -> Self {
         Self {
-            budget: Some(statistic),
+            budget: Some(budget),
             ..self
         }
     }

@@ -3,6 +3,7 @@
 use super::AgentShare::{Counted, Resident};
 use super::ChartPanel::{Cpu, Held, Latency, Memory as MemoryPanel, Requests, Tasks};
 use super::Column;
+use super::ColumnBudget::{Highest, Mean};
 use super::ColumnKind::{
     Agent, Clock, Counter, Delay, Host, Level, Limit, Memory, Peak, Phase, Rate, Virtual, Waiting,
 };
@@ -11,7 +12,6 @@ use super::ColumnUnit::{
     TimeOfDay,
 };
 use super::Worse::{Lower, Neither};
-use crate::statistic::Statistic::{Max, Mean};
 
 /// A constant for each column, and all of them in their order.
 macro_rules! columns {
@@ -28,22 +28,22 @@ macro_rules! columns {
 columns! {
     // The four that soak scripts already write.
     ELAPSED_MIN = "elapsed_min", Minutes, Clock;
-    RSS_MB = "rss_mb", Megabytes, Memory, .panel(MemoryPanel), .budget(Max), .with_agent(Resident);
+    RSS_MB = "rss_mb", Megabytes, Memory, .panel(MemoryPanel), .budget(Highest), .with_agent(Resident);
     VMS_MB = "vms_mb", Megabytes, Virtual;
-    CONNECTIONS = "connections", Count, Level, .panel(Held), .budget(Max);
+    CONNECTIONS = "connections", Count, Level, .panel(Held), .budget(Highest);
 
     TIME = "time", TimeOfDay, Clock;
     PHASE = "phase", Text, Phase;
     CPU_PERCENT = "cpu_percent", Percent, Rate, .panel(Cpu), .budget(Mean);
-    THREADS = "threads", Count, Level, .panel(Held), .budget(Max);
-    OPEN_FDS = "open_fds", Count, Level, .panel(Held), .budget(Max);
+    THREADS = "threads", Count, Level, .panel(Held), .budget(Highest);
+    OPEN_FDS = "open_fds", Count, Level, .panel(Held), .budget(Highest);
     RSS_ANON_MB = "rss_anon_mb", Megabytes, Memory, .panel(MemoryPanel), .with_agent(Resident);
     RSS_FILE_MB = "rss_file_mb", Megabytes, Memory;
     RSS_SHMEM_MB = "rss_shmem_mb", Megabytes, Memory;
     PEAK_RSS_MB = "peak_rss_mb", Megabytes, Peak;
 
     HEAP_LIVE_MB = "heap_live_mb", Megabytes, Memory,
-        .panel(MemoryPanel), .budget(Max), .with_agent(Counted);
+        .panel(MemoryPanel), .budget(Highest), .with_agent(Counted);
 
     TCP_ESTABLISHED = "tcp_established", Count, Level;
     TCP_SYN_SENT = "tcp_syn_sent", Count, Level;

@@ -8,10 +8,10 @@ use std::io::{BufReader, ErrorKind};
 
 use super::{EVENTS, RunDir};
 use crate::error::Error;
+use crate::event::Event;
 use crate::findings::{Finding, Findings};
 use crate::limits::{EVENT_LINE_BYTES, EVENT_MEMORY};
 use crate::lines::{Line, Lines};
-use crate::run::Event;
 
 /// What a run's `events.jsonl` says.
 #[derive(Default)]

@@ -216,7 +216,7 @@ fn the_summary_says_the_verdict_first_and_leaves_nothing_out() {
         "spike      2.3 min      15 s",
         "profile coverage 99.3 % (60.9 of 61.3 CPU seconds)",
         "not checked against measured CPU time",
-        "lost: 3 (ring-full)",
+        "lost: 3 (ring full)",
     ] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");
     }
@@ -367,5 +367,5 @@ fn sealing_shows_what_changed_and_what_the_profile_can_be_trusted_for() {
         "{diff}"
     );
     let whole = texts(&read("flamegraph.svg")).join("\n");
-    assert!(whole.contains("clock perf-event; 99.3 %"), "{whole}");
+    assert!(whole.contains("clock perf; 99.3 %"), "{whole}");
 }

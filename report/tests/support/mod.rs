@@ -7,8 +7,8 @@ use std::io::Write;
 use std::path::Path;
 
 use soakscope_report::{
-    Cell, Event, Host, Label, Mapping, ProfileBuilder, RunDir, RunInfo, RunState, TimelineWriter,
-    Trust,
+    Cell, CpuClock, DropCause, Event, Host, Label, Mapping, Measurement, ProcessLimit,
+    ProfileBuilder, RunDir, RunInfo, RunState, TimelineWriter, Trust,
 };
 
 /// 2026-01-15T10:00:00Z in nanoseconds since 1970.
@@ -79,11 +79,18 @@ pub fn info(plan: Plan) -> RunInfo {
             cores: Some(4.0),
             ..Host::default()
         },
-        limits: [("memory_mb", Some(512.0)), ("open_fds", None)]
-            .map(|(name, limit)| (name.to_owned(), limit))
-            .into(),
+        limits: [
+            (ProcessLimit::CgroupMemory, Some(512.0)),
+            (ProcessLimit::OpenFds, None),
+        ]
+        .map(|(limit, value)| (limit.name().to_owned(), value))
+        .into(),
         config: [("tick_ms".to_owned(), "1000".to_owned())].into(),
-        engines: [("cpu_clock".to_owned(), "perf-event".to_owned())].into(),
+        engines: [(
+            Measurement::CpuClock.name().to_owned(),
+            CpuClock::Perf.name().to_owned(),
+        )]
+        .into(),
         trust: (!plan.running).then(trust),
         ..RunInfo::default()
     }
@@ -91,7 +98,7 @@ pub fn info(plan: Plan) -> RunInfo {
 
 fn trust() -> Trust {
     Trust {
-        cpu_clock: Some("perf-event".into()),
+        cpu_clock: Some(CpuClock::Perf.name().to_owned()),
         cpu_engine: Some("dwarf".into()),
         cpu_seconds_used: Some(61.3),
         cpu_seconds_attributed: Some(60.9),
@@ -99,7 +106,7 @@ fn trust() -> Trust {
         agent_cpu_seconds: Some(0.21),
         agent_memory_mb: Some(1.1),
         agent_threads: Some(2),
-        drops: [("ring-full".to_owned(), 3)].into(),
+        drops: [(DropCause::RingFull.name().to_owned(), 3)].into(),
         ..Trust::default()
     }
 }

@@ -24,11 +24,6 @@ impl ThreadHandle {
     }
 }
 
-/// There are no timers of ours.
-pub(crate) fn process_timers_signal_who_runs() -> bool {
-    false
-}
-
 /// A number of the thread.
 pub(crate) fn gettid() -> u32 {
     // SAFETY: `pthread_self` has no preconditions.

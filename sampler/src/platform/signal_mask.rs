@@ -60,6 +60,7 @@ impl SignalMask {
     }
 
     /// No longer blocks this one on the calling thread.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(crate) fn unblock(signal: libc::c_int) {
         let mut set = empty();
         // SAFETY: `set` is a valid set; a signal that does not exist is an error.

@@ -101,6 +101,7 @@ pub(crate) fn any(matches: impl Fn(&platform::ThreadHandle) -> bool) -> bool {
 }
 
 /// The ids of the threads that are excluded.
+#[cfg(target_os = "linux")]
 pub(crate) fn ids() -> Vec<u32> {
     let registry = registry();
     registry

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use super::excluded;
 use crate::platform;
 
+/// A thread's words.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(crate) struct ThreadState {
     /// The context word: span, request, whatever the caller means by it.
     pub(crate) label: AtomicU64,

@@ -40,7 +40,7 @@ impl Statistic {
 
     /// How many values it takes to know it: a 99th percentile of twenty values
     /// is just the highest of them.
-    pub(crate) fn least(self) -> u64 {
+    pub(super) fn least(self) -> u64 {
         match self {
             // A share of whole numbers: 1 - 0.95 is a little off.
             Statistic::Quantile(q) if q < 1.0 => (1.0 / (1.0 - q) - 1e-6).ceil() as u64,
@@ -63,7 +63,7 @@ fn steps(value: f64) -> u64 {
 /// which are within 1 % (or a thousandth, if that is more). The memory it takes
 /// does not grow with their number.
 #[derive(Debug, Clone)]
-pub(crate) struct Values {
+pub(super) struct Values {
     count: u64,
     sum: f64,
     min: f64,
@@ -72,7 +72,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let Ok(mut spread) = Histogram::new(2) else {
             unreachable!("two significant digits are valid");
         };
@@ -87,7 +87,7 @@ impl Values {
     }
 
     /// Takes one value in; one that is not finite is none.
-    pub(crate) fn add(&mut self, value: f64) {
+    pub(super) fn add(&mut self, value: f64) {
         if !value.is_finite() {
             return;
         }
@@ -100,7 +100,7 @@ impl Values {
     }
 
     /// Takes durations in nanoseconds in, each with its count, as milliseconds.
-    pub(crate) fn add_durations(&mut self, durations_ns: impl Iterator<Item = (u64, u64)>) {
+    pub(super) fn add_durations(&mut self, durations_ns: impl Iterator<Item = (u64, u64)>) {
         for (nanos, count) in durations_ns {
             let ms = nanos as f64 / 1e6;
             self.count = self.count.saturating_add(count);
@@ -111,12 +111,12 @@ impl Values {
         }
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.count
     }
 
     /// The statistic, if there is a value at all.
-    pub(crate) fn get(&self, statistic: Statistic) -> Option<f64> {
+    pub(super) fn get(&self, statistic: Statistic) -> Option<f64> {
         if self.count == 0 {
             return None;
         }
