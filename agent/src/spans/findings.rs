@@ -10,7 +10,7 @@ use super::statements::Repeat;
 use crate::journal::ms;
 
 /// Findings kept; further ones are counted.
-const MOST: usize = 100;
+const MAX_FINDINGS: usize = 100;
 
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Mutex<Inner>);
@@ -40,7 +40,7 @@ impl Findings {
     pub(crate) fn add(&self, number: u32, route: &str, repeat: &Repeat) -> Option<NPlusOneEvent> {
         let mut inner = self.lock();
         let key = (number, repeat.template.text.clone());
-        if !inner.found.contains_key(&key) && inner.found.len() >= MOST {
+        if !inner.found.contains_key(&key) && inner.found.len() >= MAX_FINDINGS {
             inner.no_room += 1;
             return None;
         }

@@ -14,7 +14,7 @@ const MAX_TEMPLATES: usize = 1_024;
 /// Statements whose template is remembered.
 const MAX_REMEMBERED: usize = 4_096;
 /// Longest template kept, in bytes.
-const LONGEST: usize = 1_000;
+const MAX_TEXT: usize = 1_000;
 /// Templates of one request that are followed; its further ones are not.
 const MAX_PER_REQUEST: usize = 32;
 /// Clocks of two threads and the event of a statement take that long.
@@ -88,7 +88,7 @@ impl Statements {
         let mut normal = normal(sql);
         normal
             .template
-            .truncate(normal.template.floor_char_boundary(LONGEST));
+            .truncate(normal.template.floor_char_boundary(MAX_TEXT));
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         let known = tables.templates.get(normal.template.as_str());
         let template = match known {
