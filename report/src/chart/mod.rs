@@ -107,7 +107,7 @@ fn panels(timeline: &Timeline) -> Vec<Panel> {
         .filter_map(|(title, unit, columns)| {
             let there: Vec<String> = columns
                 .iter()
-                .filter(|column| timeline.readings(column).is_some())
+                .filter(|column| timeline.has_readings(column))
                 .map(|&column| column.to_owned())
                 .collect();
             (!there.is_empty()).then(|| Panel::large(title, unit, there))

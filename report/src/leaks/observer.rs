@@ -6,8 +6,6 @@
 //! Resident memory seldom comes back when something is freed: there the most
 //! that the agent held so far is taken off.
 
-use std::borrow::Cow;
-
 use crate::timeline::Timeline;
 
 /// What the agent holds, and the part of it that is on the heap.
@@ -27,25 +25,25 @@ const HOLDS: &[(&str, bool)] = &[
 ];
 
 /// The numbers of a series, less what the agent's memory grew by.
-pub(super) fn less_agent<'a>(timeline: &'a Timeline, name: &str) -> Cow<'a, [f64]> {
-    let values = timeline.series(name).unwrap_or_default();
+pub(super) fn less_agent(timeline: &Timeline, name: &str) -> Vec<f64> {
+    let mut values = timeline.series(name).unwrap_or_default();
     let Some((_, counted)) = HOLDS.iter().find(|(held, _)| *held == name) else {
-        return Cow::Borrowed(values);
+        return values;
     };
     let heap = counted.then(|| timeline.readings(HEAP)).flatten();
     let Some(agent) = heap.or_else(|| timeline.readings(ALL)) else {
-        return Cow::Borrowed(values);
+        return values;
     };
     let mut first = None;
     let mut grown = 0.0_f64;
-    let less = values.iter().zip(agent).map(|(value, agent)| {
+    for (value, agent) in values.iter_mut().zip(agent) {
         if agent.is_finite() {
-            let since = agent - *first.get_or_insert(*agent);
+            let since = agent - *first.get_or_insert(agent);
             grown = if *counted { since } else { grown.max(since) };
         }
-        value - grown
-    });
-    Cow::Owned(less.collect())
+        *value -= grown;
+    }
+    values
 }
 
 #[cfg(test)]

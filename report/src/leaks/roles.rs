@@ -122,7 +122,7 @@ struct Column<'a> {
     words: Vec<String>,
     facts: ColumnFacts,
     /// Its numbers, if it has one.
-    values: Option<&'a [f64]>,
+    values: Option<Vec<f64>>,
     origin: Origin,
 }
 
@@ -155,7 +155,7 @@ impl Column<'_> {
             }
             Some(Kind::Other) | None => {}
         }
-        if SELDOM.contains(&self.name) && self.timeline.readings(AT_EVERY_TICK).is_some() {
+        if SELDOM.contains(&self.name) && self.timeline.has_readings(AT_EVERY_TICK) {
             return self.left_out(Role::Covered, "rss_anon_mb is read at every row");
         }
         self.by_meaning(self.meaning())
@@ -169,7 +169,7 @@ impl Column<'_> {
     }
 
     fn by_meaning(&self, meaning: Meaning) -> Decision {
-        let Some(values) = self.values else {
+        let Some(values) = &self.values else {
             return self.without_numbers(meaning);
         };
         let meaning = match (self.facts.unit, meaning) {
@@ -239,7 +239,7 @@ impl Column<'_> {
     }
 
     fn judged(&self, meaning: Meaning, unit: Option<Unit>, why: &str) -> Decision {
-        let Some(values) = self.values else {
+        let Some(values) = &self.values else {
             return self.unreadable();
         };
         let is_memory = matches!(meaning, Meaning::Memory | Meaning::MemoryOrTotal);
