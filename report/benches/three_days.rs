@@ -2,8 +2,11 @@
 //! 52 columns, 20 routes, 640 windows of profiles, 10,000 stacks.
 //!
 //! ```text
-//! cargo bench -p soakscope-report --bench three_days [-- HOURS]
+//! cargo bench -p soakscope-report --bench three_days [-- HOURS] [RUN]
 //! ```
+//!
+//! The run is made in a directory that is removed again, or at the path `RUN`,
+//! which stays and is taken as it is where there is one.
 //!
 //! Each command is a process of its own, whose peak of resident memory and CPU
 //! time are read from `/proc`. `seal` runs in a process that holds nothing else,
@@ -36,9 +39,12 @@ fn main() {
     let hours = args.iter().find_map(|arg| arg.parse().ok());
     let hours = hours.unwrap_or(HOURS);
     let scratch = tempfile::tempdir().unwrap();
-    let run = scratch.path().join("run");
+    let given = args.iter().find(|arg| arg.contains('/'));
+    let run = given.map_or_else(|| scratch.path().join("run"), PathBuf::from);
     let start = Instant::now();
-    long_run::write(&run, hours);
+    if !run.exists() {
+        long_run::write(&run, hours);
+    }
     let (files, bytes) = long_run::size(&run);
     println!(
         "{hours} hours: {files} files, {} MB, made in {:.1?}\n",

@@ -1,12 +1,18 @@
 //! The few numbers that tell one phase of a run from another.
 
+use serde::Serialize;
+
 use crate::timeline::Timeline;
 
 /// What a phase did. `None` is not measured.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PhaseFacts {
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PhaseFacts {
+    /// Its name; of the last one `whole run`.
     pub name: String,
+    /// Its first row, in minutes of the run.
     pub start_min: f64,
+    /// Its last row.
     pub end_min: f64,
     /// Resident memory in the first row that has it, MB.
     pub rss_mb_start: Option<f64>,
@@ -31,10 +37,9 @@ impl PhaseFacts {
         let first = timeline.elapsed_hours()[0];
         let facts = |name: &str, start_min, end_min, rows: std::ops::Range<usize>| {
             let part = |column| {
-                timeline
-                    .series(column)
-                    .map(|values| finite(&values[rows.clone()]))
-                    .unwrap_or_default()
+                let mut values = timeline.series_in(column, rows.clone());
+                values.retain(|value| value.is_finite());
+                values
             };
             let rss = part("rss_mb");
             PhaseFacts {
@@ -62,10 +67,6 @@ impl PhaseFacts {
         ));
         all
     }
-}
-
-fn finite(values: &[f64]) -> Vec<f64> {
-    values.iter().copied().filter(|v| v.is_finite()).collect()
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -24,8 +24,8 @@ const START: &str = "2026-01-01T00:00:00Z";
 const ROUTES: u64 = 20;
 const STACKS: u64 = 10_000;
 const DEPTH: u64 = 30;
-/// Windows of ten seconds that are not merged yet.
-const FINE: u64 = 568;
+/// Windows of ten seconds that are not merged yet, for each hour of the run.
+const FINE: u64 = 8;
 const FINE_STACKS: u64 = 600;
 const FINE_SECONDS: u64 = 10;
 const SHOTS: u64 = 24;
@@ -88,8 +88,8 @@ const SERVED: [(&str, fn(u64) -> f64); 10] = [
     ("requests_per_s", |t| 400.0 + (noise(t, 20) * 60.0).floor()),
     ("errors_per_s", |t| if t % 50 == 0 { 1.0 } else { 0.0 }),
     ("requests_in_flight", |t| (noise(t, 21) * 9.0).floor()),
-    ("request_p50_ms", |t| 2.0 + noise(t, 22)),
-    ("request_p99_ms", |t| 9.0 + noise(t, 23) * 6.0),
+    ("latency_p50_ms", |t| 2.0 + noise(t, 22)),
+    ("latency_p99_ms", |t| 9.0 + noise(t, 23) * 6.0),
     ("agent_cpu_percent", |t| 0.4 + noise(t, 24) / 5.0),
     ("agent_threads", |_| 4.0),
     ("agent_mb", |t| 7.0 + noise(t, 25) / 50.0),
@@ -332,7 +332,7 @@ fn frames(builder: &mut ProfileBuilder, known: &mut HashMap<u64, u32>, stack: u6
 }
 
 fn profiles(dir: &RunDir, seconds: u64) {
-    let fine = FINE.min(seconds / FINE_SECONDS / 2);
+    let fine = FINE * seconds / 3_600;
     let merged_until = (seconds - fine * FINE_SECONDS) / 3_600 * 3_600;
     for hour in 0..merged_until / 3_600 {
         let stacks = (0..STACKS).filter(|stack| (stack + hour) % 2 == 0);
