@@ -4,7 +4,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use soakscope_report::{Error as ReportError, RunState, RunVerdict, judge, seal_judged};
+use soakscope_report::{Error as ReportError, RunState, RunVerdict, RunView, judge, seal_judged};
 use soakscope_sampler::quiet_writes;
 
 use super::live::{Live, State};
@@ -104,12 +104,8 @@ impl Live {
         }
         let mut verdict = judge(&run);
         // Nobody listens any more where the disk took too long.
-        let _ = reply.send(Outcome::new(
-            &run,
-            verdict.clone(),
-            self.dir.path(),
-            Vec::new(),
-        ));
+        let view = RunView::of(&run, verdict.clone());
+        let _ = reply.send(Outcome::new(view, self.dir.path(), Vec::new()));
         let mut unwritten = Vec::new();
         let mut note = |verdict: &mut RunVerdict, name: &str, written: Result<(), ReportError>| {
             if let Err(error) = written {
@@ -125,18 +121,20 @@ impl Live {
             note(&mut verdict, "cpu.pb.gz", written);
         }
         // Last, and on the disk after all that it says is there.
-        let files = seal_judged(&self.dir, &run, &mut verdict);
+        let info = run.info.clone();
+        let sealed = seal_judged(&self.dir, run, verdict);
+        let mut view = sealed.view;
         let until = Instant::now() + SYNC;
         let synced = self.dir.sync(|| Instant::now() < until);
         if let Err(error) = synced {
-            verdict
+            view.verdict
                 .notes
                 .push(format!("not all files are on the disk: {error}"));
         }
-        let written = self.dir.write_info(&run.info);
-        note(&mut verdict, "run.json", written);
-        unwritten.extend(files);
-        run.files = self.dir.artifacts();
-        let _ = reply.send(Outcome::new(&run, verdict, self.dir.path(), unwritten));
+        let written = self.dir.write_info(&info);
+        note(&mut view.verdict, "run.json", written);
+        unwritten.extend(sealed.unwritten);
+        view.files = self.dir.artifacts();
+        let _ = reply.send(Outcome::new(view, self.dir.path(), unwritten));
     }
 }
