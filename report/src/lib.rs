@@ -54,6 +54,7 @@ mod lines;
 mod names;
 mod normal;
 mod number;
+mod phase_facts;
 mod process_limits;
 mod profile;
 mod records;
@@ -97,6 +98,7 @@ pub use leaks::{
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};
 pub use number::{number, percent, plus_minus};
+pub use phase_facts::PhaseFacts;
 pub use process_limits::ProcessLimit;
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
@@ -113,7 +115,7 @@ pub use spans::{
     top_spans,
 };
 pub use speedscope::speedscope;
-pub use summary::{PhaseFacts, leaks_text, summary_markdown, summary_text};
+pub use summary::{leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};

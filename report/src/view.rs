@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::judging::RunVerdict;
+use crate::phase_facts::PhaseFacts;
 use crate::run::{Run, RunInfo};
 use crate::spans::SpanTotal;
-use crate::summary::{self, PhaseFacts};
 
 /// What is known of a run that was judged.
 #[derive(Debug, Clone, Serialize)]
@@ -50,18 +50,5 @@ impl RunView {
             verdict,
             files: run.files.clone(),
         }
-    }
-
-    /// The run and its verdict as aligned text, the verdict first. Ends in a
-    /// newline.
-    #[must_use]
-    pub fn text(&self) -> String {
-        summary::text(self)
-    }
-
-    /// The run and its verdict as Markdown, the verdict first.
-    #[must_use]
-    pub fn markdown(&self) -> String {
-        summary::markdown_text(self)
     }
 }

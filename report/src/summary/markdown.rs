@@ -7,7 +7,7 @@ use crate::names::markdown;
 use crate::view::RunView;
 
 /// [`RunView::markdown`].
-pub(crate) fn markdown_text(view: &RunView) -> String {
+pub(super) fn markdown_text(view: &RunView) -> String {
     let verdict = &view.verdict;
     let mut text = format!(
         "# {}: {}\n\n**{}**\n\n{}\n\n",

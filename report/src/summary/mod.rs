@@ -5,14 +5,10 @@
 
 mod leaks;
 mod markdown;
-mod phase_facts;
 mod spans;
 mod text;
 
 pub use leaks::leaks_text;
-pub(crate) use markdown::markdown_text;
-pub use phase_facts::PhaseFacts;
-pub(crate) use text::text;
 
 use crate::causes::Cause;
 use crate::findings::Finding;
@@ -27,6 +23,21 @@ use crate::trust::Trust;
 use crate::verdict::Verdict;
 use crate::view::RunView;
 use spans::span_table;
+
+impl RunView {
+    /// The run and its verdict as aligned text, the verdict first. Ends in a
+    /// newline.
+    #[must_use]
+    pub fn text(&self) -> String {
+        text::text(self)
+    }
+
+    /// The run and its verdict as Markdown, the verdict first.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        markdown::markdown_text(self)
+    }
+}
 
 /// [`RunView::text`] of a run and its verdict.
 #[must_use]

@@ -8,7 +8,7 @@ use crate::names::line;
 use crate::view::RunView;
 
 /// [`RunView::text`].
-pub(crate) fn text(view: &RunView) -> String {
+pub(super) fn text(view: &RunView) -> String {
     let verdict = &view.verdict;
     let mut text = first_lines(verdict.verdict, &verdict.headline, &verdict.leaks);
     text.push_str(&line(&format!("  {}: {}", service(view), about(view))));
