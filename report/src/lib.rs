@@ -32,6 +32,7 @@
 
 #![forbid(unsafe_code)]
 
+mod artifacts;
 mod budgets;
 mod causes;
 mod chart;
@@ -68,6 +69,7 @@ mod timeline;
 mod top;
 mod trust;
 mod verdict;
+mod view;
 
 pub use budgets::{
     Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Statistic, Target,
@@ -104,18 +106,19 @@ pub use run::{FORMAT, Host, Process, Run, RunInfo, RunState};
 pub use run_dir::{
     Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_profile, read_timeline,
 };
-pub use seal::{seal, seal_judged};
+pub use seal::{Sealed, seal, seal_judged};
 pub use spans::{
     Agreement, NO_REQUEST, SPAN_COLUMNS, SpanCost, SpanKind, SpanLogWriter, SpanRange, SpanRow,
     SpanTotal, SpanWriter, agreement, measured_spans, sampling_error_ms, span_of_tag, tag_of_span,
     top_spans,
 };
 pub use speedscope::speedscope;
-pub use summary::{leaks_text, summary_markdown, summary_text};
+pub use summary::{PhaseFacts, leaks_text, summary_markdown, summary_text};
 pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline, TimelineWriter};
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};
 pub use verdict::Verdict;
+pub use view::RunView;
 
 /// The README's example compiles.
 #[cfg(doctest)]
