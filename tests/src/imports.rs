@@ -30,6 +30,9 @@ struct Names {
     used: BTreeMap<String, Vec<String>>,
 }
 
+/// Which child of a parent uses which other, with a module and a path that show it.
+type Edges = BTreeMap<(String, String), (Module, Vec<String>)>;
+
 /// Modules that use each other, below the same parent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Circle {
@@ -112,7 +115,7 @@ impl Imports {
 
     /// Which child of a parent uses which other, and a module and a path of each
     /// that show it.
-    fn edges(&self) -> BTreeMap<Module, BTreeMap<(String, String), (Module, Vec<String>)>> {
+    fn edges(&self) -> BTreeMap<Module, Edges> {
         let mut edges: BTreeMap<Module, BTreeMap<_, _>> = BTreeMap::new();
         for (from, path) in &self.paths {
             let Some(to) = self.resolve(from, path, 0) else {
