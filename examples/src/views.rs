@@ -23,12 +23,18 @@ impl ServerView {
     pub fn of(timeline: &Timeline) -> Self {
         let mut view = Self::default();
         let hours = timeline.elapsed_hours();
+        let columns = [
+            "requests_per_s",
+            "errors_per_s",
+            "latency_p50_ms",
+            "latency_p95_ms",
+            "latency_p99_ms",
+            "latency_max_ms",
+        ]
+        .map(|name| (name, timeline.series(name).unwrap_or_default()));
         let cell = |column: &str, row: usize| {
-            timeline
-                .series(column)
-                .and_then(|series| series.get(row))
-                .copied()
-                .filter(|value| value.is_finite())
+            let (_, values) = columns.iter().find(|(name, _)| *name == column)?;
+            values.get(row).copied().filter(|value| value.is_finite())
         };
         for row in 0..timeline.len() {
             let before = row.checked_sub(1).map_or(0.0, |row| hours[row]);

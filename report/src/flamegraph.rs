@@ -47,7 +47,10 @@ pub fn flamegraph(profile: &Profile, options: &FlameOptions) -> Result<Vec<u8>, 
     let lines: Vec<String> = stacks
         .into_iter()
         .filter(|(_, value)| *value > 0)
-        .map(|(stack, value)| format!("{stack} {}", shrink.of(value)))
+        .map(|(mut stack, value)| {
+            stack.push_str(&format!(" {}", shrink.of(value)));
+            stack
+        })
         .collect();
     let heading = Heading::of(options, index, &[profile]);
     draw(&lines, &heading, options, &scale)

@@ -32,6 +32,7 @@
 
 #![forbid(unsafe_code)]
 
+mod artifacts;
 mod budgets;
 mod causes;
 mod chart;
@@ -53,6 +54,7 @@ mod lines;
 mod names;
 mod normal;
 mod number;
+mod phase_facts;
 mod process_limits;
 mod profile;
 mod records;
@@ -68,6 +70,7 @@ mod timeline;
 mod top;
 mod trust;
 mod verdict;
+mod view;
 
 pub use budgets::{
     Bound, Budget, BudgetOutcome, Budgets, Comparison, LeakBudget, SpanInterval, Statistic, Target,
@@ -95,6 +98,7 @@ pub use leaks::{
 pub use length_of_time::length_of_time;
 pub use names::{printable, printable_json};
 pub use number::{number, percent, plus_minus};
+pub use phase_facts::PhaseFacts;
 pub use process_limits::ProcessLimit;
 pub use profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Merger, Profile, ProfileBuilder, Sample,
@@ -104,7 +108,7 @@ pub use run::{FORMAT, Host, Process, Run, RunInfo, RunState};
 pub use run_dir::{
     Liveness, ProfileRange, RunDir, identity, liveness, read_budgets, read_profile, read_timeline,
 };
-pub use seal::{seal, seal_judged};
+pub use seal::{Sealed, seal, seal_judged};
 pub use spans::{
     Agreement, NO_REQUEST, SPAN_COLUMNS, SpanCost, SpanKind, SpanLogWriter, SpanRange, SpanRow,
     SpanTotal, SpanWriter, agreement, measured_spans, sampling_error_ms, span_of_tag, tag_of_span,
@@ -116,6 +120,7 @@ pub use timeline::{Cell, CellUnit, ColumnFacts, PhaseSpan, TextColumn, Timeline,
 pub use top::{TopBy, TopEntry, top};
 pub use trust::{Instants, Trust};
 pub use verdict::Verdict;
+pub use view::RunView;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -271,6 +271,12 @@ pub(crate) fn cut(text: &str, most: usize) -> std::borrow::Cow<'_, str> {
 /// Bytes as text of at most so many bytes, whatever they are: what is not UTF-8
 /// costs its own characters and nothing else.
 pub(crate) fn lenient(bytes: &[u8], most: usize) -> String {
+    // As nearly all are.
+    if bytes.len() <= most
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return text.to_owned();
+    }
     let some = &bytes[..bytes.len().min(most + 4)];
     cut(&String::from_utf8_lossy(some), most).into_owned()
 }

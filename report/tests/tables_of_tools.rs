@@ -170,7 +170,7 @@ fn a_damaged_table_is_read_in_part_or_refused() {
             };
             assert!(timeline.elapsed_hours().is_sorted(), "{name}");
             for column in timeline.columns() {
-                let numbers = timeline.series(column).map(<[f64]>::len);
+                let numbers = timeline.series(column).map(|values| values.len());
                 let words = timeline.text(column).map(|words| words.len());
                 assert_eq!(numbers.or(words), Some(timeline.len()), "{name}");
             }

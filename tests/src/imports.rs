@@ -30,7 +30,7 @@ struct Names {
     used: BTreeMap<String, Vec<String>>,
 }
 
-/// Which child uses which other, with a module and a path in it that show it.
+/// Which child of a parent uses which other, with a module and a path that show it.
 type Edges = BTreeMap<(String, String), (Module, Vec<String>)>;
 
 /// Modules that use each other, below the same parent.
@@ -113,9 +113,10 @@ impl Imports {
         entered.then_some(module)
     }
 
-    /// The edges below each parent.
+    /// Which child of a parent uses which other, and a module and a path of each
+    /// that show it.
     fn edges(&self) -> BTreeMap<Module, Edges> {
-        let mut edges: BTreeMap<Module, Edges> = BTreeMap::new();
+        let mut edges: BTreeMap<Module, BTreeMap<_, _>> = BTreeMap::new();
         for (from, path) in &self.paths {
             let Some(to) = self.resolve(from, path, 0) else {
                 continue;

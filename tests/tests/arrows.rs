@@ -129,3 +129,34 @@ fn published_crates_are_described_and_depend_by_version() {
     ];
     assert_eq!(published, BTreeSet::from(expected));
 }
+
+/// Every file that the page on the architecture names is there. In a row of a
+/// table a name alone is a file beside the one before it.
+#[test]
+fn the_architecture_names_files_that_are_there() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let page = std::fs::read_to_string(root.join("docs/ARCHITECTURE.md")).expect("a page");
+    let (mut seen, mut missing) = (0, Vec::new());
+    for line in page.lines() {
+        let mut beside = root.to_owned();
+        for name in line.split('`').skip(1).step_by(2) {
+            let is_file = name.ends_with(".rs") || name.ends_with('/');
+            let path = match name.contains('/') {
+                true => root.join(name),
+                false if is_file => beside.join(name),
+                false => continue,
+            };
+            // `/metrics` and the like are routes.
+            if name.starts_with('/') {
+                continue;
+            }
+            seen += 1;
+            if !path.exists() {
+                missing.push(path.display().to_string());
+            }
+            beside = path.parent().expect("a directory").to_owned();
+        }
+    }
+    assert!(seen > 60, "{seen}");
+    assert!(missing.is_empty(), "{missing:#?}");
+}

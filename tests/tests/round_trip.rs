@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use soakscope::{Agent, Kind};
 use soakscope_report::{
-    Event, EventKind, Profile, ProfileRange, RunDir, RunInfo, SPAN_COLUMNS, SpanRange, columns,
-    read_profile,
+    DropCause, Event, EventKind, Profile, ProfileRange, RunDir, RunInfo, SPAN_COLUMNS, SpanRange,
+    columns, read_profile,
 };
 use soakscope_tests::{burn, scratch};
 use tracing_subscriber::prelude::*;
@@ -100,6 +100,20 @@ fn what_the_agent_writes_is_read_with_every_field() {
     the_spans_are_read_whole(&path, &dir);
     the_profiles_have_their_labels(&dir);
     the_page_names_the_files(&path, &["boarding", "crossing"]);
+}
+
+/// The sampler knows nothing of reports, so its causes are text in its sources.
+#[test]
+fn the_causes_that_the_sampler_counts_have_names() {
+    let source = include_str!("../../sampler/src/cpu/native/shared.rs");
+    let start = source.find("pub(crate) mod count").expect("its counters");
+    let counters = &source[start..];
+    let counters = &counters[..counters.find("\n}").expect("its end")];
+    let causes: Vec<&str> = counters.split('"').skip(1).step_by(2).collect();
+    assert!(causes.contains(&"ring full") && causes.contains(&"no free stack"));
+    for cause in causes {
+        assert!(DropCause::from_name(cause).is_some(), "{cause}");
+    }
 }
 
 fn text(path: &Path, name: &str) -> String {
@@ -321,6 +335,7 @@ fn freeze() {
     // Which machine it was is nobody's business.
     let mut info = RunInfo::parse(text(&fixture, "run.json").as_bytes()).expect("a description");
     info.host.name = Some("pier-1".to_owned());
+    info.host.kernel = Some("6.18.44".to_owned());
     info.process.boot_id = None;
     info.process.machine = None;
     std::fs::write(fixture.join("run.json"), info.to_json()).expect("written");

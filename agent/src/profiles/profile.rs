@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use soakscope_report::{
     Function, Label, Line, Location, Mapping, Profile, ProfileBuilder, readable_frame,
@@ -91,18 +91,27 @@ impl Symbols {
 /// Gives a profile of this process the lines and inlined frames of its
 /// locations, as far as the program's debug information has them. Opens the
 /// program's files; the memory goes back when it is done.
-pub(crate) fn add_lines(profile: &mut Profile) {
+///
+/// Answers how many locations it had no time for: they keep the names of their
+/// functions.
+pub(crate) fn add_lines(profile: &mut Profile, until: Instant) -> usize {
     let Ok(mut symbolizer) = Symbolizer::new() else {
-        return;
+        return 0;
     };
+    let mut left = 0;
     let mut functions = Functions::default();
     // In order of address, so that what is read of one part of the program is
     // read once.
     let mut in_order: Vec<&mut Location> = profile.locations.iter_mut().collect();
     in_order.sort_unstable_by_key(|location| location.address);
     for location in in_order {
-        let resolved = symbolizer.resolve(location.address, Detail::Lines);
-        location.lines = if resolved.frames.is_empty() {
+        let frames = if Instant::now() < until {
+            symbolizer.resolve(location.address, Detail::Lines).frames
+        } else {
+            left += 1;
+            Vec::new()
+        };
+        location.lines = if frames.is_empty() {
             let known = |line: &Line| {
                 let function = profile.functions.get(line.function as usize)?.clone();
                 Some((functions.index(function), line.line))
@@ -111,7 +120,7 @@ pub(crate) fn add_lines(profile: &mut Profile) {
             kept.map(|(function, line)| Line { function, line })
                 .collect()
         } else {
-            let lines = resolved.frames.into_iter().map(|frame| Line {
+            let lines = frames.into_iter().map(|frame| Line {
                 function: functions.index(Function {
                     name: readable(&frame),
                     system_name: frame.system_name,
@@ -129,6 +138,7 @@ pub(crate) fn add_lines(profile: &mut Profile) {
         mapping.has_filenames = true;
         mapping.has_inline = true;
     }
+    left
 }
 
 /// A function's name for people, with its module where it came without one.
@@ -301,5 +311,48 @@ impl<'a> Places<'a> {
         let location = builder.location(mapping, address, &lines);
         self.locations.insert(address, location);
         location
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use soakscope_report::ProfileBuilder;
+
+    use super::*;
+
+    #[inline(never)]
+    fn known_place() {
+        std::hint::black_box(());
+    }
+
+    fn one_sample() -> Profile {
+        let mut builder = ProfileBuilder::cpu(0, 0, 1);
+        let function = builder.function("by name", "by name", "", 0);
+        let address = known_place as *const () as usize as u64;
+        let location = builder.location(None, address, &[(function, 0)]);
+        builder.sample(&[location], &[1, 1], Vec::new());
+        builder.build()
+    }
+
+    fn file_and_name(profile: &Profile) -> (&str, &str) {
+        let line = &profile.locations[0].lines[0];
+        let function = &profile.functions[line.function as usize];
+        (&function.file, &function.name)
+    }
+
+    #[test]
+    fn lines_are_looked_up_while_there_is_time_and_names_stay() {
+        let mut profile = one_sample();
+        let later = Instant::now() + Duration::from_secs(600);
+        assert_eq!(add_lines(&mut profile, later), 0);
+        let (file, name) = file_and_name(&profile);
+        assert!(file.ends_with("profile.rs"), "{file}");
+        assert!(name.contains("known_place"), "{name}");
+
+        let mut profile = one_sample();
+        assert_eq!(add_lines(&mut profile, Instant::now()), 1);
+        assert_eq!(file_and_name(&profile), ("", "by name"));
     }
 }

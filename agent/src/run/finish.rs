@@ -4,7 +4,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use soakscope_report::{Error as ReportError, RunState, RunVerdict, judge, seal_judged};
+use soakscope_report::{
+    Error as ReportError, RunState, RunVerdict, RunView, judge, seal_judged, verdict_json,
+};
 use soakscope_sampler::quiet_writes;
 
 use super::live::{Live, State};
@@ -20,6 +22,9 @@ const FLUSH: Duration = Duration::from_secs(10);
 const FLUSH_EVENT: Duration = Duration::from_secs(1);
 /// How long it waits for a disk that takes the files of a run that is judged.
 const SEAL: Duration = Duration::from_secs(60);
+/// How long source lines and inlined functions are looked up: the debug
+/// information of a large program is slow to read on a busy machine.
+const LINES: Duration = Duration::from_secs(20);
 /// How long it may take to have all files on the disk, not only handed over.
 const SYNC: Duration = Duration::from_secs(10);
 /// The rows in memory are judged where they cover so much more of the run than
@@ -104,12 +109,17 @@ impl Live {
         }
         let mut verdict = judge(&run);
         // Nobody listens any more where the disk took too long.
-        let _ = reply.send(Outcome::new(
-            &run,
-            verdict.clone(),
-            self.dir.path(),
-            Vec::new(),
-        ));
+        let view = RunView::of(&run, verdict.clone());
+        let first = [
+            ("verdict.json", verdict_json(&view.verdict)),
+            ("report.md", view.markdown()),
+        ];
+        let _ = reply.send(Outcome::new(view, self.dir.path(), Vec::new()));
+        // At once, whatever becomes of the files that take longer. They are
+        // written again when it is known what became of those.
+        for (name, text) in first {
+            let _ = self.dir.write_artifact(name, text.as_bytes());
+        }
         let mut unwritten = Vec::new();
         let mut note = |verdict: &mut RunVerdict, name: &str, written: Result<(), ReportError>| {
             if let Err(error) = written {
@@ -120,23 +130,33 @@ impl Live {
             }
         };
         if let Some(cpu) = &mut run.cpu {
-            add_lines(cpu);
+            let left = add_lines(cpu, Instant::now() + LINES);
+            if left > 0 {
+                verdict.notes.push(format!(
+                    "cpu.pb.gz lacks the source lines of {left} of {} addresses, which could not \
+                     be looked up in {} s; they have the names of their functions",
+                    cpu.locations.len(),
+                    LINES.as_secs()
+                ));
+            }
             let written = self.dir.write_artifact("cpu.pb.gz", &cpu.encode());
             note(&mut verdict, "cpu.pb.gz", written);
         }
         // Last, and on the disk after all that it says is there.
-        let files = seal_judged(&self.dir, &run, &mut verdict);
+        let info = run.info.clone();
+        let sealed = seal_judged(&self.dir, run, verdict);
+        let mut view = sealed.view;
         let until = Instant::now() + SYNC;
         let synced = self.dir.sync(|| Instant::now() < until);
         if let Err(error) = synced {
-            verdict
+            view.verdict
                 .notes
                 .push(format!("not all files are on the disk: {error}"));
         }
-        let written = self.dir.write_info(&run.info);
-        note(&mut verdict, "run.json", written);
-        unwritten.extend(files);
-        run.files = self.dir.artifacts();
-        let _ = reply.send(Outcome::new(&run, verdict, self.dir.path(), unwritten));
+        let written = self.dir.write_info(&info);
+        note(&mut view.verdict, "run.json", written);
+        unwritten.extend(sealed.unwritten);
+        view.files = self.dir.artifacts();
+        let _ = reply.send(Outcome::new(view, self.dir.path(), unwritten));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use soakscope_report::{Run, RunVerdict, summary_text, verdict_json};
+use soakscope_report::{RunVerdict, RunView, verdict_json};
 
 /// The verdict of a finished run, and where its files are.
 #[derive(Debug, Clone)]
@@ -14,16 +14,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn new(
-        run: &Run,
-        verdict: RunVerdict,
-        run_dir: &Path,
-        unwritten: Vec<String>,
-    ) -> Self {
+    pub(crate) fn new(view: RunView, run_dir: &Path, unwritten: Vec<String>) -> Self {
         Self {
             unwritten,
-            summary: summary_text(run, &verdict),
-            verdict: Some(verdict),
+            summary: view.text(),
+            verdict: Some(view.verdict),
             run_dir: Some(run_dir.to_owned()),
         }
     }

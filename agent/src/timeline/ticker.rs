@@ -335,7 +335,7 @@ mod tests {
             before = *ms;
         }
         let timeline = run.timeline();
-        let column = |name: &str| timeline.series(name).expect("a column").to_vec();
+        let column = |name: &str| timeline.series(name).expect("a column");
         let (rates, p99) = (column("requests_per_s"), column("latency_p99_ms"));
         assert!(p99[1..].iter().all(|ms| (0.9..1.1).contains(ms)), "{p99:?}");
         let hours = timeline.elapsed_hours();

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 fn of_run(args: &Args, given: Option<Budgets>) -> Result<Run, Box<dyn std::error::Error>> {
     let dir = RunDir::open(&args.path)?;
-    let mut run = dir.load_with(liveness)?;
+    let mut run = dir.load_without_cpu(liveness)?;
     match given {
         Some(budgets) => {
             run.budgets = dir.budget_outcomes(&budgets, &run.timeline)?;

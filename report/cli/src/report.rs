@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use soakscope_report::{
-    LeakOptions, MustSee, RunDir, RunState, judge_by, liveness, seal_judged, summary_text,
+    LeakOptions, MustSee, RunDir, RunState, RunView, judge_by, liveness, seal_judged,
 };
 
 use crate::Outcome;
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let dir = RunDir::open(&args.path)?;
-    let mut run = dir.load_with(liveness)?;
+    let run = dir.load_with(liveness)?;
     if args.write {
         match run.info.state {
             RunState::Running => {
@@ -62,17 +62,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     let mut options = LeakOptions::default();
     options.must_see = args.must_see;
-    let mut verdict = judge_by(&run, &options);
-    if args.write {
-        seal_judged(&dir, &run, &mut verdict);
+    let verdict = judge_by(&run, &options);
+    let view = if args.write {
         // What the disk did not take is in the notes; the rest may follow later.
+        let mut view = seal_judged(&dir, run, verdict).view;
         let _ = dir.sync(|| true);
-        run.files = dir.artifacts();
-    }
-    let answer = if args.json {
-        Answer::json(&verdict)?
+        view.files = dir.artifacts();
+        view
     } else {
-        Answer::new(summary_text(&run, &verdict))
+        RunView::of(&run, verdict)
     };
-    Ok(answer.exiting_with(verdict.exit_code))
+    let answer = if args.json {
+        Answer::json(&view.verdict)?
+    } else {
+        Answer::new(view.text())
+    };
+    Ok(answer.exiting_with(view.verdict.exit_code))
 }

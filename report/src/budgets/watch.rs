@@ -137,7 +137,7 @@ impl Watch {
                     continue;
                 }
                 kept.minutes += step;
-                if let Some(value) = values.and_then(|values| values.get(row)) {
+                if let Some(value) = values.as_ref().and_then(|values| values.get(row)) {
                     kept.values.add(*value);
                 }
             }

@@ -42,7 +42,7 @@ pub(crate) fn standing<'a>(shots: &'a [HeapShot], timeline: &Timeline) -> &'a [H
         .iter()
         .zip(readings)
         .filter(|(_, value)| value.is_finite())
-        .map(|(hour, value)| (hour * 3600.0, *value))
+        .map(|(hour, value)| (hour * 3600.0, value))
         .collect();
     let then = rows.partition_point(|row| row.0 <= before.seconds);
     let Some(level) = then.checked_sub(1).map(|row| rows[row].1) else {

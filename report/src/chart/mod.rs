@@ -83,7 +83,7 @@ fn panels(timeline: &Timeline) -> Vec<Panel> {
         .filter_map(|panel| {
             let there: Vec<String> = panel
                 .columns()
-                .filter(|column| timeline.readings(column.name).is_some())
+                .filter(|column| timeline.has_readings(column.name))
                 .map(|column| column.name.to_owned())
                 .collect();
             (!there.is_empty()).then(|| Panel::large(panel.title(), panel.unit(), there))

@@ -42,7 +42,7 @@ impl Panel {
 
     pub(super) fn draw(&self, timeline: &Timeline, axis: &TimeAxis, top: f64) -> String {
         let bottom = top + self.height;
-        let series: Vec<(&String, &[f64])> = self
+        let series: Vec<(&String, Vec<f64>)> = self
             .columns
             .iter()
             .filter_map(|name| Some((name, timeline.readings(name)?)))
@@ -97,7 +97,7 @@ impl Panel {
     }
 
     /// Title and unit at the left; at the right each series with its last value.
-    fn heading(&self, series: &[(&String, &[f64])], axis: &TimeAxis, top: f64) -> String {
+    fn heading(&self, series: &[(&String, Vec<f64>)], axis: &TimeAxis, top: f64) -> String {
         let unit = if self.unit.is_empty() {
             String::new()
         } else {

@@ -41,7 +41,7 @@ impl Activity {
             Some(rates) => (rates, IDLE),
             None => (timeline.readings(ELSE)?, IDLE_CPU),
         };
-        let busy = busy(rates, idle)?;
+        let busy = busy(&rates, idle)?;
         let hours = timeline.elapsed_hours();
         let last = hours.len() - 1;
         let idle_before = busy.start >= MIN_IDLE_ROWS;

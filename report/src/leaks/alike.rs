@@ -35,7 +35,7 @@ pub(super) fn rise(
     let hours = timeline.elapsed_hours();
     let mut rises: Vec<Rise> = lives
         .iter()
-        .filter_map(|life| Rise::of(&life.rows, values, hours, unit.factor()))
+        .filter_map(|life| Rise::of(&life.rows, &values, hours, unit.factor()))
         .collect();
     let known = rises.len();
     let material = match unit {

@@ -168,10 +168,7 @@ fn fills_pages(timeline: &Timeline, table_mb: f64, [from, to]: [f64; 2]) -> bool
     const MIN_MB: f64 = 2.0;
     /// Of the growth, in each of three parts of the time.
     const EACH: f64 = 0.15;
-    let Some(name) = RESIDENT
-        .iter()
-        .find(|name| timeline.readings(name).is_some())
-    else {
+    let Some(name) = RESIDENT.iter().find(|name| timeline.has_readings(name)) else {
         return false;
     };
     let at = |part: f64| from + part * (to - from);
@@ -200,7 +197,7 @@ fn loaded(timeline: &Timeline) -> [f64; 2] {
     let middle = known.len() / 2;
     let usual = *known.select_nth_unstable_by(middle, f64::total_cmp).1;
     let busy = |(_, rate): &(&f64, &f64)| **rate > IDLE * usual;
-    let mut rows = timeline.elapsed_hours().iter().zip(rates);
+    let mut rows = timeline.elapsed_hours().iter().zip(&rates);
     let Some((first, _)) = rows.find(busy) else {
         return whole;
     };

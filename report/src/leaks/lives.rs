@@ -176,7 +176,7 @@ fn said_by(timeline: &Timeline, name: &str) -> Vec<(usize, String)> {
     };
     if is_pid(&words) || is_start(&words) {
         if let Some(values) = timeline.series(name) {
-            for (row, before, now) in steps(values).filter(|(_, before, now)| before != now) {
+            for (row, before, now) in steps(&values).filter(|(_, before, now)| before != now) {
                 add(row, &|| format!("{called} {before} → {now}"));
             }
         } else if let Some(cells) = timeline.text(name) {
@@ -208,7 +208,7 @@ fn said_by(timeline: &Timeline, name: &str) -> Vec<(usize, String)> {
     } else if is_uptime(&words)
         && let Some(values) = timeline.series(name)
     {
-        for (row, before, now) in steps(values).filter(|(_, before, now)| *now < before * FELL) {
+        for (row, before, now) in steps(&values).filter(|(_, before, now)| *now < before * FELL) {
             add(row, &|| format!("{called} fell from {before} to {now}"));
         }
     }
@@ -237,7 +237,7 @@ fn counters(timeline: &Timeline, roles: &Roles) -> Vec<(usize, String)> {
         .filter(|column| matches!(column.role, Role::Counter) || column.role == Role::Bound);
     for column in counters {
         let values = timeline.series(&column.name).unwrap_or_default();
-        for (row, before, now) in steps(values) {
+        for (row, before, now) in steps(&values) {
             if now < before * 0.5 {
                 fell.entry(row).or_insert((0, &column.name)).0 += 1;
             }
@@ -270,12 +270,11 @@ fn counters(timeline: &Timeline, roles: &Roles) -> Vec<(usize, String)> {
 /// Whether memory or descriptors fall to near their first level at this row.
 fn memory_falls(timeline: &Timeline, roles: &Roles, row: usize) -> bool {
     roles.judged.iter().any(|judged| {
-        let values = timeline.series(&judged.name).unwrap_or_default();
-        let at = |rows: std::ops::Range<usize>| middle(values.get(rows).unwrap_or_default());
+        let at = |rows| middle(&timeline.series_in(&judged.name, rows));
         let (first, before, after) = (
             at(0..3),
             at(row.saturating_sub(4)..row.saturating_sub(1)),
-            at(row..(row + 2).min(values.len())),
+            at(row..row + 2),
         );
         fell_to(first, before, after)
     })

@@ -120,7 +120,7 @@ pub(super) fn requests_per_hour(timeline: &Timeline, blocks: &Blocks) -> Option<
 /// The column of the request rate.
 fn requests_column(timeline: &Timeline) -> Option<&'static str> {
     let mut names = REQUESTS.into_iter();
-    names.find(|name| timeline.readings(name).is_some())
+    names.find(|name| timeline.has_readings(name))
 }
 
 fn load_of(timeline: &Timeline, name: &'static str, blocks: &Blocks) -> Option<Load> {
@@ -130,7 +130,7 @@ fn load_of(timeline: &Timeline, name: &'static str, blocks: &Blocks) -> Option<L
         .iter()
         .zip(values)
         .filter(|(_, value)| value.is_finite())
-        .map(|(hour, value)| (*hour, *value))
+        .map(|(hour, value)| (*hour, value))
         .collect();
     let column = means(&points, blocks);
     let count = column.len() as f64;

@@ -6,34 +6,32 @@
 //! Resident memory seldom comes back when something is freed: there the most
 //! that the agent held so far is taken off.
 
-use std::borrow::Cow;
-
 use crate::columns::{self, AGENT_HEAP_MB, AGENT_MEMORY_MB, AgentShare};
 use crate::timeline::Timeline;
 
 /// The numbers of a series, less what the agent's memory grew by.
-pub(super) fn less_agent<'a>(timeline: &'a Timeline, name: &str) -> Cow<'a, [f64]> {
-    let values = timeline.series(name).unwrap_or_default();
+pub(super) fn less_agent(timeline: &Timeline, name: &str) -> Vec<f64> {
+    let mut values = timeline.series(name).unwrap_or_default();
     let counted = match columns::find(name).map(|column| column.agent_share) {
         Some(AgentShare::Counted) => true,
         Some(AgentShare::Resident) => false,
-        Some(AgentShare::None) | None => return Cow::Borrowed(values),
+        Some(AgentShare::None) | None => return values,
     };
     let on_heap = counted.then(|| timeline.readings(AGENT_HEAP_MB.name));
     let held = || timeline.readings(AGENT_MEMORY_MB.name);
     let Some(agent) = on_heap.flatten().or_else(held) else {
-        return Cow::Borrowed(values);
+        return values;
     };
     let mut first = None;
     let mut grown = 0.0_f64;
-    let less = values.iter().zip(agent).map(|(value, agent)| {
+    for (value, agent) in values.iter_mut().zip(agent) {
         if agent.is_finite() {
-            let since = agent - *first.get_or_insert(*agent);
+            let since = agent - *first.get_or_insert(agent);
             grown = if counted { since } else { grown.max(since) };
         }
-        value - grown
-    });
-    Cow::Owned(less.collect())
+        *value -= grown;
+    }
+    values
 }
 
 #[cfg(test)]

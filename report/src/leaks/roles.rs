@@ -118,7 +118,7 @@ struct Column<'a> {
     words: Vec<String>,
     facts: ColumnFacts,
     /// Its numbers, if it has one.
-    values: Option<&'a [f64]>,
+    values: Option<Vec<f64>>,
     origin: Origin,
 }
 
@@ -153,7 +153,7 @@ impl Column<'_> {
         }
         // Readings taken so seldom that a short run has too few of them.
         let covered_by = columns::find(self.name).and_then(|column| column.covered_by);
-        if let Some(other) = covered_by.filter(|other| self.timeline.readings(other).is_some()) {
+        if let Some(other) = covered_by.filter(|other| self.timeline.has_readings(other)) {
             return self.left_out(Role::Covered, &format!("{other} is read at every row"));
         }
         self.by_meaning(self.meaning())
@@ -168,7 +168,7 @@ impl Column<'_> {
     }
 
     fn by_meaning(&self, meaning: Meaning) -> Decision {
-        let Some(values) = self.values else {
+        let Some(values) = &self.values else {
             return self.without_numbers(meaning);
         };
         let meaning = match (self.facts.unit, meaning) {
@@ -238,7 +238,7 @@ impl Column<'_> {
     }
 
     fn judged(&self, meaning: Meaning, unit: Option<Unit>, why: &str) -> Decision {
-        let Some(values) = self.values else {
+        let Some(values) = &self.values else {
             return self.unreadable();
         };
         let is_memory = matches!(meaning, Meaning::Memory | Meaning::MemoryOrTotal);

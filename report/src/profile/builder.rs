@@ -22,6 +22,9 @@ pub struct ProfileBuilder {
     labels: HashSet<Arc<[Label]>>,
     /// About how many bytes all of it takes.
     memory: usize,
+    /// What was asked for last.
+    last_function: u32,
+    last_location: u32,
 }
 
 /// An address is a place by itself. Only where a tool gave no address do the
@@ -123,15 +126,24 @@ impl ProfileBuilder {
     pub fn function(&mut self, name: &str, system_name: &str, file: &str, start_line: u32) -> u32 {
         let functions = &mut self.profile.functions;
         let key = (name, system_name, file, start_line);
-        let index = self.functions.find_or_add(key, functions.len(), |place| {
-            let known = &functions[place];
+        let is_key = |known: &Function| {
             (
                 &*known.name,
                 &*known.system_name,
                 &*known.file,
                 known.start_line,
             ) == key
-        });
+        };
+        // Profiles of one program have many in the same order.
+        let next = self.last_function.wrapping_add(1);
+        if functions.get(next as usize).is_some_and(is_key) {
+            self.last_function = next;
+            return next;
+        }
+        let index = self
+            .functions
+            .find_or_add(key, functions.len(), |place| is_key(&functions[place]));
+        self.last_function = index;
         if index as usize == functions.len() {
             self.memory += size_of::<Function>()
                 + memory_of_text(name)
@@ -153,30 +165,44 @@ impl ProfileBuilder {
     /// inlined function first. A location seen first without lines takes those
     /// that come later.
     pub fn location(&mut self, mapping: Option<u32>, address: u64, lines: &[(u32, u32)]) -> u32 {
-        let lines: Vec<Line> = lines
-            .iter()
-            .map(|&(function, line)| Line { function, line })
-            .collect();
-        let key = if address == 0 {
-            LocationKey::Lines(mapping, lines.clone())
-        } else {
-            LocationKey::Address(mapping, address)
+        let own_lines = || -> Vec<Line> {
+            let lines = lines.iter();
+            lines
+                .map(|&(function, line)| Line { function, line })
+                .collect()
         };
-        if let Some(&index) = self.locations.get(&key) {
-            let known = &mut self.profile.locations[index as usize];
+        let locations = &mut self.profile.locations;
+        let is_it = |known: &Location| known.mapping == mapping && known.address == address;
+        // Profiles of one program have many in the same order.
+        let next = self.last_location.wrapping_add(1);
+        let (known, key) = if address != 0 && locations.get(next as usize).is_some_and(is_it) {
+            (Some(next), None)
+        } else {
+            let key = if address == 0 {
+                LocationKey::Lines(mapping, own_lines())
+            } else {
+                LocationKey::Address(mapping, address)
+            };
+            (self.locations.get(&key).copied(), Some(key))
+        };
+        if let Some(index) = known {
+            self.last_location = index;
+            let known = &mut locations[index as usize];
             if known.lines.is_empty() {
-                known.lines = lines;
+                known.lines = own_lines();
             }
             return index;
         }
-        let index = self.profile.locations.len() as u32;
+        let lines = own_lines();
+        let index = locations.len() as u32;
+        self.last_location = index;
         self.memory += 2 * memory_of_location(lines.len());
         self.profile.locations.push(Location {
             mapping,
             address,
             lines,
         });
-        self.locations.insert(key, index);
+        self.locations.extend(key.map(|key| (key, index)));
         index
     }
 
@@ -184,16 +210,34 @@ impl ProfileBuilder {
     /// up; the order of labels does not matter.
     pub fn sample(&mut self, locations: &[u32], values: &[i64], mut labels: Vec<Label>) {
         labels.sort_unstable();
-        self.sorted_sample(locations, values, &labels);
+        let labels = self.labels(&labels);
+        self.labelled_sample(locations, values, &labels);
     }
 
-    /// [`ProfileBuilder::sample`] with labels in their order.
-    pub(super) fn sorted_sample(&mut self, locations: &[u32], values: &[i64], labels: &[Label]) {
+    /// Labels that are in their order, as samples share them: equal ones are the
+    /// same.
+    pub(super) fn labels(&mut self, labels: &[Label]) -> Arc<[Label]> {
+        if let Some(known) = self.labels.get(labels) {
+            return known.clone();
+        }
+        self.memory += memory_of_labels(labels);
+        let labels: Arc<[Label]> = labels.into();
+        self.labels.insert(labels.clone());
+        labels
+    }
+
+    /// [`ProfileBuilder::sample`] with labels of [`ProfileBuilder::labels`].
+    pub(super) fn labelled_sample(
+        &mut self,
+        locations: &[u32],
+        values: &[i64],
+        labels: &Arc<[Label]>,
+    ) {
         let samples = &mut self.profile.samples;
-        let key = (locations, labels);
+        let key = (locations, labels.as_ptr());
         let index = self.samples.find_or_add(key, samples.len(), |place| {
             let known = &samples[place];
-            (known.locations.as_slice(), &*known.labels) == key
+            (known.locations.as_slice(), known.labels.as_ptr()) == key
         });
         let index = index as usize;
         if index == samples.len() {
@@ -205,15 +249,7 @@ impl ProfileBuilder {
             samples.push(Sample {
                 locations: locations.to_vec(),
                 values: vec![0; self.profile.sample_types.len()],
-                labels: match self.labels.get(labels) {
-                    Some(known) => known.clone(),
-                    None => {
-                        self.memory += memory_of_labels(labels);
-                        let labels: Arc<[Label]> = labels.into();
-                        self.labels.insert(labels.clone());
-                        labels
-                    }
-                },
+                labels: labels.clone(),
             });
         }
         for (sum, value) in samples[index].values.iter_mut().zip(values) {

@@ -44,14 +44,39 @@ impl Profile {
     ///
     /// As [`Profile::decode`].
     pub fn decode_noted(bytes: &[u8]) -> Result<(Profile, Vec<String>), Error> {
-        Profile::decode_counted(bytes).0
+        let (read, _) = Profile::decode_where(bytes, |_, _| true);
+        read.map(Option::unwrap_or_default)
     }
 
-    /// The same, with the bytes that were unpacked for it.
-    pub(crate) fn decode_counted(bytes: &[u8]) -> (Result<(Profile, Vec<String>), Error>, usize) {
+    /// The same where it is of a time that is wanted, by when it began and how
+    /// long it took in nanoseconds; and the bytes that were unpacked for it.
+    pub(crate) fn decode_where(
+        bytes: &[u8],
+        is_wanted: impl Fn(i64, i64) -> bool,
+    ) -> (Result<Option<(Profile, Vec<String>)>, Error>, usize) {
         let (raw, count) = packing::unpacked(bytes);
-        (raw.and_then(|raw| plain(&raw)), count)
+        let read = raw.and_then(|raw| match times(&raw) {
+            // What cannot be read so far says itself why.
+            Some((time, duration)) if !is_wanted(time, duration) => Ok(None),
+            _ => plain(&raw).map(Some),
+        });
+        (read, count)
     }
+}
+
+/// When a profile was begun and how long it took, without the rest of it; `None`
+/// of bytes that are none.
+fn times(raw: &[u8]) -> Option<(i64, i64)> {
+    let (mut time, mut duration) = (0, 0);
+    let mut fields = Fields::of(raw);
+    while let Some(field) = fields.next().ok()? {
+        match field {
+            Field::Number(field::TIME, value) => time = value.cast_signed(),
+            Field::Number(field::DURATION, value) => duration = value.cast_signed(),
+            _ => {}
+        }
+    }
+    Some((time, duration))
 }
 
 /// The profile in bytes that are not packed.
@@ -408,9 +433,12 @@ fn frames(profile: &Profile, locations: &[u32]) -> usize {
     inlined.sum()
 }
 
-/// Where each id is. Writers number as they like.
+/// Where each id is. Writers number as they like; most count from one.
 #[derive(Default)]
 struct Ids {
+    /// How many of the first have their number for id.
+    counted: u32,
+    /// The others.
     places: HashMap<u64, u32>,
     next: u32,
 }
@@ -418,13 +446,24 @@ struct Ids {
 impl Ids {
     fn add(&mut self, id: u64, memory: &mut Memory) -> Result<(), Error> {
         memory.take(2 * size_of::<(u64, u32)>())?;
-        self.places.insert(id, self.next);
         self.next += 1;
+        if id == u64::from(self.next) && self.counted + 1 == self.next {
+            self.counted = self.next;
+        } else {
+            self.places.insert(id, self.next - 1);
+        }
         Ok(())
     }
 
     fn find(&self, id: u64) -> Option<u32> {
-        self.places.get(&id).copied()
+        // Of an id that comes twice the later holds.
+        if !self.places.is_empty()
+            && let Some(place) = self.places.get(&id)
+        {
+            return Some(*place);
+        }
+        let place = id.checked_sub(1)?;
+        (place < u64::from(self.counted)).then_some(place as u32)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Arithmetic on whole profiles: many into one, and one less another.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::{Label, Mapping, Profile, ProfileBuilder};
 use crate::error::Error;
@@ -200,19 +202,23 @@ impl Merger {
                 builder.location(mapping, address, &lines)
             })
             .collect();
+        // Where each set of labels of this profile is in the merged one.
+        let mut sets: HashMap<*const Label, Arc<[Label]>> = HashMap::new();
+        let (mut stack, mut values) = (Vec::new(), Vec::new());
         for sample in &profile.samples {
-            let stack: Vec<u32> = sample
-                .locations
-                .iter()
-                .filter_map(|location| locations.get(*location as usize).copied())
-                .collect();
-            let values: Vec<i64> = sample.values.iter().map(|value| scale(*value)).collect();
-            let labels = detail.of(&sample.labels);
-            if labels.is_sorted() {
-                builder.sorted_sample(&stack, &values, &labels);
-            } else {
-                builder.sample(&stack, &values, labels.into_owned());
-            }
+            stack.clear();
+            let own = sample.locations.iter();
+            stack.extend(own.filter_map(|location| locations.get(*location as usize).copied()));
+            values.clear();
+            values.extend(sample.values.iter().map(|value| scale(*value)));
+            let labels = sets.entry(sample.labels.as_ptr()).or_insert_with(|| {
+                let mut labels = detail.of(&sample.labels);
+                if !labels.is_sorted() {
+                    labels.to_mut().sort_unstable();
+                }
+                builder.labels(&labels)
+            });
+            builder.labelled_sample(&stack, &values, labels);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::{Liveness, ProfileRange, RunDir};
 use crate::budgets::Watch;
 use crate::error::Error;
 use crate::limits::LISTED_FILES;
+use crate::profile::Profile;
 use crate::run::{Run, RunInfo, RunState};
 use crate::spans::{SpanRange, agreement};
 use crate::timeline::Timeline;
@@ -20,11 +21,15 @@ impl RunDir {
     ///
     /// [`Error::Format`] where a version that is not known wrote the run.
     pub fn load(&self) -> Result<Run, Error> {
-        self.load_with(|_, _| Liveness::Running)
+        let (info, note) = self.info_or_guess()?;
+        let mut run = self.load_described(info);
+        run.notes.splice(0..0, note);
+        Ok(run)
     }
 
     /// [`RunDir::load`], asking `liveness` whether the process of a run recorded
-    /// as running is still there; if not, the run was interrupted.
+    /// as running is still there; if not, the run was interrupted. The CPU
+    /// profile is read on a thread of its own meanwhile.
     ///
     /// # Errors
     ///
@@ -32,6 +37,33 @@ impl RunDir {
     pub fn load_with(
         &self,
         liveness: impl FnOnce(&RunDir, &RunInfo) -> Liveness,
+    ) -> Result<Run, Error> {
+        std::thread::scope(|scope| {
+            let cpu = scope.spawn(|| self.profile("cpu", &ProfileRange::default()));
+            let read = || match cpu.join() {
+                Ok(read) => read,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            self.load_judged_with(liveness, read)
+        })
+    }
+
+    /// [`RunDir::load_with`] but for the CPU profile, which no verdict needs.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunDir::load`].
+    pub fn load_without_cpu(
+        &self,
+        liveness: impl FnOnce(&RunDir, &RunInfo) -> Liveness,
+    ) -> Result<Run, Error> {
+        self.load_judged_with(liveness, || Ok((None, Vec::new())))
+    }
+
+    fn load_judged_with(
+        &self,
+        liveness: impl FnOnce(&RunDir, &RunInfo) -> Liveness,
+        cpu: impl FnOnce() -> Result<(Option<Profile>, Vec<String>), Error>,
     ) -> Result<Run, Error> {
         let (mut info, note) = self.info_or_guess()?;
         if info.state == RunState::Running {
@@ -41,7 +73,7 @@ impl RunDir {
                 Liveness::Unknown => RunState::Unknown,
             };
         }
-        let mut run = self.load_described(info);
+        let mut run = self.load_parts(info, cpu);
         run.notes.splice(0..0, note);
         Ok(run)
     }
@@ -101,6 +133,14 @@ impl RunDir {
     /// cannot be read is noted in [`Run::notes`].
     #[must_use]
     pub fn load_described(&self, info: RunInfo) -> Run {
+        self.load_parts(info, || self.profile("cpu", &ProfileRange::default()))
+    }
+
+    fn load_parts(
+        &self,
+        info: RunInfo,
+        cpu: impl FnOnce() -> Result<(Option<Profile>, Vec<String>), Error>,
+    ) -> Run {
         let mut run = Run::new(info, Timeline::default());
         match self.timeline() {
             Ok(timeline) => {
@@ -121,13 +161,7 @@ impl RunDir {
             }
             Err(error) => run.notes.push(format!("no events: {error}")),
         }
-        match self.profile("cpu", &ProfileRange::default()) {
-            Ok((cpu, notes)) => {
-                run.cpu = cpu;
-                run.notes.extend(notes);
-            }
-            Err(error) => run.notes.push(format!("no profile: {error}")),
-        }
+        let before_cpu = run.notes.len();
         let watch = match self.budgets(&run.info) {
             Ok(Some(budgets)) => {
                 run.leak_budget = budgets.leaks;
@@ -165,6 +199,17 @@ impl RunDir {
                     .unwrap_or_default();
                 run.unread_spans.push(note.clone());
                 run.notes.push(note);
+            }
+        }
+        // Last, as it is read meanwhile; its notes stand before those of spans.
+        match cpu() {
+            Ok((cpu, notes)) => {
+                run.cpu = cpu;
+                run.notes.splice(before_cpu..before_cpu, notes);
+            }
+            Err(error) => {
+                let note = format!("no profile: {error}");
+                run.notes.insert(before_cpu, note);
             }
         }
         match self.heap_shots() {

@@ -149,9 +149,13 @@ impl RunDir {
         let mut coarse = Vec::new();
         let mut unpacked = Unpacked::default();
         for path in self.profiles(kind)? {
-            let window = unpacked.window(self, &path).and_then(|(window, left_out)| {
+            let is_wanted = |time, duration| range.covers(time, duration, start);
+            let window = unpacked.window(self, &path, is_wanted).and_then(|window| {
+                let Some((window, left_out)) = window else {
+                    return Ok(0);
+                };
                 notes.left_out(left_out, &path);
-                if !range.covers(&window, start) {
+                if !range.covers(window.time_nanos, window.duration_nanos, start) {
                     return Ok(0);
                 }
                 let part;
@@ -257,9 +261,15 @@ struct Unpacked {
 }
 
 impl Unpacked {
-    fn window(&mut self, dir: &RunDir, path: &Path) -> Result<(Profile, Vec<String>), Error> {
+    /// A window and what was left out of it; `None` if its time is not wanted.
+    fn window(
+        &mut self,
+        dir: &RunDir,
+        path: &Path,
+        is_wanted: impl Fn(i64, i64) -> bool,
+    ) -> Result<Option<(Profile, Vec<String>)>, Error> {
         let bytes = read_window(dir, path)?;
-        let (profile, unpacked) = Profile::decode_counted(&bytes);
+        let (profile, unpacked) = Profile::decode_where(&bytes, is_wanted);
         self.bytes = self.bytes.saturating_add(unpacked as u64);
         profile
     }
@@ -347,8 +357,9 @@ impl RunDir {
             (shots, notes) = (Vec::new(), Notes::new("heap"));
             let mut memory = 0_usize;
             for path in spread(&paths, most) {
-                match unpacked.window(self, path) {
-                    Ok((profile, left_out)) => {
+                match unpacked.window(self, path, |_, _| true) {
+                    Ok(None) => {}
+                    Ok(Some((profile, left_out))) => {
                         notes.left_out(left_out, path);
                         memory = memory.saturating_add(profile.memory());
                         shots.push(HeapShot {
@@ -427,16 +438,16 @@ impl ProfileRange {
 
     /// Whether a window overlaps the range. One whose time is unknown is only
     /// in a range without bounds.
-    fn covers(&self, window: &Profile, run_start_nanos: Option<f64>) -> bool {
+    fn covers(&self, time_nanos: i64, duration_nanos: i64, run_start_nanos: Option<f64>) -> bool {
         if self.from_min.is_none() && self.to_min.is_none() {
             return true;
         }
-        let (Some(run_start), true) = (run_start_nanos, window.time_nanos != 0) else {
+        let (Some(run_start), true) = (run_start_nanos, time_nanos != 0) else {
             return false;
         };
         let minute = |nanos: f64| (nanos - run_start) / 60e9;
-        let start = minute(window.time_nanos as f64);
-        let end = minute(window.time_nanos as f64 + window.duration_nanos as f64);
+        let start = minute(time_nanos as f64);
+        let end = minute(time_nanos as f64 + duration_nanos as f64);
         self.from_min.is_none_or(|from| end > from) && self.to_min.is_none_or(|to| start < to)
     }
 }

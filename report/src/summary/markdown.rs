@@ -3,19 +3,18 @@
 use super::{
     about, cause_facts, found, phase_table, series_table, service, span_table, trust_facts,
 };
-use crate::judging::RunVerdict;
 use crate::names::markdown;
-use crate::run::Run;
+use crate::view::RunView;
 
-/// The run and its verdict as Markdown, the verdict first.
-#[must_use]
-pub fn summary_markdown(run: &Run, verdict: &RunVerdict) -> String {
+/// [`RunView::markdown`].
+pub(super) fn markdown_text(view: &RunView) -> String {
+    let verdict = &view.verdict;
     let mut text = format!(
         "# {}: {}\n\n**{}**\n\n{}\n\n",
-        markdown(service(run)),
+        markdown(service(view)),
         verdict.verdict.name(),
         markdown(&verdict.headline),
-        markdown(&about(run))
+        markdown(&about(view))
     );
     for rule in &verdict.rules {
         text.push_str(&format!(
@@ -38,13 +37,13 @@ pub fn summary_markdown(run: &Run, verdict: &RunVerdict) -> String {
         section("Series, after warm-up", body);
     }
     section("Causes", list(&cause_facts(&verdict.causes)));
-    let phases = phase_table(run);
+    let phases = phase_table(view);
     if !phases.is_empty() {
         let body = phases.markdown()
             + "\n100 % CPU is one core. p99 is the median of the ticks' 99th percentiles.\n";
         section("Phases", body);
     }
-    let spans = span_table(run);
+    let spans = span_table(&view.spans, view.heap_period);
     if !spans.is_empty() {
         let body = spans.markdown()
             + "\nA request's CPU time is that of all spans inside it; *busy* is the share of its time in \

@@ -5,16 +5,14 @@
 
 mod leaks;
 mod markdown;
-mod phase_facts;
 mod spans;
 mod text;
 
 pub use leaks::leaks_text;
-pub use markdown::summary_markdown;
-pub use text::summary_text;
 
 use crate::causes::Cause;
 use crate::findings::Finding;
+use crate::judging::RunVerdict;
 use crate::leaks::{LeakReport, SeriesOutcome, SeriesVerdict};
 use crate::limits::{LISTED_FINDINGS, LISTED_PHASES};
 use crate::names::line;
@@ -23,16 +21,43 @@ use crate::run::Run;
 use crate::table::Table;
 use crate::trust::Trust;
 use crate::verdict::Verdict;
-use phase_facts::PhaseFacts;
+use crate::view::RunView;
 use spans::span_table;
 
+impl RunView {
+    /// The run and its verdict as aligned text, the verdict first. Ends in a
+    /// newline.
+    #[must_use]
+    pub fn text(&self) -> String {
+        text::text(self)
+    }
+
+    /// The run and its verdict as Markdown, the verdict first.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        markdown::markdown_text(self)
+    }
+}
+
+/// [`RunView::text`] of a run and its verdict.
+#[must_use]
+pub fn summary_text(run: &Run, verdict: &RunVerdict) -> String {
+    RunView::of(run, verdict.clone()).text()
+}
+
+/// [`RunView::markdown`] of a run and its verdict.
+#[must_use]
+pub fn summary_markdown(run: &Run, verdict: &RunVerdict) -> String {
+    RunView::of(run, verdict.clone()).markdown()
+}
+
 /// One line on what was run: version, state, how long, when and where.
-fn about(run: &Run) -> String {
-    let info = &run.info;
+fn about(view: &RunView) -> String {
+    let info = &view.info;
     let mut parts = vec![info.state.in_words().to_owned()];
-    if !run.timeline.is_empty() {
-        parts.push(duration(run.timeline.span_hours()));
-        parts.push(format!("{} samples", run.timeline.len()));
+    if view.samples > 0 {
+        parts.push(duration(view.hours));
+        parts.push(format!("{} samples", view.samples));
     }
     parts.extend(Some(&info.start).filter(|s| !s.is_empty()).cloned());
     parts.extend(
@@ -64,11 +89,11 @@ fn first_lines(verdict: Verdict, headline: &str, leaks: &LeakReport) -> String {
     lines.collect()
 }
 
-fn service(run: &Run) -> &str {
-    if run.info.service.is_empty() {
+fn service(view: &RunView) -> &str {
+    if view.info.service.is_empty() {
         "unnamed service"
     } else {
-        &run.info.service
+        &view.info.service
     }
 }
 
@@ -157,15 +182,15 @@ fn found(findings: &[Finding]) -> Vec<String> {
     sentences
 }
 
-fn phase_table(run: &Run) -> Table {
+fn phase_table(view: &RunView) -> Table {
     let mut table = Table::new(&[
         "phase", "from", "duration", "rss MB", "cpu %", "req/s", "errors/s", "p99 ms",
     ]);
-    let all = PhaseFacts::of(&run.timeline);
+    let all = &view.phases;
     // The first phases, and the whole run, which is last.
     let whole = all.len().saturating_sub(1);
     let left_out = whole.saturating_sub(LISTED_PHASES);
-    for (number, facts) in all.into_iter().enumerate() {
+    for (number, facts) in all.iter().enumerate() {
         if (LISTED_PHASES..LISTED_PHASES + left_out).contains(&number) {
             if number == LISTED_PHASES {
                 table.row(vec![format!("… {left_out} more")]);
@@ -177,7 +202,7 @@ fn phase_table(run: &Run) -> Table {
             (start, end) => format!("{} → {}", or_dash(start), or_dash(end)),
         };
         table.row(vec![
-            facts.name,
+            facts.name.clone(),
             duration(facts.start_min / 60.0),
             duration((facts.end_min - facts.start_min) / 60.0),
             rss,

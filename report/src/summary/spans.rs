@@ -1,7 +1,6 @@
 //! The requests and spans of a run, as far as a page has room.
 
 use crate::number::{or_dash, within_or_dash};
-use crate::run::Run;
 use crate::spans::SpanTotal;
 use crate::table::Table;
 
@@ -10,7 +9,7 @@ const MOST: usize = 24;
 
 /// Requests first, then other spans, then CPU time outside of requests; each
 /// with the costliest first.
-pub(super) fn span_table(run: &Run) -> Table {
+pub(super) fn span_table(spans: &[SpanTotal], heap_period: Option<i64>) -> Table {
     let mut table = Table::new(&[
         "span",
         "kind",
@@ -25,15 +24,11 @@ pub(super) fn span_table(run: &Run) -> Table {
         "alloc KB each",
     ])
     .words(&[1]);
-    let of = |kind: &'static str| run.spans.iter().filter(move |span| span.kind == kind);
+    let of = |kind: &'static str| spans.iter().filter(move |span| span.kind == kind);
     let known = ["request", "span", "none"];
-    let rest = run
-        .spans
-        .iter()
-        .filter(|s| !known.contains(&s.kind.as_str()));
+    let rest = spans.iter().filter(|s| !known.contains(&s.kind.as_str()));
     let all = of("request").chain(of("span")).chain(rest);
-    // Bytes between two samples, as every heap profile of the run has them.
-    let period = run.heap.last().map(|shot| shot.profile.period as f64);
+    let period = heap_period.map(|bytes| bytes as f64);
     for span in all.take(MOST).chain(of("none")) {
         table.row(row(span, period));
     }
@@ -77,8 +72,6 @@ fn row(span: &SpanTotal, period: Option<f64>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::causes::HeapShot;
-    use crate::profile::ProfileBuilder;
 
     #[test]
     fn every_figure_that_is_sampled_has_its_interval() {
@@ -95,17 +88,7 @@ mod tests {
         };
         // What stands after the columns of times, word by word.
         let shown = |span: SpanTotal, heap: bool| {
-            let mut run = Run {
-                spans: vec![span],
-                ..Run::default()
-            };
-            let profile = ProfileBuilder::heap(0, 0, 512 << 10).build();
-            let shot = HeapShot {
-                seconds: 1.0,
-                profile,
-            };
-            run.heap.extend(Some(shot).filter(|_| heap));
-            let text = span_table(&run).text();
+            let text = span_table(&[span], heap.then_some(512 << 10)).text();
             let row = text.lines().nth(1).expect("a row");
             let words: Vec<&str> = row.split_whitespace().skip(8).collect();
             words.join(" ")

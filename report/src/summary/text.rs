@@ -4,16 +4,14 @@ use super::{
     about, cause_facts, first_lines, found, phase_table, series_table, service, span_table,
     trust_facts,
 };
-use crate::judging::RunVerdict;
 use crate::names::line;
-use crate::run::Run;
+use crate::view::RunView;
 
-/// The run and its verdict as aligned text, the verdict first. Ends in a
-/// newline.
-#[must_use]
-pub fn summary_text(run: &Run, verdict: &RunVerdict) -> String {
+/// [`RunView::text`].
+pub(super) fn text(view: &RunView) -> String {
+    let verdict = &view.verdict;
     let mut text = first_lines(verdict.verdict, &verdict.headline, &verdict.leaks);
-    text.push_str(&line(&format!("  {}: {}", service(run), about(run))));
+    text.push_str(&line(&format!("  {}: {}", service(view), about(view))));
     for rule in &verdict.rules {
         text.push_str(&line(&format!(
             "  {:<12}  {}: {}",
@@ -32,18 +30,18 @@ pub fn summary_text(run: &Run, verdict: &RunVerdict) -> String {
         section("Series, after warm-up", series.text());
     }
     section("Causes", lines(&cause_facts(&verdict.causes)));
-    let phases = phase_table(run);
+    let phases = phase_table(view);
     if !phases.is_empty() {
         section("Phases", phases.text());
     }
-    let spans = span_table(run);
+    let spans = span_table(&view.spans, view.heap_period);
     if !spans.is_empty() {
         section("Requests and spans", spans.text());
     }
     section("Findings", lines(&found(&verdict.findings)));
     section("Trust", lines(&trust_facts(verdict.trust.as_ref())));
     section("Notes", lines(&verdict.notes));
-    let files: Vec<String> = run.files.iter().map(|f| f.display().to_string()).collect();
+    let files: Vec<String> = view.files.iter().map(|f| f.display().to_string()).collect();
     section("Files", lines(&files));
     text
 }

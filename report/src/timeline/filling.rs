@@ -95,7 +95,7 @@ impl Filling {
                         numbers: 0,
                     })
                 } else {
-                    Filled::Numbers(Numbers::new(name, rows))
+                    Filled::Numbers(Numbers::new(name))
                 }
             })
             .collect();
@@ -122,7 +122,7 @@ impl Filling {
             if self.names.len() >= COLUMNS.most as usize {
                 return;
             }
-            let mut numbers = Numbers::new(name, 0);
+            let mut numbers = Numbers::new(name);
             numbers.skip(self.hours.len());
             self.names.push(name.clone());
             self.columns.push(Filled::Numbers(numbers));
@@ -295,7 +295,7 @@ impl Words {
 
     /// The same column as one of numbers.
     pub(super) fn numbers(&self, name: &str) -> Numbers {
-        let mut numbers = Numbers::new(name, self.words.len());
+        let mut numbers = Numbers::new(name);
         for word in self.words.iter() {
             numbers.push(word.unwrap_or("").as_bytes());
         }

@@ -56,13 +56,14 @@ pub(super) fn finished(mut filling: Filling) -> Timeline {
     filling.losses.untimed_rows += untimed;
     filling.losses.reordered_rows = settled.reordered;
     if let Some(order) = &settled.order {
-        let sorted = |values: &[f64]| -> Vec<f64> {
-            order.iter().map(|row| values[*row as usize]).collect()
-        };
-        hours = sorted(&hours);
+        let sorted = |values: &[f64], row: &u32| values[*row as usize];
+        hours = order.iter().map(|row| sorted(&hours, row)).collect();
         for column in &mut columns {
             match column {
-                Column::Numbers(values) => *values = sorted(values),
+                Column::Numbers(values) => {
+                    let plain = values.to_vec();
+                    *values = order.iter().map(|row| sorted(&plain, row)).collect();
+                }
                 Column::Text(words) => words.reorder(order),
             }
         }
@@ -180,6 +181,7 @@ fn continues(columns: &[Column], before: usize, after: usize) -> bool {
         let Column::Numbers(values) = column else {
             continue;
         };
+        let values = values.to_vec();
         let near = |rows: &[f64]| {
             let mut some: Vec<f64> = rows.iter().copied().filter(|v| v.is_finite()).collect();
             some.sort_by(f64::total_cmp);

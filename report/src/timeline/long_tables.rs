@@ -5,6 +5,7 @@
 //! the growth of one is lost in the distance between them.
 
 use super::facts::{self, ColumnFacts};
+use super::packed::Packed;
 use super::units::words;
 use super::{Column, Timeline};
 use crate::limits::{CELLS, COLUMNS};
@@ -86,12 +87,13 @@ pub(super) fn part(timeline: &mut Timeline, time: impl Fn(usize) -> bool) -> Opt
             continue;
         }
         for (thing, called) in things.names.iter().enumerate() {
-            let own: Vec<f64> = values
-                .iter()
-                .zip(&things.rows)
-                .map(|(value, of)| if *of == thing as u8 { *value } else { f64::NAN })
-                .collect();
-            let readings = own.iter().filter(|value| value.is_finite()).count();
+            let mut readings = 0;
+            let own = values.iter().zip(&things.rows).map(|(value, of)| {
+                let own = if *of == thing as u8 { value } else { f64::NAN };
+                readings += usize::from(own.is_finite());
+                own
+            });
+            let own: Packed = own.collect();
             timeline.facts.push(ColumnFacts {
                 cells: readings + facts.unreadable,
                 readings,

@@ -19,6 +19,7 @@ mod leaps;
 mod long_tables;
 mod losses;
 mod numbers;
+mod packed;
 mod parse;
 mod part;
 mod phases;
@@ -41,9 +42,10 @@ pub use write::{Cell, TimelineWriter};
 
 use clock::Clock;
 use losses::Losses;
+use packed::Packed;
 
 /// Series over time, stored by column: `f64` with NaN for a missing reading,
-/// words for `time` and `phase`.
+/// packed; words for `time` and `phase`.
 ///
 /// Rows are in the order of time. A timeline comes from a CSV file
 /// ([`Timeline::parse`]) or is built row by row ([`Timeline::new`], then
@@ -64,7 +66,7 @@ pub struct Timeline {
 
 #[derive(Debug, Clone)]
 enum Column {
-    Numbers(Vec<f64>),
+    Numbers(Packed),
     Text(TextColumn),
 }
 
@@ -84,7 +86,7 @@ impl Timeline {
                     if index > 0 && holds_words(name) {
                         Column::Text(TextColumn::default())
                     } else {
-                        Column::Numbers(Vec::new())
+                        Column::Numbers(Packed::default())
                     }
                 })
                 .collect(),
@@ -146,19 +148,35 @@ impl Timeline {
 
     /// The numbers of a column, one per row, NaN where missing. `None` if there
     /// is no such column or it holds words.
+    ///
+    /// They are kept packed, and unpacked for who asks: ask once, and do not
+    /// hold those of all columns.
     #[must_use]
-    pub fn series(&self, name: &str) -> Option<&[f64]> {
-        match self.column(name)? {
-            Column::Numbers(values) => Some(values),
-            Column::Text(_) => None,
-        }
+    pub fn series(&self, name: &str) -> Option<Vec<f64>> {
+        Some(self.numbers(name)?.to_vec())
     }
 
     /// [`Timeline::series`], but only if at least one reading is there.
     #[must_use]
-    pub fn readings(&self, name: &str) -> Option<&[f64]> {
-        self.series(name)
-            .filter(|values| values.iter().any(|v| v.is_finite()))
+    pub fn readings(&self, name: &str) -> Option<Vec<f64>> {
+        let values = self.numbers(name)?;
+        values.has_readings().then(|| values.to_vec())
+    }
+
+    /// The numbers of a column in some rows, as far as there are such.
+    pub(crate) fn series_in(&self, name: &str, rows: Range<usize>) -> Vec<f64> {
+        let Some(values) = self.numbers(name) else {
+            return Vec::new();
+        };
+        let mut reader = values.reader();
+        let rows = rows.start..rows.end.min(values.len());
+        rows.map(|row| reader.get(row)).collect()
+    }
+
+    /// Whether a column holds numbers, and at least one reading is there.
+    #[must_use]
+    pub fn has_readings(&self, name: &str) -> bool {
+        self.numbers(name).is_some_and(Packed::has_readings)
     }
 
     /// The words of a column. `None` if there is no such column or it holds
@@ -265,6 +283,13 @@ impl Timeline {
             None => {}
         }
         facts
+    }
+
+    fn numbers(&self, name: &str) -> Option<&Packed> {
+        match self.column(name)? {
+            Column::Numbers(values) => Some(values),
+            Column::Text(_) => None,
+        }
     }
 
     fn column(&self, name: &str) -> Option<&Column> {

@@ -6,9 +6,12 @@
 //! and units are decided at the end, by all cells of the column, then by those
 //! of the file. What stays open and would change the scale is unreadable.
 
+use std::ops::Range;
+
 use super::cells::{self, Mark};
 use super::facts::{self, CellUnit, ColumnFacts};
 use super::filling::{float, text};
+use super::packed::Packed;
 use super::scales;
 use super::units::{Hint, bytes_of_name};
 
@@ -61,7 +64,7 @@ pub(super) struct Customs {
 #[derive(Debug, Clone)]
 pub(super) struct Numbers {
     hint: Hint,
-    pub(super) values: Vec<f64>,
+    pub(super) values: Packed,
     /// From which row on cells have which form.
     pub(super) forms: Vec<(u32, Form)>,
     form: Form,
@@ -75,10 +78,10 @@ const PLAIN: Form = Form {
 };
 
 impl Numbers {
-    pub(super) fn new(name: &str, rows: usize) -> Numbers {
+    pub(super) fn new(name: &str) -> Numbers {
         Numbers {
             hint: Hint::of(name),
-            values: Vec::with_capacity(rows),
+            values: Packed::default(),
             forms: Vec::new(),
             form: PLAIN,
             locale: Locale::default(),
@@ -162,16 +165,12 @@ impl Numbers {
 
     /// Appends missing readings, for rows before the column was there.
     pub(super) fn skip(&mut self, rows: usize) {
-        self.values.resize(self.values.len() + rows, f64::NAN);
+        (0..rows).for_each(|_| self.values.push(f64::NAN));
     }
 
     /// Lets every second row go.
     pub(super) fn thin(&mut self) {
-        let mut row = 0_usize;
-        self.values.retain(|_| {
-            row += 1;
-            row % 2 == 1
-        });
+        self.values = self.values.iter().step_by(2).collect();
         let mut thinned: Vec<(u32, Form)> = Vec::with_capacity(self.forms.len());
         for &(row, form) in &self.forms {
             let row = row.div_ceil(2);
@@ -188,16 +187,17 @@ impl Numbers {
     }
 
     pub(super) fn clear_last(&mut self) {
-        if let Some(last) = self.values.last_mut() {
-            let read = usize::from(last.is_finite());
+        if let Some(last) = self.values.len().checked_sub(1) {
+            let read = usize::from(self.values.reader().get(last).is_finite());
             self.facts.readings -= read;
             self.facts.cells -= read;
-            *last = f64::NAN;
+            self.values.truncate(last);
+            self.values.push(f64::NAN);
         }
     }
 
     /// The rows of each form, in order.
-    pub(super) fn stretches(&self) -> impl Iterator<Item = (std::ops::Range<usize>, Form)> {
+    pub(super) fn stretches(&self) -> impl Iterator<Item = (Range<usize>, Form)> {
         let end = self.values.len();
         self.forms
             .iter()
@@ -321,44 +321,52 @@ impl Numbers {
 
     /// The largest number without a mark that is open, and without decimals.
     fn largest_plain(&self) -> Option<f64> {
+        let mut values = self.values.reader();
         self.stretches()
             .filter(|(_, form)| form.open == Open::Nothing)
-            .flat_map(|(rows, _)| self.values[rows].iter().copied())
+            .flat_map(|(rows, _)| rows)
+            .map(|row| values.get(row))
             .filter(|value| value.is_finite() && value.fract() == 0.0)
             .map(f64::abs)
             .reduce(f64::max)
     }
 
     fn each(&mut self, open: Open, change: impl Fn(f64) -> f64) {
-        let stretches: Vec<_> = self.stretches().filter(|(_, f)| f.open == open).collect();
-        for (rows, form) in stretches {
-            for value in &mut self.values[rows] {
+        for plain in [true, false] {
+            let such = |form: Form| form.open == open && form.unit.is_none() == plain;
+            let rows = self.rows_of(such);
+            self.values.edit(&rows, |value| {
                 *value = change(*value);
                 // 1.234 times a thousand is 1234, whatever floats make of it.
-                if form.unit.is_none() {
+                if plain {
                     *value = value.round();
                 }
-            }
+            });
         }
+    }
+
+    /// The rows of such forms, in order.
+    pub(super) fn rows_of(&self, such: impl Fn(Form) -> bool) -> Vec<Range<usize>> {
+        let stretches = self.stretches().filter(|(_, form)| such(*form));
+        stretches.map(|(rows, _)| rows).collect()
     }
 
     /// Makes cells of such a form unreadable.
     pub(super) fn void(&mut self, such: impl Fn(Form) -> bool) {
-        let stretches: Vec<_> = self.stretches().filter(|(_, form)| such(*form)).collect();
-        for (rows, _) in stretches {
-            for value in &mut self.values[rows] {
-                if value.is_finite() {
-                    self.facts.example.get_or_insert_with(|| value.to_string());
-                    self.facts.readings = self.facts.readings.saturating_sub(1);
-                    self.facts.unreadable += 1;
-                    *value = f64::NAN;
-                }
+        let rows = self.rows_of(such);
+        let facts = &mut self.facts;
+        self.values.edit(&rows, |value| {
+            if value.is_finite() {
+                facts.example.get_or_insert_with(|| value.to_string());
+                facts.readings = facts.readings.saturating_sub(1);
+                facts.unreadable += 1;
+                *value = f64::NAN;
             }
-        }
+        });
     }
 
-    pub(super) fn finish(mut self) -> (Vec<f64>, ColumnFacts) {
-        self.values.shrink_to_fit();
+    pub(super) fn finish(mut self) -> (Packed, ColumnFacts) {
+        self.values.shrink();
         (self.values, self.facts)
     }
 }

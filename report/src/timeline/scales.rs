@@ -22,11 +22,9 @@ const MAX_CHANGES: usize = 64;
 pub(super) fn unite(numbers: &mut Numbers, name: &str) -> (Option<CellUnit>, String) {
     let shown = facts::example(name.as_bytes());
     let mut counts: Vec<(Option<CellUnit>, usize)> = Vec::new();
+    let mut values = numbers.values.reader();
     for (rows, form) in numbers.stretches() {
-        let readings = numbers.values[rows]
-            .iter()
-            .filter(|v| v.is_finite())
-            .count();
+        let readings = rows.filter(|row| values.get(*row).is_finite()).count();
         match counts.iter_mut().find(|(unit, _)| *unit == form.unit) {
             Some((_, count)) => *count += readings,
             None => counts.push((form.unit, readings)),
@@ -113,16 +111,16 @@ fn scale(numbers: &Numbers, name: &str) -> Option<(Option<CellUnit>, f64, bool)>
 fn continues(numbers: &Numbers, scale: f64) -> bool {
     let mut before: Option<(Form, f64)> = None;
     let (mut changes, mut breaks) = (0, 0);
+    let mut values = numbers.values.reader();
     for (rows, form) in numbers.stretches() {
         let factor = if form.unit.is_none() { scale } else { 1.0 };
-        let values = &numbers.values[rows];
-        let near = |values: &mut dyn Iterator<Item = &f64>| {
-            let mut some: Vec<f64> = values.filter(|v| v.is_finite()).take(5).copied().collect();
+        let mut near = |rows: &mut dyn Iterator<Item = usize>| {
+            let readings = rows.map(|row| values.get(row)).filter(|v| v.is_finite());
+            let mut some: Vec<f64> = readings.take(5).collect();
             some.sort_by(f64::total_cmp);
             some.get(some.len() / 2).map(|value| value * factor)
         };
-        let (Some(first), Some(last)) = (near(&mut values.iter()), near(&mut values.iter().rev()))
-        else {
+        let (Some(first), Some(last)) = (near(&mut rows.clone()), near(&mut rows.rev())) else {
             continue;
         };
         if let Some((earlier, level)) = before
@@ -143,15 +141,8 @@ fn continues(numbers: &Numbers, scale: f64) -> bool {
 }
 
 fn multiply(numbers: &mut Numbers, such: impl Fn(Form) -> bool, factor: f64) {
-    let stretches: Vec<_> = numbers
-        .stretches()
-        .filter(|(_, form)| such(*form))
-        .collect();
-    for (rows, _) in stretches {
-        for value in &mut numbers.values[rows] {
-            *value *= factor;
-        }
-    }
+    let rows = numbers.rows_of(such);
+    numbers.values.edit(&rows, |value| *value *= factor);
 }
 
 fn bytes_name(scale: f64) -> &'static str {

@@ -1,13 +1,19 @@
 //! The few numbers that tell one phase of a run from another.
 
+use serde::Serialize;
+
 use crate::columns::{CPU_PERCENT, Column, ERRORS_PER_S, LATENCY_P99_MS, REQUESTS_PER_S, RSS_MB};
 use crate::timeline::Timeline;
 
 /// What a phase did. `None` is not measured.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PhaseFacts {
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PhaseFacts {
+    /// Its name; of the last one `whole run`.
     pub name: String,
+    /// Its first row, in minutes of the run.
     pub start_min: f64,
+    /// Its last row.
     pub end_min: f64,
     /// Resident memory in the first row that has it, MB.
     pub rss_mb_start: Option<f64>,
@@ -32,10 +38,9 @@ impl PhaseFacts {
         let first = timeline.elapsed_hours()[0];
         let facts = |name: &str, start_min, end_min, rows: std::ops::Range<usize>| {
             let part = |column: &Column| {
-                timeline
-                    .series(column.name)
-                    .map(|values| finite(&values[rows.clone()]))
-                    .unwrap_or_default()
+                let mut values = timeline.series_in(column.name, rows.clone());
+                values.retain(|value| value.is_finite());
+                values
             };
             let rss = part(&RSS_MB);
             PhaseFacts {
@@ -63,10 +68,6 @@ impl PhaseFacts {
         ));
         all
     }
-}
-
-fn finite(values: &[f64]) -> Vec<f64> {
-    values.iter().copied().filter(|v| v.is_finite()).collect()
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
