@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
@@ -367,17 +367,4 @@ fn heap(dir: &RunDir, seconds: u64) {
         let name = format!("heap-{shot:06}");
         dir.write_profile(&name, &builder.build().encode()).unwrap();
     }
-}
-
-/// The files of a run and their bytes.
-pub(crate) fn size(path: &Path) -> (usize, u64) {
-    let entries = fs::read_dir(path).unwrap().flatten();
-    entries.fold((0, 0), |(files, bytes), entry| {
-        let metadata = entry.metadata().unwrap();
-        let more = match metadata.is_dir() {
-            true => size(&entry.path()),
-            false => (1, metadata.len()),
-        };
-        (files + more.0, bytes + more.1)
-    })
 }
