@@ -45,7 +45,7 @@ fn main() {
     if !run.exists() {
         long_run::write(&run, hours);
     }
-    let (files, bytes) = long_run::size(&run);
+    let (files, bytes) = size(&run);
     println!(
         "{hours} hours: {files} files, {} MB, made in {:.1?}\n",
         bytes >> 20,
@@ -128,4 +128,17 @@ fn seal_here(path: &Path) {
         kept.saturating_sub(resident) >> 10,
         verdict.headline
     );
+}
+
+/// The files of a run and their bytes.
+fn size(path: &Path) -> (usize, u64) {
+    let entries = fs::read_dir(path).unwrap().flatten();
+    entries.fold((0, 0), |(files, bytes), entry| {
+        let metadata = entry.metadata().unwrap();
+        let more = match metadata.is_dir() {
+            true => size(&entry.path()),
+            false => (1, metadata.len()),
+        };
+        (files + more.0, bytes + more.1)
+    })
 }

@@ -1,10 +1,12 @@
 //! The files that show a run: for each its name, what it needs, and how it is
 //! made.
 
+use std::borrow::Cow;
+
 use crate::causes::{heap_growth, standing};
 use crate::chart::timeline_svg;
 use crate::error::Error;
-use crate::flamegraph::{FlameOptions, flame_subtitle, flamegraph, flamegraph_diff};
+use crate::flamegraph::{FlameOptions, flame_subtitle, flamegraph, of_difference, of_profile};
 use crate::judging::verdict_json;
 use crate::number::{duration, number};
 use crate::profile::Profile;
@@ -131,7 +133,7 @@ fn cpu_in_phase(source: &Source<'_>, phase: &str) -> Option<Result<Vec<u8>, Erro
         return None;
     }
     let (title, what) = (format!("CPU in phase {phase}"), subtitle(phase, &part));
-    Some(flamegraph(&part, &source.options(title, what)))
+    Some(of_profile(Cow::Owned(part), &source.options(title, what)))
 }
 
 fn heap(source: &Source<'_>, _: &str) -> Option<Result<Vec<u8>, Error>> {
@@ -154,7 +156,7 @@ fn growth(source: &Source<'_>, _: &str) -> Option<Result<Vec<u8>, Error>> {
             .to_owned(),
         ..FlameOptions::default()
     };
-    Some(flamegraph(&growth, &options))
+    Some(of_profile(Cow::Owned(growth), &options))
 }
 
 /// What changed from the first quarter of the run to the last; `None` where
@@ -178,7 +180,8 @@ fn drift(source: &Source<'_>, _: &str) -> Option<Result<Vec<u8>, Error>> {
         normalize: true,
         ..source.options("CPU, what changed".to_owned(), what)
     };
-    Some(flamegraph_diff(&before, &after, &options))
+    let [before, after] = [before, after].map(Cow::Owned);
+    Some(of_difference(before, after, &options))
 }
 
 impl Source<'_> {

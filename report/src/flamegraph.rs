@@ -2,6 +2,8 @@
 //!
 //! Drawing is inferno's; what is ours is which names, units and titles it gets.
 
+use std::borrow::Cow;
+
 use inferno::flamegraph::color::{MultiPalette, Palette};
 use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
 
@@ -9,7 +11,7 @@ use crate::error::Error;
 use crate::frame_titles::{Samples, with_intervals};
 use crate::names::printable;
 use crate::number::{WITHIN_95, number};
-use crate::profile::{Cost, Profile, ValueType, stacks};
+use crate::profile::{Cost, Profile, StackTree, ValueType};
 use crate::svg::escape;
 use crate::trust::Trust;
 
@@ -40,20 +42,32 @@ pub struct FlameOptions {
 ///
 /// [`Error::Render`] if the drawing fails.
 pub fn flamegraph(profile: &Profile, options: &FlameOptions) -> Result<Vec<u8>, Error> {
-    let index = value_index(profile, options);
+    of_profile(Cow::Borrowed(profile), options)
+}
+
+/// [`flamegraph`] of a profile that nothing else needs: it is let go of before
+/// the drawing takes its memory.
+pub(crate) fn of_profile(
+    profile: Cow<'_, Profile>,
+    options: &FlameOptions,
+) -> Result<Vec<u8>, Error> {
+    let index = value_index(&profile, options);
     let scale = Scale::of(profile.sample_types.get(index), options);
-    let stacks = stacks(profile, index);
-    let (scale, shrink) = scale.within(stacks.values());
-    let lines: Vec<String> = stacks
-        .into_iter()
-        .filter(|(_, value)| *value > 0)
-        .map(|(mut stack, value)| {
-            stack.push_str(&format!(" {}", shrink.of(value)));
-            stack
-        })
-        .collect();
-    let heading = Heading::of(options, index, &[profile]);
-    draw(&lines, &heading, options, &scale)
+    let heading = Heading::of(options, index, &[&profile]);
+    let mut tree = StackTree::default();
+    tree.add(&profile, index, 1);
+    drop(profile);
+    let (scale, shrink) = scale.within(tree.values().map(|[_, value]| value));
+    let shown = |[_, value]: [i64; 2]| match value {
+        ..=0 => [0, 0],
+        _ => [0, shrink.of(value)],
+    };
+    let lines = tree.lines(shown, options.least_share());
+    let lines = lines.into_iter().map(|(mut stack, [_, value], _)| {
+        stack.push_str(&format!(" {value}"));
+        stack
+    });
+    draw(lines.collect(), &heading, options, &scale)
 }
 
 /// Draws what changed between two profiles: widths are of `after`, red is
@@ -68,50 +82,60 @@ pub fn flamegraph_diff(
     after: &Profile,
     options: &FlameOptions,
 ) -> Result<Vec<u8>, Error> {
+    of_difference(Cow::Borrowed(before), Cow::Borrowed(after), options)
+}
+
+/// [`flamegraph_diff`] of profiles that nothing else needs.
+pub(crate) fn of_difference(
+    before: Cow<'_, Profile>,
+    after: Cow<'_, Profile>,
+    options: &FlameOptions,
+) -> Result<Vec<u8>, Error> {
     if before.sample_types != after.sample_types && !before.samples.is_empty() {
         return Err(Error::Mismatch(
             "a difference needs two profiles of the same sample types".to_owned(),
         ));
     }
-    let index = value_index(after, options);
+    let index = value_index(&after, options);
     let mut scale = Scale::of(after.sample_types.get(index), options);
+    let heading = Heading::of(options, index, &[&before, &after]);
     // The drawing's percentages of a difference ignore its factor, so values
     // are brought to their unit here; what rounds to nothing is still there.
     let unit = std::mem::replace(&mut scale.factor, 1.0);
-    let (old, new) = (stacks(before, index), stacks(after, index));
+    let factor = match (before.total(index), after.total(index)) {
+        (old, new) if options.normalize && old > 0 && new > 0 => new as f64 / old as f64,
+        _ => 1.0,
+    };
+    let mut tree = StackTree::default();
+    tree.add(&before, index, 0);
+    drop(before);
+    tree.add(&after, index, 1);
+    drop(after);
     // What is larger than the drawing can add up is shown as so much.
-    let stacks = old.len() + new.len();
-    let most = LARGEST_SUM / (stacks.max(1) as f64);
+    let most = LARGEST_SUM / ((2 * tree.len()).max(1) as f64);
     let shown = |value: i64, factor: f64| match value {
         ..=0 => 0,
         _ => (value as f64 * factor * unit)
             .round()
             .clamp(1.0, most.max(1.0)) as i64,
     };
-    let factor = match (before.total(index), after.total(index)) {
-        (old, new) if options.normalize && old > 0 && new > 0 => new as f64 / old as f64,
-        _ => 1.0,
+    let is_empty = tree.values().all(|[_, after]| after <= 0);
+    let shown = |[before, after]: [i64; 2]| [shown(before, factor), shown(after, 1.0)];
+    let lines = tree.lines(shown, options.least_share());
+    let lines = lines
+        .into_iter()
+        .map(|(mut stack, [before, after], is_stack)| {
+            // What is gone has no width, but its callers must still turn blue; what
+            // is too narrow has no colour.
+            let before = if is_stack { before } else { after };
+            stack.push_str(&format!(" {before} {after}"));
+            stack
+        });
+    let lines = match is_empty {
+        true => Vec::new(),
+        false => lines.collect(),
     };
-    let mut lines: Vec<String> = new
-        .iter()
-        .filter(|(_, value)| **value > 0)
-        .map(|(stack, value)| {
-            let before = old.get(stack).map_or(0, |value| shown(*value, factor));
-            format!("{stack} {before} {}", shown(*value, 1.0))
-        })
-        .collect();
-    // What is gone has no width, but its callers must still turn blue.
-    lines.extend(
-        old.iter()
-            .filter(|(stack, value)| **value > 0 && !new.contains_key(*stack))
-            .map(|(stack, value)| format!("{stack} {} 0", shown(*value, factor))),
-    );
-    lines.sort_unstable();
-    if new.values().all(|value| *value <= 0) {
-        lines.clear();
-    }
-    let heading = Heading::of(options, index, &[before, after]);
-    draw(&lines, &heading, options, &scale)
+    draw(lines, &heading, options, &scale)
 }
 
 /// A subtitle with what the profile can be trusted for: the clock that took
@@ -122,6 +146,21 @@ pub fn flame_subtitle(what: String, trust: Option<&Trust>) -> String {
     let parts = trust.map(Trust::subtitle).unwrap_or_default();
     let parts: Vec<String> = std::iter::once(what).chain(parts).collect();
     parts.join("; ")
+}
+
+/// Percent of the width, half a pixel: what is narrower only makes the file large.
+const MIN_WIDTH: f64 = 0.05;
+
+impl FlameOptions {
+    /// The share below which no frame is drawn, with a margin. Drawn from the
+    /// leaf up, any frame may be a part of a wide one.
+    fn least_share(&self) -> f64 {
+        if self.reversed {
+            0.0
+        } else {
+            0.8 * MIN_WIDTH / 100.0
+        }
+    }
 }
 
 /// Samples from which on a graph is one: of fewer a tenth may as well be a
@@ -211,8 +250,8 @@ impl Shrink {
 
 impl Scale {
     /// The scale of values whose sum may be larger than can be drawn.
-    fn within<'a>(mut self, values: impl Iterator<Item = &'a i64>) -> (Scale, Shrink) {
-        let sum: f64 = values.filter(|value| **value > 0).map(|v| *v as f64).sum();
+    fn within(mut self, values: impl Iterator<Item = i64>) -> (Scale, Shrink) {
+        let sum: f64 = values.filter(|value| *value > 0).map(|v| v as f64).sum();
         let shrink = (sum / LARGEST_SUM).max(1.0);
         self.factor *= shrink;
         (self, Shrink(shrink))
@@ -235,7 +274,7 @@ impl Scale {
 }
 
 fn draw(
-    lines: &[String],
+    lines: Vec<String>,
     heading: &Heading,
     options: &FlameOptions,
     scale: &Scale,
@@ -254,8 +293,7 @@ fn draw(
     drawing.bgcolors = "#f8f8f8".parse().ok();
     // The same function has the same colour in every graph of a run.
     drawing.deterministic = true;
-    // Half a pixel: what is narrower only makes the file large.
-    drawing.min_width = 0.05;
+    drawing.min_width = MIN_WIDTH;
     drawing.text_truncate_direction = TextTruncateDirection::Left;
     drawing.direction = if options.inverted {
         Direction::Inverted
@@ -266,6 +304,7 @@ fn draw(
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut drawing, lines.iter().map(String::as_str), &mut svg)
         .map_err(|error| Error::Render(error.to_string()))?;
+    drop(lines);
     Ok(match heading.samples {
         Some(samples) => with_intervals(&String::from_utf8_lossy(&svg), samples).into_bytes(),
         None => svg,

@@ -237,6 +237,10 @@ pub(crate) const SHOWN_NAME_BYTES: usize = 512;
 /// Brackets within brackets of a function's name that are looked into.
 pub(crate) const NAME_DEPTH: usize = 24;
 
+/// Frames of all stacks that are drawn, those that stacks share counted once:
+/// the lightest beyond it are put together.
+pub(crate) const TREE_NODES: usize = 600_000;
+
 /// Bytes of all stacks as text: the lightest beyond it are put together.
 pub(crate) const STACK_TEXT_BYTES: usize = 32 << 20;
 

@@ -38,7 +38,7 @@ fn a_long_run_is_read_and_sealed_in_little_memory() {
         shares[2],
         NUMBERS as f64 / MB
     );
-    assert!(read <= NUMBERS / 3, "{shares:?} MB");
-    assert!(judged <= NUMBERS / 3, "{shares:?} MB");
-    assert!(sealed <= 96 << 20, "{shares:?} MB");
+    assert!(read <= NUMBERS / 2, "{shares:?} MB");
+    assert!(judged <= NUMBERS / 2, "{shares:?} MB");
+    assert!(sealed <= 56 << 20, "{shares:?} MB");
 }

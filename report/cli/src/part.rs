@@ -114,7 +114,7 @@ impl Part {
         range: &ProfileRange,
     ) -> Result<(Profile, Vec<String>), Failure> {
         let path = dir.path().display();
-        let (profile, notes) = dir.profile("cpu", range)?;
+        let (profile, notes) = dir.profile_ahead("cpu", range)?;
         let Some(mut profile) = profile else {
             return Err(if !notes.is_empty() {
                 format!(

@@ -26,6 +26,9 @@ use crate::limits::{
     FRAMES, INLINED, MESSAGE_BYTES, NAME_BYTES, PROFILE_MEMORY, PROFILE_UNPACKED_BYTES, lenient,
 };
 
+/// A profile, and what was left out of it.
+pub(crate) type Noted = (Profile, Vec<String>);
+
 impl Profile {
     /// Reads a pprof profile, gzipped or raw, or collapsed stacks.
     ///
@@ -53,7 +56,7 @@ impl Profile {
     pub(crate) fn decode_where(
         bytes: &[u8],
         is_wanted: impl Fn(i64, i64) -> bool,
-    ) -> (Result<Option<(Profile, Vec<String>)>, Error>, usize) {
+    ) -> (Result<Option<Noted>, Error>, usize) {
         let (raw, count) = packing::unpacked(bytes);
         let read = raw.and_then(|raw| match times(&raw) {
             // What cannot be read so far says itself why.

@@ -19,15 +19,18 @@ mod merge;
 mod packing;
 mod stacks;
 mod strings;
+mod tree;
 mod wire;
 
 use std::sync::Arc;
 
 pub use builder::ProfileBuilder;
 pub(crate) use cost::Cost;
+pub(crate) use decode::Noted;
 pub(crate) use frames::FrameTable;
 pub use merge::Merger;
-pub(crate) use stacks::{TOO_MANY, TRUNCATED, heaviest_first, is_truncated, stacks};
+pub(crate) use stacks::{TOO_MANY, TRUNCATED, heaviest_first, is_truncated};
+pub(crate) use tree::StackTree;
 
 /// What a value of a sample counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]

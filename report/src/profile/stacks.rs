@@ -46,7 +46,7 @@ pub(crate) fn heaviest_first(profile: &Profile, value_index: usize) -> Vec<(&Sam
 }
 
 /// Each distinct stack by its names, root first, with the sum of one value.
-pub(crate) fn stacks(profile: &Profile, value_index: usize) -> BTreeMap<String, i64> {
+fn stacks(profile: &Profile, value_index: usize) -> BTreeMap<String, i64> {
     let frames = FrameTable::of(profile);
     let names: Vec<String> = frames.names().iter().map(|n| names::frame(n)).collect();
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();

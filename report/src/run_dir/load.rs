@@ -29,7 +29,7 @@ impl RunDir {
 
     /// [`RunDir::load`], asking `liveness` whether the process of a run recorded
     /// as running is still there; if not, the run was interrupted. The CPU
-    /// profile is read on a thread of its own meanwhile.
+    /// profile is read on threads of its own meanwhile.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl RunDir {
         liveness: impl FnOnce(&RunDir, &RunInfo) -> Liveness,
     ) -> Result<Run, Error> {
         std::thread::scope(|scope| {
-            let cpu = scope.spawn(|| self.profile("cpu", &ProfileRange::default()));
+            let cpu = scope.spawn(|| self.profile_ahead("cpu", &ProfileRange::default()));
             let read = || match cpu.join() {
                 Ok(read) => read,
                 Err(panic) => std::panic::resume_unwind(panic),

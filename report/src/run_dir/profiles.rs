@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 
 use super::{PROFILES, RunDir, check_name};
 use crate::causes::HeapShot;
@@ -11,7 +12,7 @@ use crate::error::Error;
 use crate::limits::{
     MERGED_MEMORY, PROFILE_BYTES, PROFILE_FILES, PROFILES_UNPACKED_BYTES, SHOTS_MEMORY,
 };
-use crate::profile::{Merger, Profile, Sample};
+use crate::profile::{Merger, Noted, Profile, Sample};
 
 /// Which part of a run's profiles is wanted. The default is all of it.
 #[derive(Debug, Clone, Default)]
@@ -144,55 +145,121 @@ impl RunDir {
         range: &ProfileRange,
     ) -> Result<(Option<Profile>, Vec<String>), Error> {
         let start = self.start_nanos();
-        let mut merger = Merger::new();
-        let (mut taken, mut notes) = (0, Notes::new(kind));
-        let mut coarse = Vec::new();
-        let mut unpacked = Unpacked::default();
-        for path in self.profiles(kind)? {
-            let is_wanted = |time, duration| range.covers(time, duration, start);
-            let window = unpacked.window(self, &path, is_wanted).and_then(|window| {
-                let Some((window, left_out)) = window else {
-                    return Ok(0);
-                };
-                notes.left_out(left_out, &path);
-                if !range.covers(window.time_nanos, window.duration_nanos, start) {
-                    return Ok(0);
-                }
-                let part;
-                let window = if range.is_whole() {
-                    &window
-                } else {
-                    part = window.filter(|sample| range.takes(sample));
-                    &part
-                };
-                while merger.memory().saturating_add(window.memory()) as u64 > MERGED_MEMORY.most {
-                    // Better all of the run told less apart than a part of it.
-                    let Some(given_up) = merger.coarsen() else {
-                        return Err(MERGED_MEMORY.exceeded());
-                    };
-                    coarse.push(format!(
-                        "{kind} profile: {given_up} are not told apart, as the whole run has {}",
-                        MERGED_MEMORY
-                            .exceeded()
-                            .to_string()
-                            .trim_start_matches("it has ")
-                    ));
-                }
-                merger.add(window).map(|()| 1)
-            });
-            match window {
-                Ok(count) => taken += count,
-                Err(error) => notes.lost(error, &path),
-            }
-            if unpacked.is_full() {
-                notes.lost(PROFILES_UNPACKED_BYTES.exceeded(), &path);
-                break;
-            }
-        }
-        let mut notes = notes.finish();
-        notes.append(&mut coarse);
-        Ok(((taken > 0).then(|| merger.finish()), notes))
+        let windows = self.profiles(kind)?.into_iter();
+        let windows = windows.map(|path| self.window_of(path, range, start));
+        Ok(merged(kind, range, start, windows))
     }
+
+    /// [`RunDir::profile`] by two threads: one unpacks the windows that the
+    /// other adds up.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunDir::profile`].
+    pub fn profile_ahead(
+        &self,
+        kind: &str,
+        range: &ProfileRange,
+    ) -> Result<(Option<Profile>, Vec<String>), Error> {
+        let start = self.start_nanos();
+        let paths = self.profiles(kind)?;
+        Ok(std::thread::scope(|scope| {
+            let (send, windows) = sync_channel(AHEAD);
+            scope.spawn(move || {
+                let mut windows = paths
+                    .into_iter()
+                    .map(|path| self.window_of(path, range, start));
+                // Until there are no more, or no more are wanted.
+                while let Some(window) = windows.next()
+                    && send.send(window).is_ok()
+                {}
+            });
+            merged(kind, range, start, windows.into_iter())
+        }))
+    }
+
+    fn window_of(&self, path: PathBuf, range: &ProfileRange, start: Option<f64>) -> Window {
+        let mut unpacked = Unpacked::default();
+        let is_wanted = |time, duration| range.covers(time, duration, start);
+        let profile = unpacked.window(self, &path, is_wanted);
+        Window {
+            path,
+            profile,
+            unpacked,
+        }
+    }
+}
+
+/// Windows that are unpacked before they are wanted.
+const AHEAD: usize = 2;
+
+/// A window of a run as it was read; no profile where its time is not wanted.
+struct Window {
+    path: PathBuf,
+    profile: Result<Option<Noted>, Error>,
+    unpacked: Unpacked,
+}
+
+/// The sum of windows in a range, and what could not be read of them.
+fn merged(
+    kind: &str,
+    range: &ProfileRange,
+    start: Option<f64>,
+    windows: impl Iterator<Item = Window>,
+) -> (Option<Profile>, Vec<String>) {
+    let mut merger = Merger::new();
+    let (mut taken, mut notes) = (0, Notes::new(kind));
+    let mut coarse = Vec::new();
+    let mut unpacked = Unpacked::default();
+    for Window {
+        path,
+        profile,
+        unpacked: more,
+    } in windows
+    {
+        unpacked.bytes = unpacked.bytes.saturating_add(more.bytes);
+        let window = profile.and_then(|window| {
+            let Some((window, left_out)) = window else {
+                return Ok(0);
+            };
+            notes.left_out(left_out, &path);
+            if !range.covers(window.time_nanos, window.duration_nanos, start) {
+                return Ok(0);
+            }
+            let part;
+            let window = if range.is_whole() {
+                &window
+            } else {
+                part = window.filter(|sample| range.takes(sample));
+                &part
+            };
+            while merger.memory().saturating_add(window.memory()) as u64 > MERGED_MEMORY.most {
+                // Better all of the run told less apart than a part of it.
+                let Some(given_up) = merger.coarsen() else {
+                    return Err(MERGED_MEMORY.exceeded());
+                };
+                coarse.push(format!(
+                    "{kind} profile: {given_up} are not told apart, as the whole run has {}",
+                    MERGED_MEMORY
+                        .exceeded()
+                        .to_string()
+                        .trim_start_matches("it has ")
+                ));
+            }
+            merger.add(window).map(|()| 1)
+        });
+        match window {
+            Ok(count) => taken += count,
+            Err(error) => notes.lost(error, &path),
+        }
+        if unpacked.is_full() {
+            notes.lost(PROFILES_UNPACKED_BYTES.exceeded(), &path);
+            break;
+        }
+    }
+    let mut notes = notes.finish();
+    notes.append(&mut coarse);
+    ((taken > 0).then(|| merger.finish()), notes)
 }
 
 /// The profile of a whole run that is written when it is sealed, with lines.
@@ -267,7 +334,7 @@ impl Unpacked {
         dir: &RunDir,
         path: &Path,
         is_wanted: impl Fn(i64, i64) -> bool,
-    ) -> Result<Option<(Profile, Vec<String>)>, Error> {
+    ) -> Result<Option<Noted>, Error> {
         let bytes = read_window(dir, path)?;
         let (profile, unpacked) = Profile::decode_where(&bytes, is_wanted);
         self.bytes = self.bytes.saturating_add(unpacked as u64);

@@ -399,7 +399,7 @@ mod tests {
             of(&|row| if row % 10 == 0 { noise(row) } else { f64::NAN }),
             of(&|row| if row == 2_000 { 7.25 } else { f64::NAN }),
             of(&|row| if row % 2 == 0 { 0.0 } else { -0.0 }),
-            of(&|row| (noise(row) - 5e3) * 9_007_199_254_74.0),
+            of(&|row| (noise(row) - 5e3) * 900_719_925_474.0),
             of(&|row| noise(row).powi(70) / 3.0),
             of(&|row| if row == 5 { f64::MAX } else { -1e300 }),
             of(&|row| if row < 1_500 { 12.5 } else { 12.0 + noise(row) }),

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
@@ -31,8 +31,11 @@ const FINE_SECONDS: u64 = 10;
 const SHOTS: u64 = 24;
 const HEAP_STACKS: u64 = 2_000;
 
-/// Series of the process, with their value at a second of the run.
-const PROCESS: [(&str, fn(u64) -> f64); 36] = [
+/// A column with its value at a second of the run.
+type Series = (&'static str, fn(u64) -> f64);
+
+/// Series of the process.
+const PROCESS: [Series; 36] = [
     ("cpu_percent", |t| 80.0 + noise(t, 1) * 40.0),
     ("threads", |_| 24.0),
     ("open_fds", |t| 210.0 + (noise(t, 2) * 30.0).floor()),
@@ -84,7 +87,7 @@ const PROCESS: [(&str, fn(u64) -> f64); 36] = [
 ];
 
 /// Those of requests, and of the agent.
-const SERVED: [(&str, fn(u64) -> f64); 10] = [
+const SERVED: [Series; 10] = [
     ("requests_per_s", |t| 400.0 + (noise(t, 20) * 60.0).floor()),
     ("errors_per_s", |t| if t % 50 == 0 { 1.0 } else { 0.0 }),
     ("requests_in_flight", |t| (noise(t, 21) * 9.0).floor()),
@@ -367,17 +370,4 @@ fn heap(dir: &RunDir, seconds: u64) {
         let name = format!("heap-{shot:06}");
         dir.write_profile(&name, &builder.build().encode()).unwrap();
     }
-}
-
-/// The files of a run and their bytes.
-pub(crate) fn size(path: &Path) -> (usize, u64) {
-    let entries = fs::read_dir(path).unwrap().flatten();
-    entries.fold((0, 0), |(files, bytes), entry| {
-        let metadata = entry.metadata().unwrap();
-        let more = match metadata.is_dir() {
-            true => size(&entry.path()),
-            false => (1, metadata.len()),
-        };
-        (files + more.0, bytes + more.1)
-    })
 }
