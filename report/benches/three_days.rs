@@ -2,7 +2,8 @@
 //! 52 columns, 20 routes, 640 windows of profiles, 10,000 stacks.
 //!
 //! ```text
-//! cargo bench -p soakscope-report --bench three_days [-- HOURS] [RUN]
+//! cargo build --release -p soakscope-cli && \
+//!     cargo bench -p soakscope-report --bench three_days [-- HOURS] [RUN]
 //! ```
 //!
 //! The run is made in a directory that is removed again, or at the path `RUN`,
@@ -70,7 +71,10 @@ fn command() -> PathBuf {
     }
     let own = std::env::current_exe().unwrap();
     let path = own.parent().unwrap().parent().unwrap().join("soakscope");
-    assert!(path.exists(), "build it first: cargo build --release");
+    assert!(
+        path.exists(),
+        "build it first: cargo build --release -p soakscope-cli"
+    );
     path
 }
 
