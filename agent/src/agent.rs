@@ -58,8 +58,8 @@ impl Agent {
     /// [`Builder::span_level`].
     ///
     /// The layer filters for itself. A filter that is meant for another layer
-    /// belongs to that layer (`with_filter`): one that stands for all hides
-    /// from this layer what it turns away.
+    /// belongs to that layer (`with_filter`): a global filter
+    /// (`registry().with(filter)`) hides from this layer, too, what it rejects.
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + 'static + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -88,13 +88,13 @@ impl Agent {
         self.live().and(self.admin.as_ref()).map(Admin::address)
     }
 
-    /// The newest value of a column of the timeline, e.g. `rss_mb`; `None`
+    /// The latest value of a column of the timeline, e.g. `rss_mb`; `None`
     /// where it is missing.
     pub fn latest(&self, column: &str) -> Option<f64> {
         self.live()?.session.history.newest(column)
     }
 
-    /// All metrics of now in Prometheus' text format, for a service that answers
+    /// The current metrics in Prometheus' text format, for a service that answers
     /// `/metrics` itself; the admin server's has those of its connections, too.
     /// Empty for a disabled agent.
     pub fn metrics(&self) -> String {

@@ -68,7 +68,8 @@ impl Builder {
     }
 
     /// The run directory itself, instead of a new one below
-    /// [`run_dir`](Self::run_dir). It must not be there, or be empty.
+    /// [`run_dir`](Self::run_dir). It must not exist yet, or be an
+    /// empty directory.
     ///
     /// ```
     /// # use soakscope::Agent;
@@ -144,7 +145,7 @@ impl Builder {
         self
     }
 
-    /// How long one CPU profile of the run directory is. Default 10 s.
+    /// The length of each CPU profile in the run directory. Default 10 s.
     ///
     /// ```
     /// # use soakscope::Agent;
@@ -194,9 +195,9 @@ impl Builder {
         self
     }
 
-    /// How much of one core the readings of a tick may take together; the expensive
-    /// ones among them are taken less often where they would take more, and their
-    /// cells are empty meanwhile. Default 0.02.
+    /// CPU budget of the readings, as a share of one core. Expensive readings are
+    /// taken less often to stay within it, and their cells are empty meanwhile.
+    /// Default 0.02.
     ///
     /// ```
     /// # use soakscope::Agent;
@@ -219,7 +220,8 @@ impl Builder {
         self
     }
 
-    /// The service's version, which is kept with the run. Default: unknown.
+    /// The service's version, which is kept with the run. Default: unknown. The
+    /// commit is that of the variable `SOAKSCOPE_GIT_REV`.
     ///
     /// ```
     /// # use soakscope::Agent;
@@ -281,8 +283,8 @@ impl Builder {
         self
     }
 
-    /// Ends the process with SIGTERM once a budget has been broken for this long
-    /// without a break, so that a run that cannot pass does not take another two
+    /// Ends the process with SIGTERM once a budget has been broken continuously for
+    /// this long, so that a run that cannot pass does not take another two
     /// days. Default: never.
     ///
     /// ```
@@ -300,7 +302,7 @@ impl Builder {
     /// Installs a metrics recorder for the process (see the `metrics` crate), so
     /// that the service's own metrics are on `/metrics` too. Where the service has a
     /// recorder already it keeps that, and the agent warns. A family that both have,
-    /// such as `process_open_fds`, is shown once, as the agent's. Default: no.
+    /// such as `process_open_fds`, is shown once, as the agent's. Default: false.
     ///
     /// ```
     /// # use soakscope::Agent;
@@ -337,8 +339,8 @@ impl Builder {
         self
     }
 
-    /// How often a request may run one reading statement, one after the other,
-    /// before that is found to be too often (N+1). Default 5. With 0 statements are
+    /// How often one request may run the same reading statement in a row before
+    /// it is reported as N+1. Default 5. With 0 statements are
     /// not looked at, nor reported.
     ///
     /// ```
@@ -448,7 +450,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// An option that is not usable, an address that cannot be had, a run
+    /// An option that is not usable, an address that cannot be bound, a run
     /// directory that cannot be made, a sampler that cannot start, or an agent
     /// that already runs in this process. Each says what to do about it. A
     /// service that would rather run unobserved falls back on

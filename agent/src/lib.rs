@@ -50,7 +50,7 @@
 //! span.
 //!
 //! **The heap**, where the allocator is [`HeapProfiler`]: what lives, who
-//! allocated it, and whose old blocks become more.
+//! allocated it, and whose old blocks keep accumulating.
 //!
 //! **Requests and spans**, where the service's subscriber has [`Agent::layer`]:
 //! rates and latencies by route, CPU time and allocations per request, slow
@@ -64,8 +64,8 @@
 //! The admin server ([`Builder::listen`]) has a thread of its own and answers
 //! while the service's runtime is stalled: `/status` with the verdict so far,
 //! `/metrics` for Prometheus, `/debug/pprof/*` for `go tool pprof`, Parca and
-//! Pyroscope, `POST /phase/NAME`, `POST /finish`. It listens where it is asked to,
-//! and beyond loopback only with a token.
+//! Pyroscope, `POST /phase/NAME`, `POST /finish`. It listens on the address
+//! given; one beyond loopback needs a token.
 //!
 //! A load generator marks what it does as phases, over HTTP or with
 //! [`Agent::phase`]; latencies, profiles and budgets can be had by phase.
@@ -77,7 +77,7 @@
 //! is [pass, fail or inconclusive](Verdict): too little data does not pass, and
 //! the verdict says how much more is needed. The run directory then has
 //! `verdict.json`, a report, flame graphs and a timeline as pictures; the command
-//! `soakscope` (crate `soakscope-cli`) reads it again, compares and explains.
+//! `soakscope` (crate `soakscope-cli`) judges, draws and checks it again.
 //!
 //! # What it promises to the service
 //!

@@ -8,6 +8,7 @@ use crate::event::{Event, EventKind, LEAK};
 use crate::findings::Finding;
 use crate::leaks::{LeakOptions, LeakReport, judge_with_heap};
 use crate::number::duration;
+use crate::options::MUST_SEE;
 use crate::run::{Run, RunInfo, RunState, pretty};
 use crate::timeline::Timeline;
 use crate::trust::Trust;
@@ -94,10 +95,6 @@ pub fn judge_by(run: &Run, options: &LeakOptions) -> RunVerdict {
     let leaks = judge_leaks(&run.info, &run.timeline, &run.heap, options);
     judge_with(run, leaks)
 }
-
-/// The option of `run.json` that names the leak which the run must have been
-/// able to show.
-const MUST_SEE: &str = "must_see";
 
 /// Did anything leak? The part of a verdict that takes its time: who judges the
 /// same run again and again keeps it for a while.

@@ -2,7 +2,7 @@
 //!
 //! Numbers and profiles come in, values and text go out:
 //!
-//! * a [`Timeline`] is read from any CSV file whose first column is a time;
+//! * a [`Timeline`] is read from any CSV file with a column of times;
 //! * a [`Profile`] is read from, merged into and written as standard pprof;
 //! * [`judge_timeline`] and [`judge`] say whether a service leaked, with the
 //!   rule and the numbers, as pass, fail or inconclusive;
@@ -54,6 +54,7 @@ mod lines;
 mod names;
 mod normal;
 mod number;
+pub mod options;
 mod phase_facts;
 mod process_limits;
 mod profile;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use soakscope_report::{CpuClock, Host, Measurement, ProcessLimit, RunInfo, RunState, identity};
+use soakscope_report::{
+    CpuClock, Host, Measurement, ProcessLimit, RunInfo, RunState, identity, options,
+};
 use soakscope_sampler::resources::{self, Limits, Resources};
 use soakscope_sampler::{Clock, CpuSampler, heap};
 
@@ -43,7 +45,7 @@ pub(crate) fn run_info(
         limits: limits(&Resources::new().limits()),
         config: BTreeMap::from([
             (
-                "must_see".to_owned(),
+                options::MUST_SEE.to_owned(),
                 config.must_see.clone().unwrap_or_default(),
             ),
             ("tick_s".to_owned(), config.tick.as_secs_f64().to_string()),
@@ -62,7 +64,7 @@ pub(crate) fn run_info(
                 config.cpu_window.as_secs_f64().to_string(),
             ),
             (
-                "environment".to_owned(),
+                options::ENVIRONMENT.to_owned(),
                 config.environment.clone().unwrap_or_default(),
             ),
             (

@@ -4,7 +4,7 @@
 //! at stays as cheap as without the layer. Looked at are
 //!
 //! - spans at or above a level (`Builder::span_level`, INFO by default),
-//! - spans of any level that may be a request or a database's statement,
+//! - spans down to DEBUG that may be a request or a database's statement,
 //! - ERROR events, which make the request around them one that failed,
 //! - events that carry a statement, such as those of `sqlx`.
 

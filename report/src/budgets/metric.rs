@@ -124,3 +124,24 @@ impl Metric {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key that is read is in the page's table of budgets.
+    #[test]
+    fn the_page_has_every_key() {
+        let page = include_str!("../../FORMAT.md");
+        let (_, section) = page.split_once("## budgets.toml").expect("a section");
+        let rows = section.lines().filter(|line| line.starts_with('|'));
+        let cells = rows.filter_map(|row| row.split('|').nth(2));
+        let written: Vec<&str> = cells
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .collect();
+        let keys = columns().map(|(name, _)| name);
+        let keys = keys.chain(SERVED.iter().chain(&SPAN).map(|(name, ..)| *name));
+        let missing: Vec<&str> = keys.filter(|key| !written.contains(key)).collect();
+        assert!(missing.is_empty(), "{missing:?} not in {written:?}");
+    }
+}

@@ -7,12 +7,10 @@ use super::{BUDGETS, RunDir};
 use crate::budgets::{BudgetOutcome, Budgets, Watch};
 use crate::error::Error;
 use crate::limits::BUDGET_BYTES;
+use crate::options::ENVIRONMENT;
 use crate::run::RunInfo;
 use crate::spans::SpanRange;
 use crate::timeline::Timeline;
-
-/// Where `run.json` names the environment that a run's budgets are for.
-const ENVIRONMENT: &str = "environment";
 
 impl RunDir {
     /// The budgets the run was started with, for the environment it was

@@ -2,7 +2,7 @@
 //! sockets, its cgroup, and the host around it.
 //!
 //! Every value is an `Option`: a reading that could not be taken is `None`,
-//! never zero. Platform code is in `sys`; portable and host figures come from
+//! never zero. Platform code is in `platform`; portable and host figures come from
 //! the `sysinfo` crate. Nothing here keeps history or a schedule; [`Ticks`] only
 //! leaves out of a tick what would cost more than its share.
 
