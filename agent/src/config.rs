@@ -14,8 +14,8 @@ use crate::error::Error;
 const MODE_TAKES: &str =
     "it takes an octal mode that lets the owner do all and others not write, e.g. 750";
 
-/// Everything that can be set. Each field has a builder method of the same
-/// name and a `SOAKSCOPE_*` variable.
+/// Everything that can be set. Each field has a `SOAKSCOPE_*` variable, and each
+/// but `enabled` a builder method.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) enabled: bool,

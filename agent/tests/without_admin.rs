@@ -1,5 +1,5 @@
 //! The agent with and without its feature `admin`: what a service that answers
-//! for itself has, and what it is told when it asks for a server.
+//! for itself has, and the error it gets when it asks for a server.
 //!
 //! ```text
 //! cargo test -p soakscope --no-default-features --test without_admin

@@ -9,7 +9,8 @@
 //!
 //! Together they keep a run of up to 200 MB within 256 MB of memory. A run of
 //! three days with a row every second, 52 columns and 20 routes is within all
-//! of them. What is beyond one costs that record or that file, never the run,
+//! of them; with all columns that the agent writes, every second row of more
+//! than 49 hours is read. What is beyond one costs that record or that file, never the run,
 //! and is noted with the bound and a remedy.
 
 use std::io::{self, Read};

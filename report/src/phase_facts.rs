@@ -1,4 +1,4 @@
-//! The few numbers that tell one phase of a run from another.
+//! The few numbers by which phases of a run differ.
 
 use serde::Serialize;
 

@@ -39,7 +39,7 @@ pub struct RunInfo {
     pub state: RunState,
     /// The service's process id.
     pub pid: u32,
-    /// What else tells whether that process still runs.
+    /// What else shows whether that process still runs.
     pub process: Process,
     /// When the run began, RFC 3339.
     pub start: String,
@@ -91,7 +91,7 @@ impl Default for RunInfo {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RunState {
-    /// It goes on, or it was killed; only a look at the process can tell.
+    /// It goes on, or it was killed; only a look at the process shows which.
     Running,
     /// It was finished in order.
     Finished,

@@ -6,7 +6,7 @@ use soakscope_report::{Cell, Timeline};
 
 use crate::random::Random;
 
-/// One kind of series. A leak's `make` is told by how many deviations of the
+/// One kind of series. A leak's `make` is given by how many deviations of the
 /// noise it grows in all.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {

@@ -55,7 +55,7 @@ pub(crate) fn answer(
     let labelled = |sample: &Sample| sample.label("span").or(sample.label("route")).is_some();
     if source.run().is_none() && !profile.samples.iter().any(labelled) {
         return Err(format!(
-            "no sample of {} has a label span or route, so requests are not told apart; \
+            "no sample of {} has a label span or route, so requests are not kept apart; \
              --by self lists functions",
             source.name()
         )

@@ -3,29 +3,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/command.rs"]
+mod command;
 #[path = "../../tests/support/wire.rs"]
 mod wire;
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use command::{err, out, soakscope};
 use soakscope_report::{Label, Mapping, Profile, ProfileBuilder, RunDir, RunInfo, ValueType};
-
-fn soakscope(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_soakscope"))
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

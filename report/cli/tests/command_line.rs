@@ -2,28 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/command.rs"]
+mod command;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use command::{err, out, soakscope};
 use support::{Plan, write_run};
-
-fn soakscope(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_soakscope"))
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");

@@ -28,7 +28,7 @@ pub struct ProfileBuilder {
 }
 
 /// An address is a place by itself. Only where a tool gave no address do the
-/// lines have to tell places apart.
+/// lines have to distinguish places.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum LocationKey {
     Address(Option<u32>, u64),

@@ -73,7 +73,7 @@ pub struct Profile {
     pub period_type: ValueType,
     /// How much of `period_type` lies between two samples.
     pub period: i64,
-    /// The kind of value that is looked at unless told otherwise; empty if the
+    /// The kind of value that is looked at by default; empty if the
     /// profile does not say.
     pub default_sample_type: String,
     /// A regular expression of functions that are left out with all they call;
@@ -313,14 +313,14 @@ impl Profile {
             .or_else(live)
     }
 
-    /// The value to look at unless told otherwise: what the profile says, or
+    /// The value to look at by default: what the profile says, or
     /// else CPU time or live bytes where it has them, or else the last, as pprof
     /// tools do.
     #[must_use]
     pub fn default_value_index(&self) -> usize {
-        let told = Some(self.default_sample_type.as_str()).filter(|kind| !kind.is_empty());
+        let own = Some(self.default_sample_type.as_str()).filter(|kind| !kind.is_empty());
         let usual = ["cpu", "inuse_space"];
-        told.into_iter()
+        own.into_iter()
             .chain(usual)
             .find_map(|kind| self.value_index(kind))
             .unwrap_or_else(|| self.sample_types.len().saturating_sub(1))

@@ -1,8 +1,8 @@
 //! Is the process that writes a run still there?
 //!
 //! A process id means something in one PID namespace of one boot of one
-//! machine. Where the reader is in another, the directory's lock tells, as long
-//! as both are on one kernel; elsewhere it cannot be told, and is not guessed.
+//! machine. Where the reader is in another, the directory's lock shows it, as long
+//! as both are on one kernel; elsewhere it cannot be known, and is not guessed.
 
 use std::fs;
 

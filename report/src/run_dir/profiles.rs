@@ -234,12 +234,12 @@ fn merged(
                 &part
             };
             while merger.memory().saturating_add(window.memory()) as u64 > MERGED_MEMORY.most {
-                // Better all of the run told less apart than a part of it.
+                // Better all of the run in less detail than a part of it.
                 let Some(given_up) = merger.coarsen() else {
                     return Err(MERGED_MEMORY.exceeded());
                 };
                 coarse.push(format!(
-                    "{kind} profile: {given_up} are not told apart, as the whole run has {}",
+                    "{kind} profile: {given_up} are not kept apart, as the whole run has {}",
                     MERGED_MEMORY
                         .exceeded()
                         .to_string()
